@@ -1,0 +1,1 @@
+"""Ratings: sources, parsers, splits."""

@@ -1,0 +1,183 @@
+"""Ratings as four aligned arrays with dense ids, checked once, at the edge."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+
+from drrec.errors import InputError
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+LIKED_ABOVE = 3.0
+"""A rating above this is a positive reward: (rating − 3) / 2 > 0."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class IdMap:
+    """Raw ids by dense id: `raw[dense]` is the id that the data set's owner knows."""
+
+    raw: np.ndarray  # [size] str
+    kind: str = "id"
+
+    def __len__(self) -> int:
+        """How many dense ids there are, padding included."""
+        return len(self.raw)
+
+    @functools.cached_property
+    def _dense(self) -> dict[str, int]:
+        return {raw: dense for dense, raw in enumerate(self.raw.tolist())}
+
+    def __contains__(self, raw: object) -> bool:
+        """Whether this raw id is known."""
+        return raw != "" and raw in self._dense
+
+    def dense(self, raw: str) -> int:
+        """The dense id of a raw one.
+
+        Raises:
+            InputError: it is not in the map; the message names the nearest that is.
+        """
+        if raw not in self:
+            near = difflib.get_close_matches(raw, self.raw[:50_000].tolist(), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near and near[0] else ""
+            raise InputError(f"Expected a known {self.kind}. Received: {raw!r}.{hint}")
+        return self._dense[raw]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Interactions:
+    """Ratings sorted by user, then time, ties by original row.
+
+    Users are 0 … U−1; items are 1 … I−1, because item 0 is padding.
+    """
+
+    user: np.ndarray  # [R] int32
+    item: np.ndarray  # [R] int32
+    rating: np.ndarray  # [R] float32
+    timestamp: np.ndarray  # [R] int64, seconds since 1970
+    users: IdMap
+    items: IdMap
+
+    @classmethod
+    def from_raw(
+        cls,
+        user: Sequence[str] | np.ndarray,
+        item: Sequence[str] | np.ndarray,
+        rating: np.ndarray,
+        timestamp: np.ndarray,
+    ) -> Self:
+        """Number the ids, keep the last of repeated (user, item) pairs, and sort.
+
+        Dense ids follow the order of the raw ones (as numbers where all are), so that they do not
+        depend on the order of the rows.
+        """
+        users, user_codes = _number(user, "user")
+        items, item_codes = _number(item, "item")
+        rows = pd.DataFrame(
+            {
+                "user": user_codes,
+                "item": item_codes + 1,
+                "rating": np.asarray(rating, np.float32),
+                "timestamp": np.asarray(timestamp, np.int64),
+            }
+        ).sort_values(["user", "timestamp"], kind="stable")
+        repeated = rows.duplicated(["user", "item"], keep="last").to_numpy()
+        if repeated.any():
+            logger.warning("%d repeated (user, item) rows: kept the last of each", repeated.sum())
+            rows = rows[~repeated]
+        return cls(
+            user=rows["user"].to_numpy(np.int32),
+            item=rows["item"].to_numpy(np.int32),
+            rating=rows["rating"].to_numpy(np.float32),
+            timestamp=rows["timestamp"].to_numpy(np.int64),
+            users=IdMap(users, "user"),
+            items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
+        )
+
+    def __len__(self) -> int:
+        """R, the number of ratings."""
+        return len(self.user)
+
+    @property
+    def num_users(self) -> int:
+        """U."""
+        return len(self.users)
+
+    @property
+    def num_items(self) -> int:
+        """I, padding included."""
+        return len(self.items)
+
+    @functools.cached_property
+    def offsets(self) -> np.ndarray:
+        """[U + 1]: user u's rows are `offsets[u]` … `offsets[u + 1] − 1`."""
+        return np.searchsorted(self.user, np.arange(self.num_users + 1))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of every rating with its raw ids, in canonical order."""
+        digest = hashlib.sha256()
+        for ids in (self.users, self.items):
+            digest.update("\x1f".join(ids.raw.tolist()).encode())
+        for column in (self.user, self.item, self.rating, self.timestamp):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def where(self, keep: np.ndarray) -> Interactions:
+        """The rows for which `keep [R]` is True, with the same id maps."""
+        return dataclasses.replace(
+            self,
+            user=self.user[keep],
+            item=self.item[keep],
+            rating=self.rating[keep],
+            timestamp=self.timestamp[keep],
+        )
+
+    def position_from_end(self) -> np.ndarray:
+        """[R]: 0 for each user's last row, 1 for the one before."""
+        return self.offsets[self.user + 1] - 1 - np.arange(len(self))
+
+    def counts(self) -> np.ndarray:
+        """[U] ratings of each user."""
+        return np.diff(self.offsets)
+
+    def liked_histories(self, length: int) -> np.ndarray:
+        """[U, L] each user's last L liked items, most recent last, left-padded with 0."""
+        liked = self.where(self.rating > LIKED_ABOVE)
+        back = liked.position_from_end()
+        recent = back < length
+        histories = np.full((self.num_users, length), PADDING, np.int32)
+        histories[liked.user[recent], length - 1 - back[recent]] = liked.item[recent]
+        return histories
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named log of ratings, and what its items are called."""
+
+    name: str
+    interactions: Interactions
+    titles: np.ndarray  # [I] str, "" where unknown
+
+
+def _number(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    codes, unique = pd.factorize(np.asarray(raw).astype(str))
+    if len(unique) == 0:
+        raise InputError(f"Expected at least one {kind}. Received: none. Check the file's rows.")
+    as_number = pd.to_numeric(pd.Series(unique), errors="coerce")
+    order = np.lexsort((unique, as_number.fillna(np.inf)))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return unique[order].astype(str), rank[codes].astype(np.int32)

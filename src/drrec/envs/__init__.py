@@ -1,0 +1,1 @@
+"""Sessions to learn in."""

@@ -1,0 +1,5 @@
+"""The error that a person can mend: one line, no traceback, exit status 2."""
+
+
+class InputError(ValueError):
+    """Bad input: the message says what was expected, what was received and how to mend it."""

@@ -1,0 +1,74 @@
+"""Files that are whole or absent: write beside, flush to disk, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Give a side file to write; it takes the place of `path` only if the body succeeds."""
+    target = pathlib.Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    side = pathlib.Path(name)
+    try:
+        yield side
+        with side.open("rb+") as file:
+            os.fsync(file.fileno())
+        side.chmod(0o644)
+        side.replace(target)
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with replaced(path) as side:
+        side.write_text(text, encoding="utf-8")
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON, two spaces deep: NaN and infinities become null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write strict JSON, whole or not at all."""
+    write_text(path, to_json(value))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"Expected a file at {path}. Received: nothing there.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"Expected JSON in {path}. Received: {error}.") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

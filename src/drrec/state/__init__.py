@@ -1,0 +1,1 @@
+"""State modules: from what a user liked to a state vector."""

@@ -1,0 +1,66 @@
+"""The protocols that parts of the project meet each other by, and the letters used for shapes.
+
+B batch, N parallel environments, L history length (state size), D embedding width, I items
+(row 0 is padding), U users, C candidates, K list length, M modalities, T steps of an episode,
+V sessions of the logged environment (one user has several).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from drrec.data.interactions import Interactions
+
+PADDING = 0
+"""The dense item id that stands for no item."""
+
+
+class Transitions(NamedTuple):
+    """B transitions. `discount` is γ, or 0 at a true end; a time limit is not an end.
+
+    Histories hold item ids, the most recent last, padded on the left: the replay keeps ids and
+    not encoded states, so that gradients reach the state module.
+    """
+
+    user: tf.Tensor  # [B] int32
+    history: tf.Tensor  # [B, L] int32, item ids, 0 = padding
+    action: tf.Tensor  # [B, D] float32
+    item: tf.Tensor  # [B] int32
+    reward: tf.Tensor  # [B] float32
+    discount: tf.Tensor  # [B] float32
+    next_history: tf.Tensor  # [B, L] int32
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """Whatever scores items for users: a baseline or a trained agent."""
+
+    uses_history: bool
+    """Whether `score` reads `histories`; if not, a protocol ranks once and never asks again."""
+
+    def fit(self, train: Interactions) -> Self:
+        """Learn from `train` alone. What needs nothing to learn returns itself."""
+        ...
+
+    def score(
+        self,
+        users: np.ndarray,
+        histories: np.ndarray,
+        candidates: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Score candidates, higher is better.
+
+        Args:
+            users: [B] int32 dense user ids.
+            histories: [B, L] int32 liked item ids, most recent last, left-padded with 0.
+            candidates: [B, C] int32 item ids, 0 = padding; None for the whole catalogue.
+
+        Returns:
+            [B, C] float32, or [B, I] where `candidates` is None. The score of padding is
+            unspecified: the caller masks it.
+        """
+        ...
