@@ -1,0 +1,175 @@
+"""N logged sessions side by side, as tensors: nothing here runs per step in Python."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from drrec.errors import InputError
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.envs.sessions import Sessions
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoggedConfig:
+    """What a session shows and pays."""
+
+    unlogged: Literal["never", "constant", "model"] = "never"
+    """What an item pays that the user has not rated: such items are never shown; a constant
+    (--unlogged-reward); or what matrix factorisation on the training ratings predicts."""
+    unlogged_reward: float = -0.5
+    """The constant that --unlogged constant pays. [reward, -1 to 1]"""
+    episode_length: int = 10
+    """T, items shown in a session before the next begins. [steps, >= 1]"""
+
+    def __post_init__(self) -> None:
+        if self.episode_length < 1:
+            raise InputError(
+                f"`episode_length` must be at least 1. Received: {self.episode_length}. "
+                "A session shows at least one item."
+            )
+
+
+class Observation(NamedTuple):
+    """What an agent sees of N sessions."""
+
+    user: tf.Tensor  # [N] int32, row of the user vectors
+    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
+    available: tf.Tensor  # [N, I] bool, what may be shown now
+
+
+class LoggedState(NamedTuple):
+    """N sessions under way."""
+
+    session: tf.Tensor  # [N] int32
+    step: tf.Tensor  # [N] int32, items shown so far
+    history: tf.Tensor  # [N, L] int32
+    available: tf.Tensor  # [N, I] bool
+
+
+class Outcome(NamedTuple):
+    """What showing one item to each of N users led to, before any session starts anew."""
+
+    reward: tf.Tensor  # [N] float32
+    next_history: tf.Tensor  # [N, L] int32
+    terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
+    done: tf.Tensor  # [N] bool: the session is over, by its end or by its time limit
+
+
+class LoggedEnvironment:
+    """Sessions over a log of ratings: reward (rating − 3) / 2; a liked item enters the history.
+
+    An item is shown once a session. Pure: every method maps states to states.
+    """
+
+    def __init__(
+        self,
+        config: LoggedConfig,
+        train: Interactions,
+        sessions: Sessions,
+        rows_per_user: int,
+        predicted: tuple[np.ndarray, np.ndarray, float] | None = None,
+    ) -> None:
+        """Put the tables on the device.
+
+        Args:
+            config: what a session shows and pays.
+            train: every rating that may be handed out.
+            sessions: V sessions over `train`.
+            rows_per_user: how many user vectors each user has: row // rows_per_user is the user.
+            predicted: user vectors [rows, D], item vectors [I, D] and mean, for `model` rewards.
+        """
+        if (config.unlogged == "model") != (predicted is not None):
+            raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
+        self.config = config
+        self.num_items = train.num_items
+        self.num_sessions, self.state_size = sessions.history.shape
+        self._rows_per_user = rows_per_user
+        self._user_row = tf.constant(sessions.user_row)  # [V]
+        self._history = tf.constant(sessions.history)  # [V, L]
+        self._candidates = tf.constant(sessions.candidates)  # [V, C]
+        order = np.lexsort((train.item, train.user))
+        self._offsets = tf.constant(train.offsets.astype(np.int32))  # [U + 1]
+        self._logged_item = tf.constant(train.item[order])  # [R], ascending for each user
+        self._logged_reward = tf.constant((train.rating[order] - 3) / 2)  # [R]
+        self._search_steps = int(train.counts().max()).bit_length()
+        self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
+
+    def user_of(self, state: LoggedState) -> tf.Tensor:
+        """[N] rows of the user vectors."""
+        return tf.gather(self._user_row, state.session)
+
+    def observe(self, state: LoggedState) -> Observation:
+        """What the agent sees."""
+        return Observation(self.user_of(state), state.history, state.available)
+
+    def start(self, session: tf.Tensor) -> LoggedState:
+        """Fresh sessions, by their numbers [N]."""
+        session = tf.cast(session, tf.int32)
+        history = tf.gather(self._history, session)  # [N, L]
+        rows = tf.range(tf.shape(session)[0])
+        if self.config.unlogged == "never":
+            items = tf.gather(self._candidates, session)  # [N, C]
+            available = _mark(tf.zeros([tf.shape(rows)[0], self.num_items], tf.bool), items, True)
+        else:
+            everything = tf.ones([tf.shape(rows)[0], self.num_items], tf.bool)
+            available = _mark(everything, history, False)
+        not_padding = tf.range(self.num_items) != PADDING
+        return LoggedState(session, tf.zeros_like(session), history, available & not_padding)
+
+    def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
+        """Show `item [N]`, which must be available, to each user."""
+        reward = self.reward(state, item)
+        liked = reward > 0
+        shifted = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
+        history = tf.where(liked[:, None], shifted, state.history)  # [N, L]
+        available = state.available & (tf.range(self.num_items) != item[:, None])
+        terminal = ~tf.reduce_any(available, axis=1)
+        step = state.step + 1
+        done = terminal | (step >= self.config.episode_length)
+        moved = LoggedState(state.session, step, history, available)
+        return moved, Outcome(reward, history, terminal, done)
+
+    def restart(self, state: LoggedState, done: tf.Tensor, session: tf.Tensor) -> LoggedState:
+        """Start session `session [N]` wherever `done [N]`."""
+        fresh = self.start(session)
+        return LoggedState(
+            *(
+                tf.where(done if new.shape.rank == 1 else done[:, None], new, old)
+                for new, old in zip(fresh, state, strict=True)
+            )
+        )
+
+    def reward(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
+        """[N] what `item [N]` pays: the logged rating's reward, else by `config.unlogged`."""
+        row = self.user_of(state)
+        user = row // self._rows_per_user
+        low, high = tf.gather(self._offsets, user), tf.gather(self._offsets, user + 1) - 1
+        # Binary search by hand: XLA turns tf.searchsorted into a comparison with every rating.
+        for _ in range(self._search_steps):
+            middle = (low + high) // 2
+            smaller = tf.gather(self._logged_item, middle) < item
+            low = tf.where(smaller, tf.minimum(middle + 1, high), low)
+            high = tf.where(smaller, high, middle)
+        logged = tf.gather(self._logged_item, low) == item
+        return tf.where(logged, tf.gather(self._logged_reward, low), self._unlogged(row, item))
+
+    def _unlogged(self, row: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        if self._predicted is None:
+            return tf.fill(tf.shape(item), tf.constant(self.config.unlogged_reward, tf.float32))
+        users, items, mean = self._predicted
+        dot = tf.reduce_sum(tf.gather(users, row) * tf.gather(items, item), axis=1)
+        return (tf.clip_by_value(mean + dot, 1, 5) - 3) / 2
+
+
+def _mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
+    """Set `marks [N, I]` to `value` at `items [N, C]`."""
+    rows = tf.broadcast_to(tf.range(tf.shape(items)[0])[:, None], tf.shape(items))
+    where = tf.stack([rows, items], axis=2)  # [N, C, 2]
+    return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))
