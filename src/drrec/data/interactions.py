@@ -6,12 +6,14 @@ import dataclasses
 import difflib
 import functools
 import hashlib
+import json
 import logging
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 
+from drrec.data.checks import are_sound
 from drrec.errors import InputError
 from drrec.types import PADDING
 
@@ -78,30 +80,42 @@ class Interactions:
         rating: np.ndarray,
         timestamp: np.ndarray,
     ) -> Self:
-        """Number the ids, keep the last of repeated (user, item) pairs, and sort.
+        """Check, number the ids, keep the last of repeated (user, item) pairs, and sort.
 
-        Dense ids follow the order of the raw ones (as numbers where all are), so that they do not
-        depend on the order of the rows.
+        Dense ids follow the order of the raw ones (numbers first, as numbers), so that they do
+        not depend on the order of the rows.
+
+        Args:
+            user: [R] raw ids.
+            item: [R] raw ids.
+            rating: [R] finite.
+            timestamp: [R] whole seconds since 1970, before the year 2200.
+
+        Raises:
+            InputError: there are no rows, an id is empty, or a value is out of range.
         """
+        if not are_sound(np.asarray(rating), np.asarray(timestamp)):
+            raise InputError(
+                "Expected finite ratings, and timestamps in whole seconds from 1970 to the year "
+                "2200. Received: a value that is not. Mend or remove its row."
+            )
         users, user_codes = _number(user, "user")
         items, item_codes = _number(item, "item")
-        rows = pd.DataFrame(
-            {
-                "user": user_codes,
-                "item": item_codes + 1,
-                "rating": np.asarray(rating, np.float32),
-                "timestamp": np.asarray(timestamp, np.int64),
-            }
-        ).sort_values(["user", "timestamp"], kind="stable")
-        repeated = rows.duplicated(["user", "item"], keep="last").to_numpy()
+        columns = {
+            "user": user_codes,
+            "item": item_codes + np.int32(1),
+            "rating": np.asarray(rating, np.float32),
+            "timestamp": np.asarray(timestamp, np.int64),
+        }
+        order = np.lexsort((columns["timestamp"], columns["user"]))  # stable
+        columns = {name: column[order] for name, column in columns.items()}
+        pair = columns["user"].astype(np.int64) * (len(items) + 1) + columns["item"]
+        repeated = pd.Series(pair).duplicated(keep="last").to_numpy()
         if repeated.any():
             logger.warning("%d repeated (user, item) rows: kept the last of each", repeated.sum())
-            rows = rows[~repeated]
+            columns = {name: column[~repeated] for name, column in columns.items()}
         return cls(
-            user=rows["user"].to_numpy(np.int32),
-            item=rows["item"].to_numpy(np.int32),
-            rating=rows["rating"].to_numpy(np.float32),
-            timestamp=rows["timestamp"].to_numpy(np.int64),
+            **columns,
             users=IdMap(users, "user"),
             items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
         )
@@ -130,9 +144,9 @@ class Interactions:
         """SHA-256 of every rating with its raw ids, in canonical order."""
         digest = hashlib.sha256()
         for ids in (self.users, self.items):
-            digest.update("\x1f".join(ids.raw.tolist()).encode())
+            digest.update(json.dumps(ids.raw.tolist()).encode())
         for column in (self.user, self.item, self.rating, self.timestamp):
-            digest.update(np.ascontiguousarray(column).tobytes())
+            digest.update(column.astype(column.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
 
     def where(self, keep: np.ndarray) -> Interactions:
@@ -173,11 +187,15 @@ class Dataset:
 
 
 def _number(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    codes, unique = pd.factorize(np.asarray(raw).astype(str))
+    # Text is made of the unique ids only: of 25 million rows it would take gigabytes.
+    codes, found = pd.factorize(np.asarray(raw))
+    merged, unique = pd.factorize(np.asarray(found).astype(str))  # 1 and "1" are one id
     if len(unique) == 0:
         raise InputError(f"Expected at least one {kind}. Received: none. Check the file's rows.")
+    if codes.min() < 0 or not all(text.strip() for text in unique.tolist()):
+        raise InputError(f"Expected a {kind} id in each row. Received: an empty one. Mend its row.")
     as_number = pd.to_numeric(pd.Series(unique), errors="coerce")
     order = np.lexsort((unique, as_number.fillna(np.inf)))
-    rank = np.empty_like(order)
+    rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    return unique[order].astype(str), rank[codes].astype(np.int32)
+    return unique[order].astype(str), rank[merged[codes]]

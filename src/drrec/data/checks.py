@@ -1,0 +1,70 @@
+"""What a rating must be: the same rules for one row of text and for whole columns."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LATEST = int(datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC).timestamp())
+"""A later timestamp is taken for milliseconds or for nonsense."""
+
+_LARGEST_RATING = float(np.finfo(np.float32).max)
+
+
+def are_sound(rating: np.ndarray, timestamp: np.ndarray) -> bool:
+    """Whether all ratings [R] and timestamps [R] are finite, whole and in range."""
+    return bool(
+        np.all(np.abs(rating) <= _LARGEST_RATING)  # False for NaN too
+        and np.all((timestamp >= 0) & (timestamp < LATEST))
+        and np.all(timestamp == np.floor(timestamp))
+    )
+
+
+def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
+    """Why a row of text is no rating, as "Expected … Received: …", or None if it is one."""
+    for kind, raw in (("user", user), ("item", item)):
+        if not raw.strip():
+            return f"Expected a {kind} id. Received: an empty field"
+    value = _number(rating)
+    if not abs(value) <= _LARGEST_RATING:
+        return f"Expected a rating that is a finite number. Received: {short(rating)}"
+    seconds = _number(timestamp)
+    if not 0 <= seconds < LATEST or not seconds.is_integer():
+        return (
+            "Expected a timestamp in whole seconds from 1970 to the year 2200. "
+            f"Received: {short(timestamp)}"
+        )
+    return None
+
+
+def cut_short(timestamp: np.ndarray) -> bool:
+    """Whether the last of timestamps [R] has fewer digits than all before it, as if cut off."""
+    return len(timestamp) > 1 and bool(timestamp[-1] * 10 <= timestamp[:-1].min())
+
+
+def short(text: str) -> str:
+    """A field as an error shows it: quoted, on one line, at most 60 characters of it."""
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after an unknown name: the nearest known one if any, and all of them."""
+    names: Sequence[str] = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{hint}Known: {', '.join(names)}."
+
+
+def _number(text: str) -> float:
+    try:
+        # Python reads 1_000 as a number and no file means that.
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan

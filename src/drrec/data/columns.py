@@ -1,0 +1,95 @@
+"""Ratings with named columns: CSV, TSV, and the header of RecBole's atomic files."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drrec.data.interactions import Dataset
+from drrec.data.lines import first_line
+from drrec.data.rows import RatingTable, read_interactions
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    import pathlib
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "user": ("user", "userid", "uid", "customerid", "reviewerid"),
+    "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "artistid"),
+    "rating": ("rating", "ratings", "score", "stars"),
+    "timestamp": ("timestamp", "time", "ts", "unixtime", "unixreviewtime"),
+}
+"""Names of columns, without case, `_`, `-`, blanks and RecBole's `:type`."""
+
+_SEPARATORS = ",\t;|"
+
+
+def load(path: pathlib.Path) -> Dataset:
+    """Read a CSV or TSV file with a header; other columns than the ratings' are left alone.
+
+    A log without ratings is implicit: each row counts as `IMPLICIT_RATING`. Without timestamps
+    the order of the rows is the order in time.
+
+    Raises:
+        InputError: there is no column for users or for items, or a row is bad.
+    """
+    header = first_line(path)
+    is_tabbed = path.suffix.lower() in (".tsv", ".inter")
+    separator = "\t" if is_tabbed else max(_SEPARATORS, key=header.count)
+    table = rating_table(path, header, separator, is_quoted=path.suffix.lower() != ".inter")
+    interactions = read_interactions(path, table)
+    return Dataset(path.stem, interactions, np.full(interactions.num_items, "", dtype="<U1"))
+
+
+def rating_table(
+    path: pathlib.Path, header: str, separator: str, *, is_quoted: bool
+) -> RatingTable:
+    """The layout that a header line describes.
+
+    Raises:
+        InputError: a needed column is missing, or two columns could be the same.
+    """
+    names = split_header(header, separator, is_quoted=is_quoted)
+    found = {kind: find(path, names, aliases) for kind, aliases in ALIASES.items()}
+    user, item = found["user"], found["item"]
+    if user is None or item is None:
+        raise InputError(
+            f"Expected a header with at least user_id and item_id (and rating, timestamp) in line "
+            f"1 of {path}. Received: {header[:80]!r}. Name the columns in the first line."
+        )
+    return RatingTable(
+        separator=separator,
+        num_fields=len(names),
+        has_header=True,
+        is_quoted=is_quoted,
+        user=user,
+        item=item,
+        rating=found["rating"],
+        timestamp=found["timestamp"],
+    )
+
+
+def split_header(header: str, separator: str, *, is_quoted: bool) -> list[str]:
+    """Column names, in lower case, without `_`, `-`, blanks and `:type`."""
+    names = (
+        next(csv.reader([header], delimiter=separator)) if is_quoted else header.split(separator)
+    )
+    return [re.sub(r"[\s_-]", "", name.split(":")[0]).lower() for name in names]
+
+
+def find(path: pathlib.Path, names: list[str], aliases: tuple[str, ...]) -> int | None:
+    """Which of the columns bears one of these names; None if none does.
+
+    Raises:
+        InputError: more than one does.
+    """
+    places = [index for index, name in enumerate(names) if name in aliases]
+    if len(places) > 1:
+        both = " and ".join(names[index] for index in places)
+        raise InputError(
+            f"Expected one {aliases[0]} column in line 1 of {path}. Received: {both}. Rename one."
+        )
+    return places[0] if places else None

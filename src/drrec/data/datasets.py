@@ -1,0 +1,96 @@
+"""Data sets by name, or by path: what `--dataset` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from drrec.data import columns, movielens, recbole
+from drrec.data.checks import nearest
+from drrec.data.sources import SOURCES
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.data.interactions import Dataset
+
+
+def load_folder(folder: pathlib.Path) -> Dataset:
+    """Read a folder of RecBole's atomic files, or else of MovieLens' own.
+
+    Raises:
+        InputError: it holds neither, or a file of it is bad.
+    """
+    if any(folder.glob("*.inter")):
+        return recbole.load(folder)
+    if any((folder / name).is_file() for name in movielens.FORMS):
+        return movielens.load(folder)
+    raise InputError(
+        f"Expected a .inter file, or one of {', '.join(movielens.FORMS)}, in {folder}. "
+        "Received: neither. Name a folder that has one, or a .inter, .csv or .tsv file."
+    )
+
+
+DATASETS: dict[str, Callable[[pathlib.Path], Dataset]] = {
+    "ml-100k": load_folder,
+    "ml-1m": movielens.load,
+    "ml-20m": movielens.load,
+    "ml-25m": movielens.load,
+    "ml-latest-small": movielens.load,
+}
+"""How each known data set is read from its folder in `data/`."""
+
+FILES: dict[str, Callable[[pathlib.Path], Dataset]] = {
+    ".inter": recbole.load,
+    ".csv": columns.load,
+    ".tsv": columns.load,
+}
+"""How a file of one's own is read, by its suffix."""
+
+
+def load_dataset(
+    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] = "data"
+) -> Dataset:
+    """Load a known data set that has been fetched, or a log of one's own. Nothing is downloaded.
+
+    Args:
+        name_or_path: a name in `DATASETS`; or the path of a folder with RecBole's atomic files
+            or MovieLens' own, or of an `.inter`, `.csv` or `.tsv` file.
+        data_dir: where `fetch` has put the known ones.
+
+    Raises:
+        InputError: there is no such thing, or it is bad.
+    """
+    name = os.fspath(name_or_path)
+    if name in DATASETS:
+        return _known(name, pathlib.Path(data_dir) / name)
+    path = pathlib.Path(name)
+    if path.is_dir():
+        return load_folder(path)
+    if path.suffix.lower() in FILES:
+        return FILES[path.suffix.lower()](path)
+    if path.exists():
+        raise InputError(
+            f"Expected a folder, or a file that ends in {', '.join(FILES)}. Received: {name}. "
+            "Rename the file after what it is."
+        )
+    raise InputError(
+        f"Expected the name of a data set, or a path. Received: {name!r}. {nearest(name, DATASETS)}"
+    )
+
+
+def _known(name: str, folder: pathlib.Path) -> Dataset:
+    mend = f"run `python run.py data {name}`."
+    if not folder.is_dir():
+        raise InputError(f"Expected {name} in {folder}. Received: no such folder. To mend: {mend}")
+    dataset = dataclasses.replace(DATASETS[name](folder), name=name)
+    expected, received = SOURCES[name].num_ratings, len(dataset.interactions)
+    if received != expected:
+        raise InputError(
+            f"Expected the {expected:,} ratings of {name} in {folder}. Received: {received:,}. "
+            f"To mend: remove that folder and {mend}"
+        )
+    return dataset

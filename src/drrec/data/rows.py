@@ -1,0 +1,147 @@
+"""Delimited text to ratings: fast where all is well, line by line to name the line that is not."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from drrec.data import checks, lines
+from drrec.data.interactions import Interactions
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    import pathlib
+
+logger = logging.getLogger(__name__)
+
+IMPLICIT_RATING = 5.0
+"""What a row without a rating column counts as: chosen, hence the largest reward, (5 − 3) / 2."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RatingTable(lines.Table):
+    """A delimited file of ratings, and which of its columns is what."""
+
+    user: int
+    item: int
+    rating: int | None = None
+    """None where every row counts as `IMPLICIT_RATING`."""
+    timestamp: int | None = None
+    """None where the order of the rows is the order in time."""
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """The columns that there are, by name."""
+        names = ("user", "item", "rating", "timestamp")
+        return {name: index for name in names if (index := getattr(self, name)) is not None}
+
+
+def read_interactions(path: pathlib.Path, table: RatingTable) -> Interactions:
+    """Read and check all ratings of a file: UTF-8 with or without BOM, or Latin-1.
+
+    Raises:
+        InputError: the file is missing, empty or cut, or a row is no rating (the message says
+            which line), or all rows are one user's.
+    """
+    for encoding in lines.ENCODINGS:
+        try:
+            interactions = _read(path, table, encoding)
+        except UnicodeDecodeError:
+            continue
+        except OSError as error:
+            raise lines.unreadable(path, error) from error
+        if interactions.num_users < 2:
+            raise InputError(
+                f"Expected at least two users in {path}. Received: one. "
+                "A recommender learns from how people differ: add ratings of others."
+            )
+        return interactions
+    raise AssertionError  # Latin-1 decodes every byte
+
+
+def _read(path: pathlib.Path, table: RatingTable, encoding: str) -> Interactions:
+    try:
+        frame = _parse(path, table, encoding)
+    except UnicodeDecodeError:
+        raise
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        raise _first_fault(path, table, encoding, str(error)) from error
+    if frame.empty:
+        raise lines.no_rows(path)
+    rating = np.full(len(frame), IMPLICIT_RATING)
+    timestamp = np.arange(len(frame), dtype=np.float64)
+    if table.rating is not None:
+        rating = frame["rating"].to_numpy(np.float64)
+    else:
+        logger.warning("%s has no ratings: each row counts as %g", path, IMPLICIT_RATING)
+    if table.timestamp is not None:
+        timestamp = frame["timestamp"].to_numpy(np.float64)
+    else:
+        logger.warning("%s has no timestamps: the order of its rows stands for them", path)
+    if not all((frame[gap] == "").all() for gap in frame if str(gap).startswith("gap")):
+        raise _first_fault(path, table, encoding, "fields that run together")
+    if table.timestamp == table.num_fields - 1:
+        _check_end(path, timestamp)
+    try:
+        return Interactions.from_raw(
+            frame["user"].to_numpy(), frame["item"].to_numpy(), rating, timestamp
+        )
+    except InputError as error:
+        raise _first_fault(path, table, encoding, str(error)) from error
+
+
+def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFrame:
+    # The C parser takes one character. So "::" is read as ":" with an empty column in each gap.
+    step = len(table.separator)
+    names = [
+        f"gap{index}" if index % step else f"other{index}"
+        for index in range(table.num_fields * step - step + 1)
+    ]
+    for name, index in table.columns.items():
+        names[index * step] = name
+    numbers = [name for name in ("rating", "timestamp") if name in table.columns]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is too long
+        return pd.read_csv(
+            path,
+            sep=table.separator[0],
+            names=names,
+            header=None,
+            skiprows=int(table.has_header),
+            index_col=False,
+            dtype={name: np.float64 if name in numbers else object for name in names},
+            keep_default_na=False,  # a user may be called NA
+            na_values={name: [""] for name in numbers},
+            quoting=csv.QUOTE_MINIMAL if table.is_quoted else csv.QUOTE_NONE,
+            encoding=encoding,
+            engine="c",
+        )
+
+
+def _first_fault(path: pathlib.Path, table: RatingTable, encoding: str, reason: str) -> InputError:
+    """The error for the first bad line; `reason` if the exact reader finds none."""
+    absent = {"rating": "5", "timestamp": "0"}
+    for line, fields in lines.numbered(path, table, encoding):
+        row = absent | {name: fields[index] for name, index in table.columns.items()}
+        if fault := checks.row_fault(**row):
+            return InputError(f"{fault} in line {line} of {path}. Mend or remove that line.")
+    return InputError(
+        f"Expected rows of ratings in {path}. Received: {checks.short(reason)}. Get the file again."
+    )
+
+
+def _check_end(path: pathlib.Path, timestamp: np.ndarray) -> None:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        is_ended = file.read() in (b"\n", b"\r")
+    if not is_ended and checks.cut_short(timestamp):
+        raise InputError(
+            f"Expected a whole last row (row {len(timestamp)}) in {path}. Received: the timestamp "
+            f"{timestamp[-1]:.0f} and no line end: the file is cut short. Get it again."
+        )
