@@ -1,1 +1,21 @@
 """Recommenders to beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drrec.baselines.chance import Random
+from drrec.baselines.neighbours import ItemCF
+from drrec.baselines.popularity import Popularity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.types import Recommender
+
+BASELINES: dict[str, Callable[..., Recommender]] = {
+    "random": Random,
+    "popularity": Popularity,
+    "item_cf": ItemCF,
+}
+"""Constructors by the names that tables use; each can be called without arguments."""

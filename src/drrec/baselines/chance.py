@@ -1,0 +1,43 @@
+"""Random scores: the floor under every table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+
+
+class Random:
+    """A hash of (seed, user, item): the same pair always gets the same score."""
+
+    uses_history = False
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self._num_items = 0
+
+    def fit(self, train: Interactions) -> Self:
+        """Learn how many items there are."""
+        self._num_items = train.num_items
+        return self
+
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Uniform in [0, 1), [B, C] or [B, I]; see `Recommender.score`."""
+        items = np.arange(self._num_items)[None] if candidates is None else candidates
+        user_key = _mixed(users.astype(np.uint64) + _mixed(np.array([self.seed], np.uint64)))
+        bits = _mixed(user_key[:, None] + items.astype(np.uint64))  # [B, C]
+        # A float32 holds 24 bits exactly; more would round up to 1.
+        return (bits >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+
+
+def _mixed(value: np.ndarray) -> np.ndarray:
+    """SplitMix64's output function (Steele et al. 2014), on uint64 arrays that wrap around."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

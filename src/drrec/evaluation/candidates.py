@@ -1,0 +1,85 @@
+"""What the protocols share: per-user results, batches of users, and scores that can be ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drrec.types import Recommender
+
+MAX_SCORES = 2**23
+"""Scores held at once: users are taken in batches of about this many over the catalogue."""
+
+
+class PerUser(NamedTuple):
+    """Each user's metrics under one protocol, so that methods can be compared user by user."""
+
+    users: np.ndarray  # [U'] int32, dense ids in rising order
+    metrics: dict[str, np.ndarray]  # [U'] float64 each, NaN where nothing is relevant
+
+
+def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
+    """Cut `users [U']` so that [B, I] scores stay within `MAX_SCORES`."""
+    size = max(1, MAX_SCORES // num_items)
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def collected(users: np.ndarray, parts: list[dict[str, np.ndarray]]) -> PerUser:
+    """Join the metrics of all batches.
+
+    Raises:
+        InputError: no user was left to evaluate.
+    """
+    if not parts:
+        raise InputError(
+            "Expected at least one user with enough test items. Received: none. "
+            "Take a larger data set, or a split that keeps more for the test."
+        )
+    return PerUser(
+        users, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    )
+
+
+def candidate_scores(
+    recommender: Recommender,
+    users: np.ndarray,
+    histories: np.ndarray,
+    candidates: np.ndarray | None,
+    is_candidate: np.ndarray,
+) -> np.ndarray:
+    """Ask for scores; what is not to be ranked gets −inf.
+
+    Args:
+        recommender: whom to ask.
+        users: [B] int32.
+        histories: [B, L] int32, most recent last.
+        candidates: [B, C] int32, or None for the whole catalogue (then C = I).
+        is_candidate: [B, C] bool, what may be ranked.
+
+    Returns:
+        [B, C] float.
+
+    Raises:
+        InputError: the shape is wrong, or a candidate's score is NaN or infinite. Sorting would
+            quietly put a NaN first or last.
+    """
+    scores = np.asarray(recommender.score(users, histories, candidates))
+    name = type(recommender).__name__
+    if scores.shape != is_candidate.shape:
+        raise InputError(
+            f"Expected scores of shape {is_candidate.shape} from {name}. "
+            f"Received: {scores.shape}. Return one score for each candidate."
+        )
+    if not np.isfinite(scores[is_candidate]).all():
+        raise InputError(
+            f"Expected finite scores from {name}. Received: NaN or infinity. "
+            "Its training may have diverged: lower the learning rate and train again."
+        )
+    return np.where(is_candidate, scores, -np.inf)

@@ -1,0 +1,78 @@
+"""PNG figures of a report. matplotlib's object interface: no display, no global state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from drrec.evaluation.protocol import TABLE_METRICS
+from drrec.files import replaced
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+PANELS_PER_ROW = 3
+STEP_COLUMNS = ("step", "env_steps", "steps")
+"""The first of these among the columns of a training log is the horizontal axis."""
+
+
+def save_bars(content: Mapping[str, Any], protocol: str, path: str | os.PathLike[str]) -> None:
+    """One group of bars per metric, one bar per method, whiskers for the intervals.
+
+    Args:
+        content: what `summary.summarised` gives, or what is read from `metrics.json`.
+        protocol: which of its protocols.
+        path: the PNG to write, whole or not at all.
+    """
+    methods = content["protocols"][protocol]
+    columns = [name for name in TABLE_METRICS[protocol] if name in next(iter(methods.values()))]
+    figure = Figure(figsize=(1.5 + 1.6 * len(columns), 4), layout="constrained")
+    axes = figure.add_subplot()
+    width = 0.8 / len(methods)
+    for index, (name, cells) in enumerate(methods.items()):
+        mean, low, high = (
+            np.array([cells[metric][key] for metric in columns], float)
+            for key in ("mean", "low", "high")
+        )
+        left = np.arange(len(columns)) - 0.4 + width * (index + 0.5)
+        whiskers = np.maximum([mean - low, high - mean], 0)
+        axes.bar(left, mean, width, yerr=whiskers, label=name, capsize=2)
+    axes.set_xticks(np.arange(len(columns)), columns)
+    axes.set_title(f"{content['dataset']}, {content['split']} split, {protocol}")
+    axes.legend(fontsize="small", ncols=2, loc="lower right")
+    axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+def save_curves(columns: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> None:
+    """One panel per column of a training log; gaps (NaN) are skipped.
+
+    Args:
+        columns: numbers by name, all of one length; one of `STEP_COLUMNS` is the horizontal axis,
+            or else the row number.
+        path: the PNG to write, whole or not at all.
+    """
+    axis = next((name for name in STEP_COLUMNS if name in columns), "row")
+    drawn = {name: np.asarray(column, float) for name, column in columns.items() if name != axis}
+    length = max(map(len, drawn.values()), default=0)
+    steps = np.asarray(columns.get(axis, np.arange(length)), float)
+    num_rows = max(1, -(-len(drawn) // PANELS_PER_ROW))
+    figure = Figure(figsize=(4 * PANELS_PER_ROW, 2.5 * num_rows), layout="constrained")
+    for index, (name, column) in enumerate(drawn.items()):
+        panel = figure.add_subplot(num_rows, PANELS_PER_ROW, index + 1)
+        known = np.isfinite(column)
+        panel.plot(steps[known], column[known], linewidth=1)
+        panel.set_title(name, fontsize="medium")
+        panel.set_xlabel(axis)
+        panel.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    FigureCanvasAgg(figure)
+    with replaced(path) as side:
+        figure.savefig(side, format="png", dpi=120)

@@ -1,0 +1,97 @@
+"""The `full` protocol: one item of each user is hidden in the whole catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drrec.errors import InputError
+from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.metrics import measured
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.types import Recommender
+
+CUTS = (5, 10, 20)
+FULL_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS)
+
+
+def full(
+    recommender: Recommender,
+    train: Interactions,
+    test: Interactions,
+    *,
+    state_size: int = 10,
+    seed: int = 0,
+    mask_seen: bool = True,
+) -> PerUser:
+    """Rank the whole catalogue and look where the one test item of each user stands.
+
+    Args:
+        recommender: a fitted one.
+        train: where histories come from, and what was seen.
+        test: one row per user, whatever its rating.
+        state_size: L, the length of a history.
+        seed: of the draw that breaks ties.
+        mask_seen: exclude what the user has in `train`; published tables of sequential models
+            often do not.
+
+    Returns:
+        `FULL_METRICS` for each user with a test item.
+
+    Raises:
+        InputError: a user has several test items, no user has one, or a score is not finite.
+    """
+    if (test.counts() > 1).any():
+        raise InputError(
+            "Expected at most one test item for each user. Received: several. "
+            "The full protocol goes with the leave_one_out split."
+        )
+    histories = train.liked_histories(state_size)
+    # One draw per user, before any score: all methods share it, and batches do not matter.
+    luck = np.random.default_rng(seed).random(test.num_users)
+    parts = []
+    for batch in batches(test.user, test.num_items):
+        target = test.item[test.offsets[batch]]
+        is_candidate = _is_candidate(train, batch, target, mask_seen)
+        scores = candidate_scores(recommender, batch, histories[batch], None, is_candidate)
+        place = places(scores, target, luck[batch])
+        hits = place[:, None] == np.arange(max(CUTS))  # [B, K]
+        parts.append(measured(hits, np.ones(len(batch), int), FULL_METRICS))
+    return collected(test.user, parts)
+
+
+def places(scores: np.ndarray, target: np.ndarray, luck: np.ndarray) -> np.ndarray:
+    """The place of each target, 0 at the top.
+
+    Among t others of equal score the target stands at ⌊luck · (t + 1)⌋, which is where a shuffle
+    would put it, without sorting the catalogue.
+
+    Args:
+        scores: [B, C], −inf for what is not ranked.
+        target: [B] column of the target.
+        luck: [B] uniform in [0, 1).
+
+    Returns:
+        [B] int64.
+    """
+    own = np.take_along_axis(scores, target[:, None].astype(np.intp), axis=1)  # [B, 1]
+    num_equal = (scores == own).sum(axis=1)  # the target itself included
+    return (scores > own).sum(axis=1) + np.floor(luck * num_equal).astype(np.int64)
+
+
+def _is_candidate(
+    train: Interactions, users: np.ndarray, target: np.ndarray, mask_seen: bool
+) -> np.ndarray:
+    is_candidate = np.ones((len(users), train.num_items), bool)  # [B, I]
+    is_candidate[:, PADDING] = False
+    if mask_seen:
+        counts = train.counts()[users]
+        row = np.repeat(np.arange(len(users)), counts)
+        first = np.repeat(train.offsets[users] - counts.cumsum() + counts, counts)
+        is_candidate[row, train.item[first + np.arange(len(row))]] = False
+    is_candidate[np.arange(len(users)), target] = True
+    return is_candidate

@@ -1,0 +1,37 @@
+"""The ways to evaluate a recommender; each gives per-user metrics (docs/protocols.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drrec.evaluation.candidates import PerUser
+from drrec.evaluation.full import FULL_METRICS, full
+from drrec.evaluation.rated import RATED_METRICS, rated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTOCOLS: dict[str, Callable[..., PerUser]] = {"rated": rated, "full": full}
+"""`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name."""
+
+PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {"rated": RATED_METRICS, "full": FULL_METRICS}
+"""What each protocol measures."""
+
+PRIMARY_METRICS: dict[str, str] = {"rated": "ndcg@5", "full": "ndcg@10"}
+"""By which metric the best baseline is chosen."""
+
+TABLE_METRICS: dict[str, tuple[str, ...]] = {
+    "rated": RATED_METRICS,
+    "full": ("hr@10", "ndcg@10", "mrr@10"),
+}
+"""The columns of each protocol's table; `metrics.json` has all."""
+
+__all__ = [
+    "PRIMARY_METRICS",
+    "PROTOCOLS",
+    "PROTOCOL_METRICS",
+    "TABLE_METRICS",
+    "PerUser",
+    "full",
+    "rated",
+]
