@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.baselines.chance import Random
-from drrec.baselines.neighbours import ItemCF
+from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.popularity import Popularity
 
 if TYPE_CHECKING:
@@ -17,5 +17,6 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "random": Random,
     "popularity": Popularity,
     "item_cf": ItemCF,
+    "item_knn": ItemKNN,
 }
 """Constructors by the names that tables use; each can be called without arguments."""
