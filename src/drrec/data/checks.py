@@ -45,8 +45,14 @@ def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
 
 
 def cut_short(timestamp: np.ndarray) -> bool:
-    """Whether the last of timestamps [R] has fewer digits than all before it, as if cut off."""
-    return len(timestamp) > 1 and bool(timestamp[-1] * 10 <= timestamp[:-1].min())
+    """Whether the last of timestamps [R] has fewer digits than all before it, as if cut off.
+
+    Only where those are dates after 1973: counters from zero differ in digits as a rule.
+    """
+    earliest = int(timestamp[:-1].min(initial=LATEST))
+    return (
+        len(timestamp) > 1 and earliest >= 10**8 and timestamp[-1] < 10 ** (len(str(earliest)) - 1)
+    )
 
 
 def short(text: str) -> str:

@@ -143,5 +143,6 @@ def _check_end(path: pathlib.Path, timestamp: np.ndarray) -> None:
     if not is_ended and checks.cut_short(timestamp):
         raise InputError(
             f"Expected a whole last row (row {len(timestamp)}) in {path}. Received: the timestamp "
-            f"{timestamp[-1]:.0f} and no line end: the file is cut short. Get it again."
+            f"{timestamp[-1]:.0f} and no line end: the file is cut short. Get it again, or end its "
+            "last line if it is whole."
         )

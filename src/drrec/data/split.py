@@ -176,7 +176,7 @@ def _divided(
 def _source(split: Split) -> Interactions:
     """The ratings that were divided, put together again."""
     logs = {TRAIN: split.train, VALIDATION: split.validation, TEST: split.test}
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in ("user", "item", "rating", "timestamp"):
         columns[name] = np.empty(len(split.part), getattr(split.train, name).dtype)
         for part, log in logs.items():

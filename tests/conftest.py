@@ -1,0 +1,63 @@
+"""What tests share: a tiny log with a planted preference, and MovieLens-100K if it can be had."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from drrec.data.datasets import load_dataset
+from drrec.data.download import Unreachable
+from drrec.data.interactions import Dataset, Interactions
+from drrec.data.sources import from_recbole
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_interactions() -> Interactions:
+    """60 users, 80 items, about 2,000 ratings of 1–5; all timestamps differ.
+
+    Users u00 … u29 like even items and dislike odd ones, the others the reverse; item i00 … i09
+    are liked a little more by all, and are rated the most.
+    """
+    generator = np.random.default_rng(7)
+    rows: list[tuple[str, str, float]] = []
+    weights = np.where(np.arange(80) < 10, 4.0, 1.0)
+    for user in range(60):
+        size = int(generator.integers(25, 46))
+        for item in generator.choice(80, size, replace=False, p=weights / weights.sum()):
+            taste = 1.3 if (user < 30) == (item % 2 == 0) else -1.3
+            noisy = 3.1 + taste + 0.4 * (item < 10) + generator.normal(0, 0.5)
+            rows.append((f"u{user:02}", f"i{item:02}", float(np.clip(np.rint(noisy), 1, 5))))
+    user_ids, item_ids, ratings = zip(*rows, strict=True)
+    timestamps = 880_000_000 + 60 * generator.permutation(len(rows))
+    return Interactions.from_raw(user_ids, item_ids, np.array(ratings), timestamps)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
+    """The same, with titles."""
+    titles = [f"Film {raw}" if raw else "" for raw in tiny_interactions.items.raw.tolist()]
+    return Dataset("tiny", tiny_interactions, np.array(titles))
+
+
+@pytest.fixture(scope="session")
+def ml_100k_folder(request: pytest.FixtureRequest) -> pathlib.Path:
+    """RecBole's files of MovieLens-100K: the checkout's, or else fetched once and kept."""
+    folder = ROOT / "data" / "ml-100k"
+    if not (folder / "ml-100k.inter").exists():
+        folder = request.config.cache.mkdir("drrec") / "ml-100k"
+    if not folder.exists():
+        try:
+            from_recbole(folder)
+        except Unreachable as error:
+            pytest.skip(f"MovieLens-100K cannot be had: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ml_100k(ml_100k_folder: pathlib.Path) -> Dataset:
+    """MovieLens-100K."""
+    return load_dataset("ml-100k", ml_100k_folder.parent)

@@ -1,0 +1,98 @@
+import errno
+import hashlib
+import http.client
+import io
+import pathlib
+import urllib.error
+import urllib.request
+
+import pytest
+
+from drrec.data.download import TIMEOUT, Unreachable, download
+from drrec.errors import InputError
+
+URL = "https://files.example/x.zip"
+CONTENT = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    def _serve(body):
+        def urlopen(url, timeout):
+            assert (url, timeout) == (URL, TIMEOUT)
+            if isinstance(body, Exception):
+                raise body
+            return body if hasattr(body, "read") else io.BytesIO(body)
+
+        monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+
+    return _serve
+
+
+class Breaking(io.BytesIO):
+    """An answer that breaks off after one piece."""
+
+    def read(self, size=-1):
+        if self.tell():
+            raise http.client.IncompleteRead(b"")
+        return super().read(size)
+
+
+def test_a_whole_file_lands(tmp_path, serve, capfd):
+    serve(CONTENT)
+    download(URL, tmp_path / "raw" / "x.zip", len(CONTENT), SHA256)
+    assert (tmp_path / "raw" / "x.zip").read_bytes() == CONTENT
+    assert "B/s" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (CONTENT[:-1], f"Expected {len(CONTENT):,} bytes .* Received: {len(CONTENT) - 1:,}"),
+        (CONTENT + b"x", "Received: more"),
+        (b"", "Received: 0"),
+        (CONTENT[:-1] + b"x", f"Expected SHA-256 {SHA256}"),
+    ],
+    ids=["truncated", "too long", "empty", "other"],
+)
+def test_another_file_leaves_nothing(tmp_path, serve, body, message):
+    serve(body)
+    with pytest.raises(InputError, match=message):
+        download(URL, tmp_path / "x.zip", len(CONTENT), SHA256)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        urllib.error.URLError("Name or service not known"),
+        urllib.error.HTTPError(URL, 503, "Busy", http.client.HTTPMessage(), None),
+        TimeoutError("timed out"),
+        ConnectionResetError("reset"),
+        Breaking(CONTENT),
+    ],
+    ids=["no name", "http 503", "timeout", "reset", "breaks off"],
+)
+def test_a_host_that_fails_is_unreachable_and_leaves_nothing(tmp_path, serve, fault):
+    serve(fault)
+    with pytest.raises(Unreachable, match=URL):
+        download(URL, tmp_path / "x.zip", len(CONTENT), SHA256)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_no_unreachable_host_and_leaves_nothing(tmp_path, serve, monkeypatch):
+    serve(CONTENT)
+    opened = pathlib.Path.open
+
+    class Full(io.BytesIO):
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(self, mode="r", *args, **kwargs):
+        return Full() if "w" in mode else opened(self, mode, *args, **kwargs)
+
+    monkeypatch.setattr(pathlib.Path, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        download(URL, tmp_path / "x.zip", len(CONTENT), SHA256)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,71 @@
+import pytest
+
+from drrec.data import recbole
+from drrec.errors import InputError
+
+INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\tx\t4\t10\n2\ty\t5\t20.0\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "mine"
+    made.mkdir()
+    (made / "mine.inter").write_text(INTER)
+    return made
+
+
+def test_a_folder_and_its_file_load_alike(folder):
+    whole, alone = recbole.load(folder), recbole.load(folder / "mine.inter")
+    assert whole.name == alone.name == "mine"
+    assert whole.interactions.fingerprint == alone.interactions.fingerprint
+    assert whole.interactions.timestamp.tolist() == [10, 20]
+    assert whole.titles.tolist() == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("item_id:token\tmovie_title:token_seq\nx\tToy Story\ny\tHeat\n", ["Toy Story", "Heat"]),
+        ("item_id:token\tclass:token\tname:token_seq\ny\tc\tHeat\n", ["", "Heat"]),
+        (
+            "item_id:token\ttitle:token\trelease_year:token\nx\tToy\t1995\ny\tAda (1990)\t1991\n",
+            ["Toy (1995)", "Ada (1990)"],
+        ),
+        ("item_id:token\ttitle:token\tyear:float\nx\tToy\t\ny\tHeat\t19\n", ["Toy", "Heat"]),
+        ("item_id:token\tclass:token_seq\nx\tDrama\n", ["", ""]),
+    ],
+    ids=["movie_title", "name", "year", "no year", "no titles"],
+)
+def test_titles_come_from_the_item_file(folder, text, titles):
+    (folder / "mine.item").write_text(text)
+    assert recbole.load(folder).titles.tolist() == ["", *titles]
+
+
+def test_a_latin_1_item_file_loads(folder):
+    (folder / "mine.item").write_bytes("item_id:token\ttitle:token\nx\tAmélie\n".encode("latin-1"))
+    assert recbole.load(folder).titles[1] == "Amélie"
+
+
+def test_a_cut_item_file_is_refused_by_line(folder):
+    (folder / "mine.item").write_text("item_id:token\ttitle:token\nx\tToy\ny\n")
+    with pytest.raises(InputError, match=r"Expected 2 fields .* line 3 of .*mine\.item"):
+        recbole.load(folder)
+
+
+def test_the_only_inter_file_is_taken_and_two_are_refused(folder):
+    (folder / "mine.inter").rename(folder / "other.inter")
+    assert recbole.load(folder).name == "other"
+    (folder / "third.inter").write_text(INTER)
+    with pytest.raises(InputError, match=r"Expected mine.inter, or one .inter file.*: 2 of them"):
+        recbole.load(folder)
+
+
+def test_quotes_are_plain_text(folder):
+    (folder / "mine.inter").write_text('user_id:token\titem_id:token\n"a\tx\nb"\ty\n')
+    assert recbole.load(folder).interactions.users.raw.tolist() == ['"a', 'b"']
+
+
+def test_movielens_100k_has_titles_with_years(ml_100k):
+    titles = dict(zip(ml_100k.interactions.items.raw, ml_100k.titles, strict=True))
+    assert titles["1"] == "Toy Story (1995)"
+    assert (ml_100k.titles[1:] != "").all()
