@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -11,6 +12,12 @@ from drrec.data.datasets import load_dataset
 from drrec.data.download import Unreachable
 from drrec.data.interactions import Dataset, Interactions
 from drrec.data.sources import from_recbole
+
+# Nothing times itself: a busy machine must not fail a test.
+hypothesis.settings.register_profile(
+    "drrec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("drrec")
 
 ROOT = pathlib.Path(__file__).parents[1]
 

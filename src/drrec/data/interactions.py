@@ -167,9 +167,14 @@ class Interactions:
         """[U] ratings of each user."""
         return np.diff(self.offsets)
 
+    @property
+    def liked(self) -> np.ndarray:
+        """[R] bool: which ratings are a positive reward."""
+        return self.rating > LIKED_ABOVE
+
     def liked_histories(self, length: int) -> np.ndarray:
         """[U, L] each user's last L liked items, most recent last, left-padded with 0."""
-        liked = self.where(self.rating > LIKED_ABOVE)
+        liked = self.where(self.liked)
         back = liked.position_from_end()
         recent = back < length
         histories = np.full((self.num_users, length), PADDING, np.int32)

@@ -186,7 +186,7 @@ def _source(split: Split) -> Interactions:
 
 def _saved(path: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             head, part = json.loads(str(file["head"])), file["part"]
         version = head["version"]
         SplitConfig(**head["config"])

@@ -1,0 +1,252 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drrec.data.interactions import Interactions
+from drrec.data.split import Split, SplitConfig, split_interactions
+from drrec.data.strategies import SPLITS
+from drrec.errors import InputError
+
+COLUMNS = ("user", "item", "rating", "timestamp")
+
+
+def rows(*logs):
+    return sorted(
+        row
+        for log in logs
+        for row in zip(*(getattr(log, name).tolist() for name in COLUMNS), strict=True)
+    )
+
+
+def equal(one, other):
+    return all(
+        np.array_equal(getattr(getattr(one, part), name), getattr(getattr(other, part), name))
+        for part in ("train", "validation", "test")
+        for name in COLUMNS
+    )
+
+
+@pytest.fixture(params=SPLITS)
+def config(request):
+    return SplitConfig(strategy=request.param, seed=3)
+
+
+@st.composite
+def random_logs(draw):
+    num_users, per_user = draw(st.integers(3, 8)), draw(st.integers(4, 20))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = num_users * per_user
+    return (
+        np.repeat(np.arange(num_users), per_user),
+        np.arange(size) % per_user,
+        generator.integers(1, 6, size),
+        generator.permutation(size),
+    )
+
+
+@pytest.mark.parametrize("strategy", SPLITS)
+@given(random_logs(), st.integers(0, 9))
+def test_parts_are_the_rows_of_the_source_once_each(strategy, raw, seed):
+    source = Interactions.from_raw(*raw)
+    split = split_interactions(source, SplitConfig(strategy=strategy, seed=seed))
+    assert rows(split.train, split.validation, split.test) == rows(source)
+    for part in (split.train, split.validation, split.test):
+        assert len(part) > 0
+        assert part.users is source.users
+        assert part.items is source.items
+
+
+@pytest.mark.parametrize("strategy", SPLITS)
+@given(random_logs(), st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_moves_nothing(strategy, raw, random):
+    order = list(range(len(raw[0])))
+    random.shuffle(order)
+    config = SplitConfig(strategy=strategy)
+    one = split_interactions(Interactions.from_raw(*raw), config)
+    other = split_interactions(Interactions.from_raw(*(column[order] for column in raw)), config)
+    assert one.fingerprint == other.fingerprint
+    assert equal(one, other)
+
+
+@pytest.mark.parametrize("strategy", ["temporal", "leave_one_out"])
+@given(random_logs())
+def test_each_users_parts_follow_each_other_in_time(strategy, raw):
+    split = split_interactions(Interactions.from_raw(*raw), SplitConfig(strategy=strategy))
+    for dense in range(split.train.num_users):
+        times = [
+            part.timestamp[part.user == dense]
+            for part in (split.train, split.validation, split.test)
+        ]
+        assert times[0].max() < times[1].min()
+        assert times[1].max() < times[2].min()
+
+
+def test_the_default_is_temporal(tiny_interactions):
+    split = split_interactions(tiny_interactions)
+    assert (split.strategy, split.seed) == ("temporal", 0)
+    assert not split.is_final
+    assert equal(split, split_interactions(tiny_interactions, SplitConfig()))
+
+
+def test_final_joins_validation_to_train(tiny_interactions, config):
+    split = split_interactions(tiny_interactions, config)
+    final = split.final()
+    assert rows(final.train) == rows(split.train, split.validation)
+    assert rows(final.test) == rows(split.test)
+    assert len(final.validation) == 0
+    assert final.is_final
+    assert final.fingerprint != split.fingerprint
+    assert final.source_fingerprint == split.source_fingerprint
+    key = list(zip(final.train.user.tolist(), final.train.timestamp.tolist(), strict=True))
+    assert key == sorted(key)
+    assert final.final().fingerprint == final.fingerprint
+    assert equal(final.final(), final)
+
+
+def test_what_is_saved_loads_alike(tiny_interactions, config, tmp_path):
+    for split in (made := split_interactions(tiny_interactions, config), made.final()):
+        split.save(tmp_path / "split.npz")
+        loaded = Split.load(tmp_path / "split.npz", tiny_interactions)
+        assert loaded.fingerprint == split.fingerprint
+        assert (loaded.config, loaded.is_final) == (split.config, split.is_final)
+        assert equal(loaded, split)
+    assert [path.name for path in tmp_path.iterdir()] == ["split.npz"]
+
+
+def test_the_split_of_other_ratings_is_refused(tiny_interactions, tmp_path):
+    split_interactions(tiny_interactions).save(tmp_path / "split.npz")
+    rating = tiny_interactions.rating.copy()
+    rating[5] = 6 - rating[5] + (rating[5] == 3)
+    other = dataclasses.replace(tiny_interactions, rating=rating)
+    with pytest.raises(InputError, match=r"Expected the split of these ratings .* that of others"):
+        Split.load(tmp_path / "split.npz", other)
+
+
+def test_fingerprints_tell_splits_apart(tiny_interactions):
+    made = [
+        split_interactions(tiny_interactions, config).fingerprint
+        for config in (
+            *(SplitConfig(strategy=name) for name in SPLITS),
+            SplitConfig(seed=1),
+            SplitConfig(test_share=0.25),
+            SplitConfig(validation_share=0.15),
+        )
+    ]
+    other = tiny_interactions.where(np.arange(len(tiny_interactions)) > 0)
+    made.append(split_interactions(other).fingerprint)
+    assert len(set(made)) == len(made)
+    assert made[0] == split_interactions(tiny_interactions).fingerprint
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut", None])
+def test_a_damaged_file_is_refused(tiny_interactions, tmp_path, content):
+    path = tmp_path / "split.npz"
+    split_interactions(tiny_interactions).save(path)
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    with pytest.raises(InputError, match="Expected a whole split in") as caught:
+        Split.load(path, tiny_interactions)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tiny_interactions, tmp_path):
+    with pytest.raises(InputError, match="Expected a split at"):
+        Split.load(tmp_path / "split.npz", tiny_interactions)
+
+
+def rewrite(path, change, part=None):
+    with np.load(path) as file:
+        head, parts = json.loads(str(file["head"])), file["part"]
+    change(head)
+    np.savez(path, head=np.array(json.dumps(head)), part=parts if part is None else part(parts))
+
+
+def test_another_version_is_refused(tiny_interactions, tmp_path):
+    path = tmp_path / "split.npz"
+    split_interactions(tiny_interactions).save(path)
+    rewrite(path, lambda head: head.update(version=99))
+    with pytest.raises(InputError, match=r"Expected a split of version 1 .* version 99"):
+        Split.load(path, tiny_interactions)
+
+
+def test_moved_rows_are_noticed(tiny_interactions, tmp_path):
+    path = tmp_path / "split.npz"
+    split_interactions(tiny_interactions).save(path)
+    rewrite(path, lambda head: None, part=lambda parts: parts[::-1].copy())
+    with pytest.raises(InputError, match="another fingerprint"):
+        Split.load(path, tiny_interactions)
+
+
+def test_a_full_disk_leaves_the_old_file(tiny_interactions, tmp_path, monkeypatch):
+    path = tmp_path / "split.npz"
+    split_interactions(tiny_interactions).save(path)
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left"):
+        split_interactions(tiny_interactions, SplitConfig(seed=1)).save(path)
+    assert path.read_bytes() == before
+    assert [left.name for left in tmp_path.iterdir()] == ["split.npz"]
+
+
+@pytest.mark.parametrize("strategy", ["temporal", "leave_one_out", "random"])
+def test_no_user_long_enough_is_refused(strategy):
+    log = Interactions.from_raw(
+        np.repeat(np.arange(9), 2), np.arange(18), np.ones(18), np.arange(18)
+    )
+    message = r"at most 2 each; no user is long enough, so that validation and test would be empty"
+    with pytest.raises(InputError, match=message):
+        split_interactions(log, SplitConfig(strategy=strategy))
+
+
+def test_too_few_users_for_cold_ones_are_refused():
+    log = Interactions.from_raw(np.repeat([0, 1], 9), np.arange(18), np.ones(18), np.arange(18))
+    with pytest.raises(InputError, match="Expected ratings enough for a user split"):
+        split_interactions(log, SplitConfig(strategy="user"))
+
+
+def test_one_moment_cannot_be_cut():
+    log = Interactions.from_raw(np.repeat([0, 1], 9), np.arange(18), np.ones(18), np.zeros(18))
+    with pytest.raises(InputError, match="train and validation would be empty"):
+        split_interactions(log, SplitConfig(strategy="global_time"))
+
+
+def test_validation_may_be_left_out(tiny_interactions):
+    split = split_interactions(tiny_interactions, SplitConfig(validation_share=0))
+    assert len(split.validation) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "temporl"}, r"Received: 'temporl'\. Did you mean 'temporal'"),
+        ({"test_share": 0}, "`test_share` > 0"),
+        ({"test_share": 0.5, "validation_share": 0.5}, "sum below 1"),
+        ({"validation_share": -0.1}, "`validation_share` ≥ 0"),
+        ({"test_share": float("nan")}, "sum below 1"),
+        ({"seed": -1}, "Expected a seed of 0 or more"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        SplitConfig(**settings)
+
+
+def test_movielens_100k_has_594_users_to_test(ml_100k):
+    """As in the reference tables: at least 10 test ratings, one of them 4 or more."""
+    split = split_interactions(ml_100k.interactions)
+    is_positive = split.test.rating >= 4
+    positives = np.bincount(split.test.user[is_positive], minlength=split.test.num_users)
+    assert ((split.test.counts() >= 10) & (positives > 0)).sum() == 594
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [
+        69180,
+        10439,
+        20381,
+    ]
