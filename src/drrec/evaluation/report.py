@@ -81,7 +81,8 @@ def short(value: float | None, digits: int = 3) -> str:
 
 def _best(methods: Mapping[str, Any], metric: str) -> str:
     means = [cells[metric]["mean"] for cells in methods.values()]
-    return short(max((mean for mean in means if mean is not None), default=None))
+    known = [mean for mean in means if mean is not None and math.isfinite(mean)]
+    return short(max(known, default=None))
 
 
 def _cell(cell: Mapping[str, Any], best: str) -> str:

@@ -1,0 +1,197 @@
+"""Summaries, tables, files and figures from planted metrics."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from drrec.evaluation.candidates import PerUser
+from drrec.evaluation.figures import save_bars, save_curves
+from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, PROTOCOLS, TABLE_METRICS
+from drrec.evaluation.report import report_text, short, table, write_report
+from drrec.evaluation.summary import Results, best_baseline, summarised
+from drrec.files import read_json, write_json
+
+LEVELS = {"random": 0.3, "pmf": 0.6, "popularity": 0.5, "ddpg": 0.7}
+
+
+def results(seed: int = 0, shift: float = 0.0, **levels: float) -> Results:
+    """60 users whose metrics lie around each method's level plus `shift`."""
+    rng = np.random.default_rng(0)
+    methods = {
+        name: PerUser(
+            np.arange(60),
+            {m: level + shift + rng.normal(0, 0.05, 60) for m in PROTOCOL_METRICS["rated"]},
+        )
+        for name, level in (LEVELS | levels).items()
+    }
+    return Results("ml-100k", "temporal", seed, {"rated": methods})
+
+
+def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
+    assert set(PROTOCOLS) == set(PROTOCOL_METRICS) == set(TABLE_METRICS) == set(PRIMARY_METRICS)
+    for protocol, metrics in PROTOCOL_METRICS.items():
+        assert {*TABLE_METRICS[protocol], PRIMARY_METRICS[protocol]} <= set(metrics)
+
+
+def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
+    content = summarised([results(seed=7)], agents=["ddpg"])
+    assert (content["dataset"], content["split"], content["seed"]) == ("ml-100k", "temporal", 7)
+    methods = content["protocols"]["rated"]
+    assert list(methods) == list(LEVELS)
+    for name, level in LEVELS.items():
+        assert list(methods[name]) == list(PROTOCOL_METRICS["rated"])
+        for cell in methods[name].values():
+            assert cell["low"] < cell["mean"] < cell["high"]
+            assert cell["mean"] == pytest.approx(level, abs=0.03)
+            assert cell["num_users"] == 60
+            assert "std" not in cell
+
+
+def test_the_agent_is_tested_against_the_best_baseline_alone() -> None:
+    methods = summarised([results()], agents=["ddpg"])["protocols"]["rated"]
+    assert best_baseline(methods, "ndcg@5", ["ddpg"]) == "pmf"
+    assert {cell["versus"] for cell in methods["ddpg"].values()} == {"pmf"}
+    assert all(cell["p_value"] < 0.001 for cell in methods["ddpg"].values())
+    assert not any(
+        "p_value" in cell for name in LEVELS if name != "ddpg" for cell in methods[name].values()
+    )
+    alike = summarised([results(ddpg=0.6)], agents=["ddpg"])["protocols"]["rated"]["ddpg"]
+    assert max(cell["p_value"] for cell in alike.values()) > 0.05
+    only = summarised([results()], agents=list(LEVELS))["protocols"]["rated"]
+    assert "p_value" not in only["ddpg"]["map"]
+
+
+def test_several_seeds_give_their_spread_and_the_mean_of_each_user() -> None:
+    content = summarised([results(3), results(4, shift=0.1)], agents=["ddpg"])
+    single = summarised([results(3, shift=0.05)])["protocols"]["rated"]
+    assert content["seeds"] == [3, 4]
+    for name, cells in content["protocols"]["rated"].items():
+        for metric, cell in cells.items():
+            assert cell["std"] == pytest.approx(0.1 / np.sqrt(2))
+            for key in ("mean", "low", "high"):
+                assert cell[key] == pytest.approx(single[name][metric][key])
+
+
+def without_a_method(other: Results) -> Results:
+    methods = dict(other.protocols["rated"])
+    methods.pop("pmf")
+    return dataclasses.replace(other, protocols={"rated": methods})
+
+
+def with_other_users(other: Results) -> Results:
+    moved = {
+        name: PerUser(per_user.users + 1, per_user.metrics)
+        for name, per_user in other.protocols["rated"].items()
+    }
+    return dataclasses.replace(other, protocols={"rated": moved})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda other: dataclasses.replace(other, dataset="ml-1m"),
+        lambda other: dataclasses.replace(other, split="random"),
+        without_a_method,
+        with_other_users,
+    ],
+)
+def test_results_that_do_not_belong_together_are_refused(
+    changed: Callable[[Results], Results],
+) -> None:
+    with pytest.raises(ValueError, match=r"Expected .* Received: "):
+        summarised([results(), changed(results(1))])
+
+
+def content() -> dict[str, Any]:
+    return summarised([results()], agents=["ddpg"])
+
+
+def test_table_shows_means_intervals_the_best_and_the_test() -> None:
+    whole = content()
+    lines = table(whole, "rated").splitlines()
+    assert lines[0].split("|")[1].strip() == "method"
+    assert [cell.strip() for cell in lines[0].split("|")[2:-1]] == list(TABLE_METRICS["rated"])
+    assert len({len(line) for line in lines[:6]}) == 1
+    cell = whole["protocols"]["rated"]["ddpg"]["ndcg@5"]
+    expected = f"**{short(cell['mean'])}** [{short(cell['low'])}, {short(cell['high'])}]"
+    assert lines[5].split("|")[3].strip() == expected
+    assert sum(line.count("**") for line in lines[2:6]) == 2 * len(TABLE_METRICS["rated"])
+    text = "\n".join(lines)
+    assert "ml-100k, temporal split, `rated`, 60 users, seed 0." in text
+    assert "ddpg against pmf, the best baseline by ndcg@5" in text
+    assert "p < .001" in text
+
+
+def test_table_of_several_seeds_names_them_with_their_spread() -> None:
+    whole = summarised([results(3), results(4, shift=0.1)])
+    text = table(whole, "rated")
+    assert "seeds 3, 4." in text
+    assert "± .071 [" in text
+
+
+def test_short_numbers() -> None:
+    given = [0.7434, 1.0, 0.9999, 0.0, -0.25, 9.5, None, float("nan")]
+    shown = [".743", "1.000", "1.000", ".000", "-0.250", "9.500", "–", "–"]
+    assert [short(value) for value in given] == shown
+
+
+def test_report_on_disk_is_strict_json_and_reads_back(tmp_path: pathlib.Path) -> None:
+    whole = content()
+    whole["protocols"]["rated"]["random"]["map"]["mean"] = float("nan")
+    write_report(tmp_path, whole, {"step": [1, 2, 3], "loss": [3.0, float("nan"), 1.0]})
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"metrics.json", "report.md", "rated.png", "training.png"}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = (tmp_path / "metrics.json").read_text()
+    parsed = json.loads(text, parse_constant=refuse)
+    assert parsed["protocols"]["rated"]["random"]["map"]["mean"] is None
+    again = read_json(tmp_path / "metrics.json")
+    assert table(again, "rated") == table(whole, "rated")
+    written = (tmp_path / "report.md").read_text()
+    assert written == report_text(again, ["rated.png", "training.png"])
+    assert "–" in written
+    save_bars(again, "rated", tmp_path / "again.png")
+
+
+def test_bars_reach_as_high_as_the_means(tmp_path: pathlib.Path) -> None:
+    low, high = content(), content()
+    for cells in low["protocols"]["rated"].values():
+        for cell in cells.values():
+            cell |= {"mean": cell["mean"] / 50, "low": 0.0, "high": 0.9}
+    heights = []
+    for name, whole in (("low", low), ("high", high)):
+        save_bars(whole, "rated", tmp_path / f"{name}.png")
+        blue = imread(tmp_path / f"{name}.png")[..., :3]
+        bars = np.abs(blue - np.array([0x1F, 0x77, 0xB4]) / 255).max(axis=-1) < 0.01
+        heights.append(bars.any(axis=1).sum())
+    assert heights[1] > 3 * heights[0]
+
+
+@pytest.mark.parametrize("num_columns", [0, 1, 7])
+def test_curves_have_a_panel_for_each_column(tmp_path: pathlib.Path, num_columns: int) -> None:
+    columns = {f"metric {index}": [1.0, 2.0, np.nan] for index in range(num_columns)}
+    save_curves({"step": [10, 20, 30], **columns}, tmp_path / "training.png")
+    rows = max(1, -(-num_columns // 3))
+    assert imread(tmp_path / "training.png").shape[0] == 300 * rows
+
+
+def test_a_figure_that_fails_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="could not convert"):
+        save_curves({"step": [1, 2], "loss": ["a", "b"]}, tmp_path / "training.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_write_json_takes_the_summary_as_it_is(tmp_path: pathlib.Path) -> None:
+    write_json(tmp_path / "metrics.json", content())
+    assert (
+        read_json(tmp_path / "metrics.json")["protocols"]["rated"]["pmf"]["map"]["num_users"] == 60
+    )
