@@ -93,6 +93,8 @@ def test_integer_and_text_ids_are_the_same_ids():
     by_number = Interactions.from_raw(np.array([7, 12]), np.array([3, 4]), ratings, times)
     by_text = Interactions.from_raw(["7", "12"], ["3", "4"], ratings, times)
     assert by_number.fingerprint == by_text.fingerprint
+    mixed = Interactions.from_raw(np.array([7, "7"], object), ["3", "4"], ratings, times)
+    assert mixed.users.raw.tolist() == ["7"]
 
 
 def test_of_repeated_pairs_the_last_is_kept_and_their_number_logged(caplog):

@@ -52,6 +52,11 @@ def test_a_cut_item_file_is_refused_by_line(folder):
         recbole.load(folder)
 
 
+def test_of_several_the_one_named_as_the_folder_is_taken(folder):
+    (folder / "all.inter").write_text(INTER + "3\tx\t1\t30\n")
+    assert recbole.load(folder).name == "mine"
+
+
 def test_the_only_inter_file_is_taken_and_two_are_refused(folder):
     (folder / "mine.inter").rename(folder / "other.inter")
     assert recbole.load(folder).name == "other"

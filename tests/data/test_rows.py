@@ -162,6 +162,7 @@ def test_without_ratings_and_timestamps_rows_are_likes_in_order(read, caplog):
         log = read(b"a\tz\na\ty\nb\tx\n", table)
     assert log.rating.tolist() == [IMPLICIT_RATING] * 3
     assert log.items.raw[log.item].tolist() == ["z", "y", "x"]
+    assert log.timestamp.tolist() == [0, 1, 2]
     assert "no ratings" in caplog.text
     assert "no timestamps" in caplog.text
 

