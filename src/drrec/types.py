@@ -33,6 +33,7 @@ class Transitions(NamedTuple):
     reward: tf.Tensor  # [B] float32
     discount: tf.Tensor  # [B] float32
     next_history: tf.Tensor  # [B, L] int32
+    next_shown: tf.Tensor  # [B, T] int32, items of the session that may not be shown again
 
 
 @runtime_checkable

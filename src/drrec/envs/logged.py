@@ -36,21 +36,13 @@ class LoggedConfig:
             )
 
 
-class Observation(NamedTuple):
-    """What an agent sees of N sessions."""
-
-    user: tf.Tensor  # [N] int32, row of the user vectors
-    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
-    available: tf.Tensor  # [N, I] bool, what may be shown now
-
-
 class LoggedState(NamedTuple):
     """N sessions under way."""
 
-    session: tf.Tensor  # [N] int32
-    step: tf.Tensor  # [N] int32, items shown so far
-    history: tf.Tensor  # [N, L] int32
-    available: tf.Tensor  # [N, I] bool
+    user: tf.Tensor  # [N] int32
+    step: tf.Tensor  # [N] int32, how many items were shown
+    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
+    shown: tf.Tensor  # [N, T] int32 item ids, 0 where nothing was shown yet
 
 
 class Outcome(NamedTuple):
@@ -58,6 +50,7 @@ class Outcome(NamedTuple):
 
     reward: tf.Tensor  # [N] float32
     next_history: tf.Tensor  # [N, L] int32
+    next_shown: tf.Tensor  # [N, T] int32
     terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
     done: tf.Tensor  # [N] bool: the session is over, by its end or by its time limit
 
@@ -73,7 +66,6 @@ class LoggedEnvironment:
         config: LoggedConfig,
         train: Interactions,
         sessions: Sessions,
-        rows_per_user: int,
         predicted: tuple[np.ndarray, np.ndarray, float] | None = None,
     ) -> None:
         """Put the tables on the device.
@@ -81,19 +73,17 @@ class LoggedEnvironment:
         Args:
             config: what a session shows and pays.
             train: every rating that may be handed out.
-            sessions: V sessions over `train`.
-            rows_per_user: how many user vectors each user has: row // rows_per_user is the user.
-            predicted: user vectors [rows, D], item vectors [I, D] and mean, for `model` rewards.
+            sessions: how each user's session opens, and what it may show.
+            predicted: user vectors [U, D], item vectors [I, D] and mean, for `model` rewards.
         """
         if (config.unlogged == "model") != (predicted is not None):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
         self.config = config
         self.num_items = train.num_items
-        self.num_sessions, self.state_size = sessions.history.shape
-        self._rows_per_user = rows_per_user
-        self._user_row = tf.constant(sessions.user_row)  # [V]
-        self._history = tf.constant(sessions.history)  # [V, L]
-        self._candidates = tf.constant(sessions.candidates)  # [V, C]
+        self.state_size = sessions.history.shape[1]
+        self._players = tf.constant(sessions.players)  # [V]
+        self._history = tf.constant(sessions.history)  # [U, L]
+        self._candidates = tf.constant(sessions.candidates)  # [U, C]
         order = np.lexsort((train.item, train.user))
         self._offsets = tf.constant(train.offsets.astype(np.int32))  # [U + 1]
         self._logged_item = tf.constant(train.item[order])  # [R], ascending for each user
@@ -101,44 +91,44 @@ class LoggedEnvironment:
         self._search_steps = int(train.counts().max()).bit_length()
         self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
 
-    def user_of(self, state: LoggedState) -> tf.Tensor:
-        """[N] rows of the user vectors."""
-        return tf.gather(self._user_row, state.session)
+    def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
+        """[count] int32 users to play, uniform over those whose log has enough to show."""
+        drawn = tf.random.stateless_uniform([count], seed, 0, len(self._players), tf.int32)
+        return tf.gather(self._players, drawn)
 
-    def observe(self, state: LoggedState) -> Observation:
-        """What the agent sees."""
-        return Observation(self.user_of(state), state.history, state.available)
+    def start(self, user: tf.Tensor) -> LoggedState:
+        """Fresh sessions of users [N] int32."""
+        shown = tf.fill([tf.shape(user)[0], self.config.episode_length], PADDING)
+        return LoggedState(user, tf.zeros_like(user), tf.gather(self._history, user), shown)
 
-    def start(self, session: tf.Tensor) -> LoggedState:
-        """Fresh sessions, by their numbers [N]."""
-        session = tf.cast(session, tf.int32)
-        history = tf.gather(self._history, session)  # [N, L]
-        rows = tf.range(tf.shape(session)[0])
+    def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
+        shape = [tf.shape(user)[0], self.num_items]
         if self.config.unlogged == "never":
-            items = tf.gather(self._candidates, session)  # [N, C]
-            available = _mark(tf.zeros([tf.shape(rows)[0], self.num_items], tf.bool), items, True)
+            logged = tf.gather(self._candidates, user)  # [B, C]
+            allowed = _mark(tf.zeros(shape, tf.bool), logged, True)
         else:
-            everything = tf.ones([tf.shape(rows)[0], self.num_items], tf.bool)
-            available = _mark(everything, history, False)
-        not_padding = tf.range(self.num_items) != PADDING
-        return LoggedState(session, tf.zeros_like(session), history, available & not_padding)
+            opening = tf.gather(self._history, user)  # [B, L]
+            allowed = _mark(tf.ones(shape, tf.bool), opening, False)
+        return _mark(allowed, shown, False) & (tf.range(self.num_items) != PADDING)
 
     def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
         """Show `item [N]`, which must be available, to each user."""
-        reward = self.reward(state, item)
+        reward = self.reward(state.user, item)
         liked = reward > 0
-        shifted = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
-        history = tf.where(liked[:, None], shifted, state.history)  # [N, L]
-        available = state.available & (tf.range(self.num_items) != item[:, None])
-        terminal = ~tf.reduce_any(available, axis=1)
+        moved = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
+        history = tf.where(liked[:, None], moved, state.history)  # [N, L]
+        now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
+        shown = tf.where(now, item[:, None], state.shown)
+        terminal = ~tf.reduce_any(self.available(state.user, shown), axis=1)
         step = state.step + 1
         done = terminal | (step >= self.config.episode_length)
-        moved = LoggedState(state.session, step, history, available)
-        return moved, Outcome(reward, history, terminal, done)
+        outcome = Outcome(reward, history, shown, terminal, done)
+        return LoggedState(state.user, step, history, shown), outcome
 
-    def restart(self, state: LoggedState, done: tf.Tensor, session: tf.Tensor) -> LoggedState:
-        """Start session `session [N]` wherever `done [N]`."""
-        fresh = self.start(session)
+    def restart(self, state: LoggedState, done: tf.Tensor, user: tf.Tensor) -> LoggedState:
+        """Start a session of `user [N]` wherever `done [N]`."""
+        fresh = self.start(user)
         return LoggedState(
             *(
                 tf.where(done if new.shape.rank == 1 else done[:, None], new, old)
@@ -146,10 +136,8 @@ class LoggedEnvironment:
             )
         )
 
-    def reward(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] what `item [N]` pays: the logged rating's reward, else by `config.unlogged`."""
-        row = self.user_of(state)
-        user = row // self._rows_per_user
+    def reward(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        """[N] what `item [N]` pays users [N]: by their logged rating, else `config.unlogged`."""
         low, high = tf.gather(self._offsets, user), tf.gather(self._offsets, user + 1) - 1
         # Binary search by hand: XLA turns tf.searchsorted into a comparison with every rating.
         for _ in range(self._search_steps):
@@ -158,13 +146,13 @@ class LoggedEnvironment:
             low = tf.where(smaller, tf.minimum(middle + 1, high), low)
             high = tf.where(smaller, high, middle)
         logged = tf.gather(self._logged_item, low) == item
-        return tf.where(logged, tf.gather(self._logged_reward, low), self._unlogged(row, item))
+        return tf.where(logged, tf.gather(self._logged_reward, low), self._unlogged(user, item))
 
-    def _unlogged(self, row: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+    def _unlogged(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         if self._predicted is None:
             return tf.fill(tf.shape(item), tf.constant(self.config.unlogged_reward, tf.float32))
         users, items, mean = self._predicted
-        dot = tf.reduce_sum(tf.gather(users, row) * tf.gather(items, item), axis=1)
+        dot = tf.reduce_sum(tf.gather(users, user) * tf.gather(items, item), axis=1)
         return (tf.clip_by_value(mean + dot, 1, 5) - 3) / 2
 
 

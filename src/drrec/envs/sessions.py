@@ -1,15 +1,13 @@
-"""Cuts a log of ratings into the sessions that the logged environment plays."""
+"""Cuts a log of ratings into the sessions that the logged environment plays, one a user."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
-from drrec.models.embedding import time_blocks
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -18,66 +16,43 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sessions:
-    """V sessions: who plays, what is liked already, and which logged items are left to show."""
+    """How each user's session opens, and which logged items it hands out."""
 
-    user_row: np.ndarray  # [V] int32, row of `Embeddings.user_rows`
-    history: np.ndarray  # [V, L] int32 item ids, most recent last, 0 = padding
-    candidates: np.ndarray  # [V, C] int32 item ids, 0 = padding
+    players: np.ndarray  # [V] int32, the users that have at least two items to be shown
+    history: np.ndarray  # [U, L] int32 liked item ids, most recent last, 0 = padding
+    candidates: np.ndarray  # [U, C] int32 item ids, 0 = padding
 
+    @classmethod
+    def over(cls, known: Interactions, shown: Interactions, state_size: int) -> Self:
+        """Sessions that open with the last likes of `known` and hand out the items of `shown`.
 
-def first_liked_sessions(train: Interactions, state_size: int) -> Sessions:
-    """One session a user, as in DRR: the first L liked items open it, the rest are to be shown.
-
-    The user vectors have seen every rating that is handed out.
-    """
-    history = np.full((train.num_users, state_size), PADDING, np.int32)
-    opens = np.zeros(len(train), bool)
-    liked = np.flatnonzero(train.rating > LIKED_ABOVE)
-    before = np.arange(len(liked)) - np.searchsorted(train.user[liked], train.user[liked])
-    first = before < state_size
-    opens[liked[first]] = True
-    count = np.bincount(train.user[opens], minlength=train.num_users)
-    column = state_size - count[train.user[opens]] + before[first]
-    history[train.user[opens], column] = train.item[opens]
-    rows = np.arange(train.num_users, dtype=np.int32)
-    return _with_candidates(rows, history, train.user[~opens], train.item[~opens])
-
-
-def held_out_sessions(train: Interactions, num_folds: int, state_size: int) -> Sessions:
-    """K sessions a user: each hands out one block of time that its user vector has not seen.
-
-    The history that opens a session is what the user liked last before the block, and after it
-    where nothing came before.
-    """
-    block = time_blocks(train, num_folds)
-    user_rows, histories = [], []
-    for fold in range(num_folds):
-        before = train.where(block < fold).liked_histories(state_size)
-        after = train.where(block > fold).liked_histories(state_size)
-        nothing = (before == PADDING).all(1, keepdims=True)
-        histories.append(np.where(nothing, after, before))
-        user_rows.append(np.arange(train.num_users) * (1 + num_folds) + 1 + fold)
-    session = train.user * num_folds + block
-    return _with_candidates(
-        np.stack(user_rows, 1).ravel().astype(np.int32),
-        np.stack(histories, 1).reshape(-1, state_size),
-        session,
-        train.item,
-    )
+        Raises:
+            InputError: nobody has two items to be shown.
+        """
+        counts = shown.counts()
+        players = np.flatnonzero(counts >= 2).astype(np.int32)
+        if not len(players):
+            raise InputError(
+                "Expected a user with at least two ratings to be shown. Received: none. "
+                "Raise `--held-out`, lower `--state-size`, or use a longer log."
+            )
+        candidates = np.full((shown.num_users, counts.max()), PADDING, np.int32)
+        column = np.arange(len(shown)) - shown.offsets[shown.user]
+        candidates[shown.user, column] = shown.item
+        return cls(players, known.liked_histories(state_size), candidates)
 
 
-def _with_candidates(
-    user_row: np.ndarray, history: np.ndarray, session: np.ndarray, item: np.ndarray
-) -> Sessions:
-    """`session [R]` is ascending and says which session each logged `item [R]` is shown in."""
-    count = np.bincount(session, minlength=len(user_row))
-    if not (count >= 2).any():
-        raise InputError(
-            "Expected a user with at least two ratings left to show. Received: none. "
-            "Lower `--state-size` or `--folds`, or use a longer log."
-        )
-    start = np.searchsorted(session, np.arange(len(user_row)))
-    candidates = np.full((len(user_row), count.max()), PADDING, np.int32)
-    candidates[session, np.arange(len(session)) - start[session]] = item
-    playable = count >= 2
-    return Sessions(user_row[playable], history[playable], candidates[playable])
+def past_and_future(train: Interactions, share: float) -> tuple[Interactions, Interactions]:
+    """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
+    back = train.position_from_end()
+    future = back < np.floor(share * train.counts()[train.user])
+    return train.where(~future), train.where(future)
+
+
+def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:
+    """The first L ratings that each user liked, which open DRR's sessions, and all others."""
+    liked = train.liked
+    before = np.cumsum(liked) - liked  # likes before each row, all users together
+    first = before - before[np.minimum(train.offsets[train.user], len(train) - 1)]
+    opening = liked & (first < state_size)
+    return train.where(opening), train.where(~opening)

@@ -1,11 +1,4 @@
-"""What pre-training leaves: a vector for each item, and for each user with and without a block.
-
-The environment hands out ratings block by block. A user vector fitted on the very ratings that
-are handed out already knows the answers, and an agent trained on it learns to trust it too much.
-So each user has 1 + K vectors: one that knows all of the user's training ratings, used in
-evaluation, and K that each know all but one block, used while that block is handed out
-(stacking; Wolpert 1992).
-"""
+"""What pre-training leaves: a vector for each user and each item."""
 
 from __future__ import annotations
 
@@ -20,32 +13,20 @@ from drrec.files import replaced
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Interactions
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embeddings:
-    """rating(u, i) ≈ mean + user[u, 0]·item[i]."""
+    """rating(u, i) ≈ mean + user[u]·item[i], up to a constant for each user."""
 
     item: np.ndarray  # [I, D] float32, row 0 is padding and zero
-    user: np.ndarray  # [U, 1 + K, D] float32
+    user: np.ndarray  # [U, D] float32
     mean: float
     fingerprint: str  # of the interactions it was fitted on
-
-    @property
-    def num_folds(self) -> int:
-        """K."""
-        return self.user.shape[1] - 1
 
     @property
     def dim(self) -> int:
         """D."""
         return self.item.shape[1]
-
-    @property
-    def user_rows(self) -> np.ndarray:
-        """[U * (1 + K), D]; row u * (1 + K) is user u with nothing held out."""
-        return self.user.reshape(-1, self.dim)
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write one `.npz`, whole or not at all."""
@@ -78,9 +59,3 @@ class Embeddings:
                 "Run `python run.py embed` for this data set and split."
             )
         return loaded
-
-
-def time_blocks(train: Interactions, num_blocks: int) -> np.ndarray:
-    """[R] which of K equal blocks of its user's time each rating lies in: 0 … K−1."""
-    rank = np.arange(len(train)) - train.offsets[train.user]
-    return (rank * num_blocks // train.counts()[train.user]).astype(np.int32)

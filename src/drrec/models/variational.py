@@ -3,8 +3,7 @@
 Lim and Teh, *Variational Bayesian approach to movie rating prediction* (KDD Cup workshop 2007),
 with the full-covariance Gaussian priors of Salakhutdinov and Mnih's BPMF (ICML 2008) fitted by
 empirical Bayes. The priors' means play the part of biases. Averaging over the posterior is what
-keeps it from fitting noise: no early stop and no penalty to tune, and a user vector for any set
-of ratings follows from one linear solve.
+keeps it from fitting noise: no early stop and no penalty to tune.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse
 
-from drrec.models.embedding import Embeddings, time_blocks
+from drrec.models.embedding import Embeddings
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -37,7 +36,7 @@ def fit_variational(
     train: Interactions,
     *,
     dim: int,
-    num_folds: int,
+    start: Embeddings | None = None,
     num_sweeps: int = 40,
     noise_precision: float = 1.2,
     seed: int = 0,
@@ -47,51 +46,43 @@ def fit_variational(
     Args:
         train: the ratings to learn from.
         dim: D.
-        num_folds: K, how many blocks of each user's time get a user vector without them.
+        start: what to go on from, so that the axes keep their meaning; None starts anew.
         num_sweeps: passes of coordinate ascent.
         noise_precision: 1 / variance of a rating around its expectation.
-        seed: of the start.
+        seed: of a start anew.
 
     Returns:
         Embeddings with row 0 of `item` zero.
     """
     rng = np.random.default_rng(seed)
     mean = float(train.rating.mean(dtype=np.float64))
-    by_user = _residuals(train, mean, train.user, train.num_users)
+    by_user = _residuals(train, mean)
     by_item = by_user.T.tocsr()
-    items = _start(rng, train.num_items, dim)
-    users = _start(rng, train.num_users, dim)
+    items = _start(start.item if start else rng.normal(0, 0.3, (train.num_items, dim)))
+    users = _start(start.user if start else rng.normal(0, 0.3, (train.num_users, dim)))
     has_item = np.diff(by_item.indptr) > 0
     has_user = np.diff(by_user.indptr) > 0
     for _ in range(num_sweeps):
         users = _with_prior(_posterior(by_user, items, users, noise_precision), has_user)
         items = _with_prior(_posterior(by_item, users, items, noise_precision), has_item)
 
-    views = [by_user]
-    block = time_blocks(train, max(num_folds, 1))
-    for fold in range(num_folds):
-        seen = train.where(block != fold)
-        views.append(_residuals(seen, mean, seen.user, train.num_users))
-    user = np.stack(
-        [_posterior(view, items, users, noise_precision).mean for view in views], axis=1
-    )  # [U, 1 + K, D]
     item = items.mean.astype(np.float32)
     item[0] = 0
-    return Embeddings(item, user.astype(np.float32), mean, train.fingerprint)
+    return Embeddings(item, users.mean.astype(np.float32), mean, train.fingerprint)
 
 
-def _residuals(
-    ratings: Interactions, mean: float, row: np.ndarray, num_rows: int
-) -> scipy.sparse.csr_matrix:
+def _residuals(ratings: Interactions, mean: float) -> scipy.sparse.csr_matrix:
     values = ratings.rating.astype(np.float64) - mean
     # An explicit zero is a rating too: csr_matrix keeps it, and `indptr` counts it.
-    return scipy.sparse.csr_matrix((values, (row, ratings.item)), (num_rows, ratings.num_items))
+    shape = (ratings.num_users, ratings.num_items)
+    return scipy.sparse.csr_matrix((values, (ratings.user, ratings.item)), shape)
 
 
-def _start(rng: np.random.Generator, size: int, dim: int) -> _Factors:
-    mean = rng.normal(0, 0.3, (size, dim))
+def _start(mean: np.ndarray) -> _Factors:
+    dim = mean.shape[1]
+    mean = mean.astype(np.float64)
     second = mean[:, :, None] * mean[:, None, :] + 0.1 * np.eye(dim)
-    return _Factors(mean, second.reshape(size, -1), np.zeros(dim), np.eye(dim) * dim**0.5)
+    return _Factors(mean, second.reshape(len(mean), -1), np.zeros(dim), np.eye(dim) * dim**0.5)
 
 
 def _posterior(

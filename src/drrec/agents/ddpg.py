@@ -1,0 +1,307 @@
+"""DDPG over logged sessions, compiled whole (Lillicrap et al. 2016; Liu et al. 2018, algorithm 1).
+
+The critic's loss trains the state module; the actor's loss does not reach it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from drrec.agents.losses import actor_loss, critic_loss, td_target
+from drrec.agents.networks import Actor, Critic, Form
+from drrec.agents.replay import Replay
+from drrec.envs.logged import LoggedEnvironment, LoggedState
+from drrec.errors import InputError
+from drrec.state import STATES
+from drrec.types import Transitions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DDPGConfig:
+    """The agent's own settings."""
+
+    state: Literal["drr_p", "drr_u", "drr_ave"] = "drr_ave"
+    """State module."""
+    form: Form = "anchored"
+    """Networks: `anchored` starts at matrix factorisation, `plain` is the paper's."""
+    critic_action: Literal["item", "proto"] = "item"
+    """What the critic is trained on: the vector of the item shown, or the actor's own output."""
+    dim_actor: int = 128
+    """Hidden units of each actor layer. [>= 1]"""
+    dim_critic: int = 128
+    """Hidden units of each critic layer. [>= 1]"""
+    lr_actor: float = 1e-4
+    """Adam learning rate of the actor. [> 0]"""
+    lr_critic: float = 1e-3
+    """Adam learning rate of critic and state module. [> 0]"""
+    discount: float = 0.9
+    """γ, what a reward one step later is worth now. [0 <= γ < 1]"""
+    tau: float = 0.01
+    """Share of the way that the targets go towards the networks at each update. [0 < τ <= 1]"""
+    batch_size: int = 1024
+    """Transitions in an update. [>= 1]"""
+    memory_size: int = 100_000
+    """Transitions in the replay. [>= batch size]"""
+    num_envs: int = 32
+    """N, sessions side by side; one update follows each step of all of them. [>= 1]"""
+    epsilon: float = 1.0
+    """Chance that an action is perturbed, at the start; it falls to 0 in a line. [0 to 1]"""
+    epsilon_steps: int = 100_000
+    """Environment steps until epsilon is 0. [>= 1]"""
+    std: float = 0.1
+    """Standard deviation of the Gaussian noise on each coordinate of an action. [>= 0]"""
+    per_alpha: float = 0.6
+    """Exponent of |TD error| in the replay's priorities; 0 is uniform. [0 to 1]"""
+    per_beta: float = 0.4
+    """Exponent of the importance weights at the start; it rises to 1 with epsilon's fall. [0 to 1]"""
+    critic_l2: float = 1e-4
+    """L2 penalty on critic and state weights. [>= 0]"""
+    clip_norm: float = 0.0
+    """Largest norm of a gradient; 0 is no clipping. [>= 0]"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.discount < 1:
+            raise InputError(
+                f"`discount` must be in [0, 1). Received: {self.discount}. "
+                "An endless session needs discount < 1 for a finite return."
+            )
+        if self.memory_size < self.batch_size:
+            raise InputError(
+                f"`memory_size` must be at least `batch_size` = {self.batch_size}. "
+                f"Received: {self.memory_size}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DDPGNetworks:
+    """Everything that learns; the checkpoint and the pairs to sync are read off its fields."""
+
+    state: keras.layers.Layer
+    actor: keras.layers.Layer
+    critic: keras.layers.Layer
+    target_state: keras.layers.Layer
+    target_actor: keras.layers.Layer
+    target_critic: keras.layers.Layer
+    actor_optimizer: keras.optimizers.Optimizer
+    critic_optimizer: keras.optimizers.Optimizer
+
+    def target_pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
+        """(online, target) of every weight that has a target."""
+        names = [f.name for f in dataclasses.fields(self)]
+        return [
+            (online.value, target.value)
+            for name in names
+            if f"target_{name}" in names
+            for online, target in zip(
+                getattr(self, name).weights, getattr(self, f"target_{name}").weights, strict=True
+            )
+        ]
+
+
+class Tables(NamedTuple):
+    """Frozen vectors that ids are looked up in."""
+
+    user: tf.Tensor  # [rows, D]
+    item: tf.Tensor  # [I, D], row 0 zero
+
+
+class Metrics(NamedTuple):
+    """Sums over the iterations of one call; `docs/agents/ddpg.md` says what each means."""
+
+    reward: tf.Tensor
+    q: tf.Tensor
+    critic_loss: tf.Tensor
+    actor_loss: tf.Tensor
+    td_error: tf.Tensor
+    weight: tf.Tensor
+
+
+def build_networks(config: DDPGConfig, dim: int, state_size: int, seed: int) -> DDPGNetworks:
+    """Networks with their targets equal to them, started from `seed`."""
+    keras.utils.set_random_seed(seed)
+    vector, history = (None, dim), (None, state_size, dim)
+
+    def trio() -> tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]:
+        state = STATES[config.state]()
+        state.build(vector, history)
+        width = state(tf.zeros([1, dim]), tf.zeros([1, state_size, dim])).shape[1]
+        actor = Actor(config.dim_actor, config.form)
+        actor.build((None, width), vector)
+        critic = Critic(config.dim_critic, config.form)
+        critic.build((None, width), vector, vector)
+        return state, actor, critic
+
+    online, target = trio(), trio()
+    actor_optimizer = keras.optimizers.Adam(config.lr_actor)
+    actor_optimizer.build(online[1].trainable_variables)
+    critic_optimizer = keras.optimizers.Adam(config.lr_critic)
+    critic_optimizer.build(online[0].trainable_variables + online[2].trainable_variables)
+    networks = DDPGNetworks(*online, *target, actor_optimizer, critic_optimizer)
+    for value, copy in networks.target_pairs():
+        copy.assign(value)
+    return networks
+
+
+class DDPG:
+    """The learner: environment, networks and replay, and the compiled loop over them."""
+
+    def __init__(
+        self,
+        config: DDPGConfig,
+        environment: LoggedEnvironment,
+        user: np.ndarray,
+        item: np.ndarray,
+        seed: int,
+    ) -> None:
+        """Allocate everything. `user [rows, D]` and `item [I, D]` are frozen."""
+        self.config = config
+        self.environment = environment
+        self.tables = Tables(tf.constant(user, tf.float32), tf.constant(item, tf.float32))
+        dim = item.shape[1]
+        self.networks = build_networks(config, dim, environment.state_size, seed)
+        length = environment.config.episode_length
+        self.replay = Replay.empty(config.memory_size, environment.state_size, length, dim)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._seed = seed
+        first = environment.start(self._draw_users(0))
+        self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
+
+    @tf.function(jit_compile=True)
+    def run(self, iterations: tf.Tensor) -> Metrics:
+        """Do `iterations [] int32` iterations: N steps and one update each; sums of metrics."""
+        sums = Metrics(*(tf.constant(0.0) for _ in Metrics._fields))
+        for _ in tf.range(iterations):
+            sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
+        return sums
+
+    def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
+        """[N], [N, L] -> [N, D] the actor's action, without noise."""
+        user = tf.gather(self.tables.user, users)
+        state = self.networks.state(user, tf.gather(self.tables.item, histories))
+        return self.networks.actor(state, user)
+
+    def _iterate(self) -> Metrics:
+        state = LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
+        action = self._explore(self.act(state.user, state.history))  # [N, D]
+        available = self.environment.available(state.user, state.shown)
+        item = self._best(action, available)  # [N]
+        moved, outcome = self.environment.step(state, item)
+        discount = tf.where(outcome.terminal, 0.0, self.config.discount)
+        self.replay.write(
+            Transitions(
+                user=state.user,
+                history=state.history,
+                action=action,
+                item=item,
+                reward=outcome.reward,
+                discount=discount,
+                next_history=outcome.next_history,
+                next_shown=outcome.next_shown,
+            )
+        )
+        learned = self._learn()
+        restarted = self.environment.restart(moved, outcome.done, self._draw_users(1))
+        for variable, value in zip(self.sessions, restarted, strict=True):
+            variable.assign(value)
+        self.iteration.assign_add(1)
+        return learned._replace(reward=tf.reduce_mean(outcome.reward))
+
+    def _learn(self) -> Metrics:
+        nets, config = self.networks, self.config
+        progress = self._progress()
+        beta = config.per_beta + (1 - config.per_beta) * progress
+        sample = self.replay.sample(config.batch_size, beta, self._stream(2))
+        batch = sample.transitions
+        user = tf.gather(self.tables.user, batch.user)  # [B, D]
+        next_history = tf.gather(self.tables.item, batch.next_history)  # [B, L, D]
+        next_state = nets.target_state(user, next_history)
+        next_action = self._as_trained(nets.target_actor(next_state, user), batch)
+        next_q = nets.target_critic(next_state, user, next_action)
+        target = td_target(batch.reward, batch.discount, next_q)
+        shown = tf.gather(self.tables.item, batch.item)
+        action = shown if config.critic_action == "item" else batch.action  # [B, D]
+        history = tf.gather(self.tables.item, batch.history)
+
+        critic_weights = nets.state.trainable_variables + nets.critic.trainable_variables
+        with tf.GradientTape() as tape:
+            state = nets.state(user, history)
+            q = nets.critic(state, user, action)
+            loss = critic_loss(q, target, sample.weight)
+            penalty = tf.add_n([tf.nn.l2_loss(w.value) for w in critic_weights])
+            penalised = loss + config.critic_l2 * penalty
+        self._descend(nets.critic_optimizer, tape, penalised, critic_weights)
+
+        actor_weights = nets.actor.trainable_variables
+        state = tf.stop_gradient(state)
+        with tf.GradientTape() as tape:
+            policy_loss = actor_loss(nets.critic(state, user, nets.actor(state, user)))
+        self._descend(nets.actor_optimizer, tape, policy_loss, actor_weights)
+
+        for online, copy in nets.target_pairs():
+            copy.assign_add(config.tau * (online - copy))
+        error = tf.abs(target - q)
+        self.replay.update(sample.index, (error + 1e-3) ** config.per_alpha)
+        return Metrics(
+            reward=tf.constant(0.0),
+            q=tf.reduce_mean(q),
+            critic_loss=loss,
+            actor_loss=policy_loss,
+            td_error=tf.reduce_mean(error),
+            weight=tf.reduce_mean(sample.weight),
+        )
+
+    def _as_trained(self, action: tf.Tensor, batch: Transitions) -> tf.Tensor:
+        """[B, D]: the action in the form that the critic is trained on.
+
+        A critic that has only seen items' vectors extrapolates at any other, and bootstraps from
+        what it extrapolates: so the next action is the item that the target actor would show.
+        """
+        if self.config.critic_action == "proto":
+            return action
+        item = self._best(action, self.environment.available(batch.user, batch.next_shown))
+        return tf.gather(self.tables.item, item)
+
+    def _best(self, action: tf.Tensor, available: tf.Tensor) -> tf.Tensor:
+        """[B] int32: of the available items [B, I], the one that action [B, D] scores highest."""
+        scores = tf.matmul(action, self.tables.item, transpose_b=True)  # [B, I]
+        scores = tf.where(available, scores, -float("inf"))
+        return tf.argmax(scores, axis=1, output_type=tf.int32)
+
+    def _descend(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        tape: tf.GradientTape,
+        loss: tf.Tensor,
+        weights: list[keras.Variable],
+    ) -> None:
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if self.config.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        optimizer.apply(gradients)
+
+    def _explore(self, action: tf.Tensor) -> tf.Tensor:
+        """With probability ε add Gaussian noise, drawn for each row by itself."""
+        noise = tf.random.stateless_normal(tf.shape(action), self._stream(3))
+        chance = tf.random.stateless_uniform([tf.shape(action)[0], 1], self._stream(4))
+        perturbed = chance < self.config.epsilon * (1 - self._progress())
+        noisy = tf.clip_by_value(action + self.config.std * noise, -1, 1)
+        return tf.where(perturbed, noisy, action)
+
+    def _progress(self) -> tf.Tensor:
+        """[] from 0 at the start to 1 after `epsilon_steps` environment steps."""
+        steps = tf.cast(self.iteration * self.config.num_envs, tf.float32)
+        return tf.minimum(steps / self.config.epsilon_steps, 1.0)
+
+    def _draw_users(self, stream: int) -> tf.Tensor:
+        return self.environment.draw_users(self.config.num_envs, self._stream(stream))
+
+    def _stream(self, number: int) -> tf.Tensor:
+        """[2] the seed of stream `number` at this iteration: no state but the counter."""
+        return tf.stack([tf.constant(self._seed, tf.int64), self.iteration * 8 + number])

@@ -1,0 +1,105 @@
+"""Actor and critic, in the paper's form and anchored at matrix factorisation.
+
+`plain` is the paper's: the actor is a tanh of a multilayer perceptron, the critic a perceptron
+of state and action. `anchored` starts as matrix factorisation and learns what to add to it: both
+networks' last layers start at zero.
+
+    actor   a = z / ‖z‖,  z = u + δ(s)
+    critic  Q(s, a) = V(s) + ½ (u + Δ(s)) · a
+
+With Q linear in the action the best action on the sphere is the gradient's direction, so that
+ranking items by i·a is ranking them by Q(s, i); the ½ turns ratings into rewards (r − 3) / 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+Form = Literal["anchored", "plain"]
+
+
+class _Perceptron(keras.layers.Layer):
+    """Two ReLU layers and a linear one, which starts at zero if asked."""
+
+    def __init__(self, width: int, outputs: int, zero: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        last = "zeros" if zero else keras.initializers.RandomUniform(-3e-3, 3e-3)
+        self.layers = [
+            keras.layers.Dense(width, "relu", name="first"),
+            keras.layers.Dense(width, "relu", name="second"),
+            keras.layers.Dense(outputs, kernel_initializer=last, name="last"),
+        ]
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        for layer in self.layers:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs: Any) -> Any:
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class Actor(keras.layers.Layer):
+    """State [B, S] and user vector [B, D] -> action [B, D] in [−1, 1]."""
+
+    def __init__(self, width: int, form: Form = "anchored", **kwargs: Any) -> None:
+        """`width` units in each hidden layer."""
+        super().__init__(**kwargs)
+        self.width, self.form = width, form
+
+    def build(self, state_shape: tuple[int, ...], user_shape: tuple[int, ...]) -> None:
+        """Build the perceptron for these shapes."""
+        self.perceptron = _Perceptron(self.width, user_shape[-1], self.form == "anchored")
+        self.perceptron.build(state_shape)
+
+    def call(self, state: Any, user: Any) -> Any:
+        """Act."""
+        raw = self.perceptron(state)
+        if self.form == "plain":
+            return ops.tanh(raw)
+        return ops.normalize(user + raw, axis=-1, epsilon=1e-6)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return super().get_config() | {"width": self.width, "form": self.form}
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class Critic(keras.layers.Layer):
+    """State [B, S], user vector [B, D] and action [B, D] -> Q [B]."""
+
+    def __init__(self, width: int, form: Form = "anchored", **kwargs: Any) -> None:
+        """`width` units in each hidden layer."""
+        super().__init__(**kwargs)
+        self.width, self.form = width, form
+
+    def build(
+        self,
+        state_shape: tuple[int, ...],
+        user_shape: tuple[int, ...],
+        action_shape: tuple[int, ...],
+    ) -> None:
+        """Build the perceptron for these shapes."""
+        anchored = self.form == "anchored"
+        inputs = state_shape[-1] + (0 if anchored else action_shape[-1])
+        self.perceptron = _Perceptron(
+            self.width, user_shape[-1] + 1 if anchored else 1, zero=anchored
+        )
+        self.perceptron.build((None, inputs))
+
+    def call(self, state: Any, user: Any, action: Any) -> Any:
+        """Value."""
+        if self.form == "plain":
+            return self.perceptron(ops.concatenate([state, action], axis=1))[:, 0]
+        learned = self.perceptron(state)  # [B, D + 1]
+        return learned[:, -1] + ops.sum((user / 2 + learned[:, :-1]) * action, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return super().get_config() | {"width": self.width, "form": self.form}
