@@ -63,6 +63,20 @@ def test_another_file_leaves_nothing(tmp_path, serve, body, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_without_end_is_not_read_to_its_end(tmp_path, serve):
+    sent = []
+
+    class Counted(io.BytesIO):
+        def read(self, size=-1):
+            sent.append(size)
+            return super().read(size)
+
+    serve(Counted(CONTENT * 9))
+    with pytest.raises(InputError, match="Received: more"):
+        download(URL, tmp_path / "x.zip", len(CONTENT), SHA256)
+    assert sum(sent) < 2 * len(CONTENT)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
