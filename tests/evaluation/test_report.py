@@ -97,6 +97,7 @@ def with_other_users(other: Results) -> Results:
     [
         lambda other: dataclasses.replace(other, dataset="ml-1m"),
         lambda other: dataclasses.replace(other, split="random"),
+        lambda other: dataclasses.replace(other, splits={"rated": "random"}),
         without_a_method,
         with_other_users,
     ],
@@ -133,6 +134,12 @@ def test_table_of_several_seeds_names_them_with_their_spread() -> None:
     text = table(whole, "rated")
     assert "seeds 3, 4." in text
     assert "± .071 [" in text
+
+
+def test_a_protocol_on_another_split_says_so() -> None:
+    whole = summarised([dataclasses.replace(results(), splits={"rated": "random"})])
+    assert whole["split"] == "temporal"
+    assert "ml-100k, random split, `rated`" in table(whole, "rated")
 
 
 def test_short_numbers() -> None:

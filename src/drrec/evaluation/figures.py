@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from drrec.evaluation.protocol import TABLE_METRICS
+from drrec.evaluation.summary import split_of
 from drrec.files import replaced
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def save_bars(content: Mapping[str, Any], protocol: str, path: str | os.PathLike
         whiskers = np.maximum([mean - low, high - mean], 0)
         axes.bar(left, mean, width, yerr=whiskers, label=name, capsize=2)
     axes.set_xticks(np.arange(len(columns)), columns)
-    axes.set_title(f"{content['dataset']}, {content['split']} split, {protocol}")
-    axes.legend(fontsize="small", ncols=2, loc="lower right")
+    axes.set_title(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
+    figure.legend(loc="outside lower center", ncols=min(4, len(methods)))
     axes.grid(axis="y", alpha=0.3)
     _save(figure, path)
 

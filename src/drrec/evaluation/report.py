@@ -7,6 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.summary import split_of
 from drrec.files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
     num_users = max(cells[columns[0]]["num_users"] for cells in methods.values())
     seeds = content.get("seeds", [content["seed"]])
     named = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    source = f"{content['dataset']}, {content['split']} split, `{protocol}`"
+    source = f"{content['dataset']}, {split_of(content, protocol)} split, `{protocol}`"
     yield f"{source}, {num_users} users, {named}."
     deviation = " ± standard deviation over seeds" if len(seeds) > 1 else ""
     yield f"Mean{deviation} [95 % bootstrap interval over users]; the best mean is bold."

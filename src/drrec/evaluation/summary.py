@@ -27,6 +27,8 @@ class Results:
     split: str
     seed: int
     protocols: dict[str, dict[str, PerUser]]
+    splits: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Protocols that ran on another split than `split`, with its name."""
 
 
 def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> dict[str, Any]:
@@ -40,9 +42,9 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         agents: the methods that are tested against the best of the others.
 
     Returns:
-        `{"dataset", "split", "seed", "seeds", "protocols": {protocol: {method: {metric: cell}}}}`,
-        a cell being `{"mean", "low", "high", "num_users"}`, with `std` where there are several
-        seeds, and `p_value` and `versus` for an agent.
+        `{"dataset", "split", "seed", "seeds", "splits": {protocol: name}, "protocols": {protocol:
+        {method: {metric: cell}}}}`, a cell being `{"mean", "low", "high", "num_users"}`, with
+        `std` where there are several seeds, and `p_value` and `versus` for an agent.
 
     Raises:
         ValueError: the results do not belong together.
@@ -62,8 +64,14 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         "split": first.split,
         "seed": first.seed,
         "seeds": [each.seed for each in results],
+        "splits": {protocol: first.splits.get(protocol, first.split) for protocol in protocols},
         "protocols": protocols,
     }
+
+
+def split_of(content: Mapping[str, Any], protocol: str) -> str:
+    """The name of the split that a protocol of `metrics.json` ran on."""
+    return content.get("splits", {}).get(protocol, content["split"])
 
 
 def best_baseline(methods: Mapping[str, Cells], metric: str, agents: Collection[str]) -> str | None:
@@ -113,6 +121,7 @@ def _check_comparable(results: Sequence[Results]) -> None:
     first = results[0]
     for each in results:
         same = (each.dataset, each.split) == (first.dataset, first.split)
+        same &= each.splits == first.splits
         if not same or _methods(each) != _methods(first):
             raise ValueError(
                 f"Expected results of one data set, split and set of methods ({first.dataset}, "
