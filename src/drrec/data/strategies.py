@@ -125,5 +125,5 @@ def _parts(is_validation: np.ndarray, is_test: np.ndarray) -> np.ndarray:
 
 
 def _rounded_up(size: int | np.ndarray, share: float) -> np.ndarray:
-    # 0.1 × 30 is 3.0000000000000004 in floats and must be 3.
+    # 0.07 × 100 is 7.000000000000001 in floats and must be 7.
     return np.ceil(np.asarray(size) * share - 1e-9).astype(np.int64)
