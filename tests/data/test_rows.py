@@ -81,6 +81,11 @@ def test_a_bad_row_is_refused_by_its_line_number(read, bad, message, place):
     assert "\n" not in str(caught.value)
 
 
+def test_an_error_shows_no_windows_line_end(read):
+    with pytest.raises(InputError, match="Received: 'x' in line 1"):
+        read(b"1\t2\t3\tx\r\n")
+
+
 def test_blank_lines_and_headers_count_as_lines(read):
     with pytest.raises(InputError, match="in line 5 of"):
         read(b"user,item,rating,time\n\n1,2,3,4\n\n1,3,x,4\n", QUOTED)
