@@ -62,7 +62,7 @@ class DDPGConfig:
     per_beta: float = 0.4
     """Exponent of the importance weights at the start; it rises to 1 with epsilon's fall. [0 to 1]"""
     critic_l2: float = 1e-4
-    """L2 penalty on critic and state weights. [>= 0]"""
+    """L2 penalty on the kernels of critic and state, not on biases. [>= 0]"""
     clip_norm: float = 0.0
     """Largest norm of a gradient; 0 is no clipping. [>= 0]"""
 
@@ -234,8 +234,7 @@ class DDPG:
             state = nets.state(user, history)
             q = nets.critic(state, user, action)
             loss = critic_loss(q, target, sample.weight)
-            penalty = tf.add_n([tf.nn.l2_loss(w.value) for w in critic_weights])
-            penalised = loss + config.critic_l2 * penalty
+            penalised = loss + config.critic_l2 * _kernel_penalty(critic_weights)
         self._descend(nets.critic_optimizer, tape, penalised, critic_weights)
 
         actor_weights = nets.actor.trainable_variables
@@ -305,3 +304,7 @@ class DDPG:
     def _stream(self, number: int) -> tf.Tensor:
         """[2] the seed of stream `number` at this iteration: no state but the counter."""
         return tf.stack([tf.constant(self._seed, tf.int64), self.iteration * 8 + number])
+
+
+def _kernel_penalty(weights: list[keras.Variable]) -> tf.Tensor:
+    return tf.add_n([tf.nn.l2_loss(w.value) for w in weights if len(w.shape) > 1] or [0.0])

@@ -1,0 +1,113 @@
+"""Probabilistic matrix factorisation with biases, by gradient (Salakhutdinov and Mnih 2007).
+
+rating(u, i) ≈ mean + b_u + b_i + p_u·q_i. As `Embeddings` the item's vector is [q_i, b_i] and the
+user's [p_u, 1], so that a dot product ranks as the model does; b_u moves no ranking.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm.keras import TqdmCallback
+
+from drrec.models.embedding import Embeddings
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+
+_MOST_EPOCHS = 100
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class MatrixFactorisation(keras.Model):
+    """(user [B], item [B]) -> rating [B], with a Gaussian prior on every vector and bias."""
+
+    def __init__(
+        self, num_users: int, num_items: int, num_factors: int, mean: float, l2: float, **kwargs: Any
+    ) -> None:
+        """`l2` weighs ‖p‖² + ‖q‖² against the mean squared error."""
+        super().__init__(**kwargs)
+        self.sizes = {"num_users": num_users, "num_items": num_items, "num_factors": num_factors}
+        self.mean, self.l2 = mean, l2
+        self.user = _vectors(num_users, num_factors, l2)
+        self.item = _vectors(num_items, num_factors, l2)
+        self.user_bias = _vectors(num_users, 1, l2 / 3)
+        self.item_bias = _vectors(num_items, 1, l2 / 3)
+
+    def call(self, inputs: tuple[Any, Any]) -> Any:
+        """Predict ratings."""
+        user, item = inputs
+        biases = self.user_bias(user)[:, 0] + self.item_bias(item)[:, 0]
+        return self.mean + biases + ops.sum(self.user(user) * self.item(item), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return super().get_config() | self.sizes | {"mean": self.mean, "l2": self.l2}
+
+    def embeddings(self, fingerprint: str) -> Embeddings:
+        """The vectors, row 0 of the items zero."""
+        layers = (self.user, self.item, self.item_bias)
+        p, q, item_bias = (np.array(layer.embeddings, np.float32) for layer in layers)
+        item = np.concatenate([q, item_bias], axis=1)  # [I, D]
+        item[0] = 0
+        user = np.concatenate([p, np.ones((len(p), 1), np.float32)], axis=1)
+        return Embeddings(item, user, self.mean, fingerprint)
+
+
+def _vectors(size: int, dim: int, l2: float) -> keras.layers.Embedding:
+    start = keras.initializers.RandomNormal(stddev=0.05) if dim > 1 else "zeros"
+    return keras.layers.Embedding(size, dim, start, embeddings_regularizer=keras.regularizers.L2(l2))
+
+
+def fit_pmf(
+    train: Interactions,
+    validation: Interactions | None,
+    *,
+    dim: int,
+    learning_rate: float = 0.005,
+    l2: float = 14.0,
+    batch_size: int = 1024,
+    epochs: int = _MOST_EPOCHS,
+    seed: int = 0,
+) -> tuple[Embeddings, int]:
+    """Fit on `train`, and stop early where the error on `validation` is least.
+
+    Args:
+        train: the ratings to learn from.
+        validation: the ratings that say when to stop; None trains for `epochs`.
+        dim: D: D − 1 factors and the item's bias.
+        learning_rate: of Adam.
+        l2: λ, ratio of the noise's variance to the prior's (Salakhutdinov and Mnih, equation 4).
+        batch_size: ratings in an update.
+        epochs: passes over `train`, at most.
+        seed: of start and order.
+
+    Returns:
+        The embeddings, and the number of epochs that made them.
+    """
+    keras.utils.set_random_seed(seed)
+    mean = float(train.rating.mean(dtype=np.float64))
+    model = MatrixFactorisation(train.num_users, train.num_items, dim - 1, mean, l2 / len(train))
+    model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=True)
+    callbacks: list[keras.callbacks.Callback] = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
+    judged = None
+    if validation is not None and len(validation):
+        judged = ((validation.user, validation.item), validation.rating)
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
+        callbacks.append(stop)
+    rows = (train.user, train.item)
+    history = model.fit(
+        rows,
+        train.rating,
+        batch_size=batch_size,
+        epochs=epochs,
+        validation_data=judged,
+        validation_batch_size=65536,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    used = int(np.argmin(history.history["val_loss"])) + 1 if judged else epochs
+    return model.embeddings(train.fingerprint), used
