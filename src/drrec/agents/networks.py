@@ -53,7 +53,9 @@ class Actor(keras.layers.Layer):
         super().__init__(**kwargs)
         self.width, self.form = width, form
 
-    def build(self, state_shape: tuple[int, ...], user_shape: tuple[int, ...]) -> None:
+    def build(
+        self, state_shape: tuple[int | None, ...], user_shape: tuple[int | None, ...]
+    ) -> None:
         """Build the perceptron for these shapes."""
         self.perceptron = _Perceptron(self.width, user_shape[-1], self.form == "anchored")
         self.perceptron.build(state_shape)
@@ -81,9 +83,9 @@ class Critic(keras.layers.Layer):
 
     def build(
         self,
-        state_shape: tuple[int, ...],
-        user_shape: tuple[int, ...],
-        action_shape: tuple[int, ...],
+        state_shape: tuple[int | None, ...],
+        user_shape: tuple[int | None, ...],
+        action_shape: tuple[int | None, ...],
     ) -> None:
         """Build the perceptron for these shapes."""
         anchored = self.form == "anchored"

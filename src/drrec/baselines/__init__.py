@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.baselines.chance import Random
+from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.popularity import Popularity
 
@@ -18,5 +19,7 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "popularity": Popularity,
     "item_cf": ItemCF,
     "item_knn": ItemKNN,
+    "pmf": PMF,
+    "variational": VariationalMF,
 }
 """Constructors by the names that tables use; each can be called without arguments."""

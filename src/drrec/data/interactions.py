@@ -159,6 +159,11 @@ class Interactions:
             timestamp=self.timestamp[keep],
         )
 
+    def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
+        """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
+        future = self.position_from_end() < np.floor(share * self.counts()[self.user])
+        return self.where(~future), self.where(future)
+
     def position_from_end(self) -> np.ndarray:
         """[R]: 0 for each user's last row, 1 for the one before."""
         return self.offsets[self.user + 1] - 1 - np.arange(len(self))

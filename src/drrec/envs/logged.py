@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
+    from drrec.envs.config import LoggedConfig
     from drrec.envs.sessions import Sessions
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LoggedConfig:
-    """What a session shows and pays."""
-
-    unlogged: Literal["never", "constant", "model"] = "never"
-    """What an item pays that the user has not rated: such items are never shown; a constant
-    (--unlogged-reward); or what matrix factorisation on the training ratings predicts."""
-    unlogged_reward: float = -0.5
-    """The constant that --unlogged constant pays. [reward, -1 to 1]"""
-    episode_length: int = 10
-    """T, items shown in a session before the next begins. [steps, >= 1]"""
-
-    def __post_init__(self) -> None:
-        if self.episode_length < 1:
-            raise InputError(
-                f"`episode_length` must be at least 1. Received: {self.episode_length}. "
-                "A session shows at least one item."
-            )
 
 
 class LoggedState(NamedTuple):

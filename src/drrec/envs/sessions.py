@@ -42,13 +42,6 @@ class Sessions:
         return cls(players, known.liked_histories(state_size), candidates)
 
 
-def past_and_future(train: Interactions, share: float) -> tuple[Interactions, Interactions]:
-    """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
-    back = train.position_from_end()
-    future = back < np.floor(share * train.counts()[train.user])
-    return train.where(~future), train.where(future)
-
-
 def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:
     """The first L ratings that each user liked, which open DRR's sessions, and all others."""
     liked = train.liked

@@ -13,6 +13,8 @@ from drrec.files import replaced
 if TYPE_CHECKING:
     import pathlib
 
+    from drrec.data.interactions import Interactions
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embeddings:
@@ -27,6 +29,27 @@ class Embeddings:
     def dim(self) -> int:
         """D."""
         return self.item.shape[1]
+
+    def scaled(self) -> Embeddings:
+        """The same dot products, with items of root mean square length 1."""
+        length = np.sqrt(np.mean(np.sum(self.item[1:] ** 2, axis=1)))
+        return dataclasses.replace(self, item=self.item / length, user=self.user * length)
+
+    def with_popularity(self, train: Interactions, weight: float) -> Embeddings:
+        """One more coordinate: the items' standardised log counts in `train`, times `weight`.
+
+        It is 0 for users, so that dot products stay as they are until an agent learns to use it.
+        """
+        log_count = np.log1p(np.bincount(train.item, minlength=train.num_items)[1:])
+        deviation = max(float(log_count.std()), 1e-6)
+        coordinate = np.zeros((train.num_items, 1), np.float32)
+        coordinate[1:, 0] = weight * (log_count - log_count.mean()) / deviation
+        nothing = np.zeros((train.num_users, 1), np.float32)
+        return dataclasses.replace(
+            self,
+            item=np.concatenate([self.item, coordinate], axis=1),
+            user=np.concatenate([self.user, nothing], axis=1),
+        )
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write one `.npz`, whole or not at all."""
@@ -50,7 +73,8 @@ class Embeddings:
                 )
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(
-                f"Expected embeddings in {path}. Received: {error}. Run `python run.py embed` again."
+                f"Expected embeddings in {path}. Received: {error}. "
+                "Run `python run.py embed` again."
             ) from error
         if loaded.fingerprint != fingerprint:
             raise InputError(

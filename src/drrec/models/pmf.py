@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 _MOST_EPOCHS = 100
+_STOPPING_SHARE = 0.1
+_PATIENCE = 5
 
 
 @keras.saving.register_keras_serializable(package="drrec")
@@ -26,7 +28,13 @@ class MatrixFactorisation(keras.Model):
     """(user [B], item [B]) -> rating [B], with a Gaussian prior on every vector and bias."""
 
     def __init__(
-        self, num_users: int, num_items: int, num_factors: int, mean: float, l2: float, **kwargs: Any
+        self,
+        num_users: int,
+        num_items: int,
+        num_factors: int,
+        mean: float,
+        l2: float,
+        **kwargs: Any,
     ) -> None:
         """`l2` weighs ‖p‖² + ‖q‖² against the mean squared error."""
         super().__init__(**kwargs)
@@ -59,55 +67,57 @@ class MatrixFactorisation(keras.Model):
 
 def _vectors(size: int, dim: int, l2: float) -> keras.layers.Embedding:
     start = keras.initializers.RandomNormal(stddev=0.05) if dim > 1 else "zeros"
-    return keras.layers.Embedding(size, dim, start, embeddings_regularizer=keras.regularizers.L2(l2))
+    return keras.layers.Embedding(
+        size, dim, start, embeddings_regularizer=keras.regularizers.L2(l2)
+    )
 
 
 def fit_pmf(
     train: Interactions,
-    validation: Interactions | None,
     *,
     dim: int,
     learning_rate: float = 0.005,
     l2: float = 14.0,
     batch_size: int = 1024,
-    epochs: int = _MOST_EPOCHS,
     seed: int = 0,
-) -> tuple[Embeddings, int]:
-    """Fit on `train`, and stop early where the error on `validation` is least.
+) -> Embeddings:
+    """Fit twice: on the past to see when to stop, then on all of `train` for as many epochs.
 
     Args:
-        train: the ratings to learn from.
-        validation: the ratings that say when to stop; None trains for `epochs`.
+        train: the ratings to learn from; the latest tenth of each user's says when to stop.
         dim: D: D − 1 factors and the item's bias.
         learning_rate: of Adam.
         l2: λ, ratio of the noise's variance to the prior's (Salakhutdinov and Mnih, equation 4).
         batch_size: ratings in an update.
-        epochs: passes over `train`, at most.
         seed: of start and order.
-
-    Returns:
-        The embeddings, and the number of epochs that made them.
     """
-    keras.utils.set_random_seed(seed)
-    mean = float(train.rating.mean(dtype=np.float64))
-    model = MatrixFactorisation(train.num_users, train.num_items, dim - 1, mean, l2 / len(train))
-    model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=True)
-    callbacks: list[keras.callbacks.Callback] = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
-    judged = None
-    if validation is not None and len(validation):
-        judged = ((validation.user, validation.item), validation.rating)
-        stop = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
-        callbacks.append(stop)
-    rows = (train.user, train.item)
-    history = model.fit(
-        rows,
-        train.rating,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation_data=judged,
-        validation_batch_size=65536,
-        callbacks=callbacks,
-        verbose=0,
-    )
-    used = int(np.argmin(history.history["val_loss"])) + 1 if judged else epochs
-    return model.embeddings(train.fingerprint), used
+    past, future = train.past_and_future(_STOPPING_SHARE)
+
+    def fitted(
+        ratings: Interactions, epochs: int, judged: Interactions | None
+    ) -> tuple[MatrixFactorisation, list[float]]:
+        keras.utils.set_random_seed(seed)
+        mean = float(ratings.rating.mean(dtype=np.float64))
+        sizes = (ratings.num_users, ratings.num_items, dim - 1)
+        model = MatrixFactorisation(*sizes, mean, l2 / len(ratings))
+        model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=True)
+        callbacks = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
+        if judged:
+            callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE))
+        history = model.fit(
+            (ratings.user, ratings.item),
+            ratings.rating,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=judged and ((judged.user, judged.item), judged.rating),
+            validation_batch_size=65536,
+            callbacks=callbacks,
+            verbose=0,
+        )
+        return model, history.history.get("val_loss", [])
+
+    epochs = _MOST_EPOCHS
+    if len(future):
+        _, errors = fitted(past, _MOST_EPOCHS, future)
+        epochs = int(np.argmin(errors)) + 1
+    return fitted(train, epochs, None)[0].embeddings(train.fingerprint)

@@ -20,7 +20,7 @@ class _PositionWeighted(keras.layers.Layer):
 
     initial_weight = 1.0
 
-    def build(self, user_shape: tuple[int, ...], history_shape: tuple[int, ...]) -> None:
+    def build(self, user_shape: tuple[int | None, ...], history_shape: tuple[int | None, ...]) -> None:
         length = history_shape[1]
         start = keras.initializers.Constant(self.initial_weight)
         self.position_weight = self.add_weight(
@@ -69,7 +69,7 @@ class DRRU(_PositionWeighted):
 class DRRAve(_PositionWeighted):
     """DRR-ave: [u, u ⊗ ave, ave] with ave = Σ w_j·i_j. S = 3 D."""
 
-    def build(self, user_shape: tuple[int, ...], history_shape: tuple[int, ...]) -> None:
+    def build(self, user_shape: tuple[int | None, ...], history_shape: tuple[int | None, ...]) -> None:
         """Start from the plain average."""
         self.initial_weight = 1.0 / history_shape[1]
         super().build(user_shape, history_shape)

@@ -1,0 +1,92 @@
+"""Everything that learns, in one file that is whole or absent.
+
+A checkpoint is what training goes on from; an export (`serving`) is what recommending needs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from drrec.errors import InputError
+from drrec.files import replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAME = re.compile(r"step-(\d+)\.npz")
+_KEPT = 2
+
+
+def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variable]]:
+    """Every variable below `root`, with its path, read off the fields of dataclasses and tuples."""
+    if isinstance(root, tf.Variable):
+        yield name, root
+    elif isinstance(root, keras.layers.Layer | keras.optimizers.Optimizer):
+        for number, variable in enumerate(root.variables):
+            yield f"{name}/{number}", variable.value
+    elif dataclasses.is_dataclass(root):
+        for field in dataclasses.fields(root):
+            yield from named_variables(getattr(root, field.name), f"{name}/{field.name}")
+    elif isinstance(root, tuple) and hasattr(root, "_fields"):
+        for field_name, value in zip(root._fields, root, strict=True):
+            yield from named_variables(value, f"{name}/{field_name}")
+    else:
+        raise TypeError(f"Expected variables or what holds them at {name!r}. Received: {root!r}.")
+
+
+def save_checkpoint(folder: pathlib.Path, learner: Any, step: int) -> pathlib.Path:
+    """Write `step-<step>.npz`, then remove all but the last two."""
+    path = folder / f"step-{step:012d}.npz"
+    with replaced(path) as side, side.open("wb") as file:
+        np.savez(file, **{name: value.numpy() for name, value in named_variables(learner)})
+    for old in checkpoints(folder)[:-_KEPT]:
+        old.unlink()
+    return path
+
+
+def checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Complete checkpoints, oldest first: a half-written one has another name."""
+    return sorted(path for path in folder.glob("step-*.npz") if _NAME.fullmatch(path.name))
+
+
+def restore_latest(folder: pathlib.Path, learner: Any) -> int:
+    """Read the last complete checkpoint into `learner` and return its step; 0 if there is none.
+
+    Raises:
+        InputError: it is damaged, or holds other variables than `learner` has.
+    """
+    found = checkpoints(folder)
+    if not found:
+        return 0
+    path = found[-1]
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"Expected a whole checkpoint in {path}. Received: {error}. "
+            "Remove it to go on from the one before."
+        ) from error
+    variables = dict(named_variables(learner))
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if {name: value.shape for name, value in values.items()} != shapes:
+        differ = sorted(
+            name
+            for name in values.keys() | shapes.keys()
+            if name not in shapes or name not in values or values[name].shape != shapes[name]
+        )
+        raise InputError(
+            f"Expected the variables of this run's settings in {path}. Received: others, "
+            f"first {differ[0]}. Resume with the settings and version it was trained with."
+        )
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return int(_NAME.fullmatch(path.name).group(1))  # type: ignore[union-attr]

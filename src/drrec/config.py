@@ -1,0 +1,97 @@
+"""What a run is made of: each part's settings beside that part, nested here."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from typing import Any, Literal, TypeVar
+
+from drrec.agents.config import DDPGConfig
+from drrec.envs.config import LoggedConfig
+from drrec.errors import InputError
+from drrec.models.config import EmbeddingConfig
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides what a run learns."""
+
+    dataset: str = "ml-100k"
+    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    split: Literal["temporal", "leave_one_out", "global_time", "user", "random"] = "temporal"
+    """Who may see which rating; `leave_one_out` is judged over the whole catalogue."""
+    judge: Literal["test", "validation"] = "test"
+    """What to judge on: `validation` fits on train alone, and is where settings are chosen."""
+    min_items: int = 10
+    """Items that a user must have in the judged part to count in protocol `rated`. [>= 1]"""
+    steps: int = 60_000
+    """Environment steps to train for, all sessions together. [>= 1]"""
+    seed: int = 0
+    """Of everything random but the split. [>= 0]"""
+    seeds: int = 1
+    """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
+    modality: str = ""
+    """Modalities of the items, joined by commas; '' knows them by id alone."""
+    fusion: Literal["early", "late", "gated"] = "early"
+    """How modalities are fused."""
+    aggregation: Literal["concat", "mean"] = "concat"
+    """How a fusion pools."""
+    vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
+    environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
+    agent: DDPGConfig = dataclasses.field(default_factory=DDPGConfig)
+
+    def __post_init__(self) -> None:
+        for name, least in {"min_items": 1, "steps": 1, "seed": 0, "seeds": 1}.items():
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"`{name}` must be at least {least}. Received: {getattr(self, name)}."
+                )
+        if self.modality:
+            raise InputError(
+                f"Expected `modality` '' (ids alone). Received: {self.modality!r}. "
+                "This version has no features of content; leave the flag out."
+            )
+
+
+def from_dict(cls: type[T], values: Any, where: str) -> T:
+    """Build a dataclass from nested plain values, as JSON and YAML give them.
+
+    Raises:
+        InputError: a key is unknown or a value of the wrong type; `where` names the file.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"Expected settings by name in {where}. Received: {values!r}.")
+    hints = typing.get_type_hints(cls)
+    arguments = {}
+    for key, value in values.items():
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
+            raise InputError(f"Expected a known setting in {where}. Received: {key!r}. {hint}")
+        if dataclasses.is_dataclass(hints[key]):
+            arguments[key] = from_dict(hints[key], value, where)  # type: ignore[arg-type]
+        else:
+            arguments[key] = _checked(key, value, hints[key], where)
+    return cls(**arguments)
+
+
+def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
+    if typing.get_origin(hint) is Literal:
+        allowed: tuple[Any, ...] = typing.get_args(hint)
+        fits = value in allowed
+    else:
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        if float in options and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        fits = type(value) in options
+        allowed = tuple(option.__name__ for option in options)
+    if not fits:
+        raise InputError(
+            f"Expected `{key}` in {where} to be {' or '.join(map(str, allowed))}. "
+            f"Received: {value!r}."
+        )
+    return value
