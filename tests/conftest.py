@@ -51,11 +51,15 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def ml_100k_folder(request: pytest.FixtureRequest) -> pathlib.Path:
+def ml_100k_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
     """RecBole's files of MovieLens-100K: the checkout's, or else fetched once and kept."""
     folder = ROOT / "data" / "ml-100k"
     if not (folder / "ml-100k.inter").exists():
-        folder = request.config.cache.mkdir("drrec") / "ml-100k"
+        cache = getattr(request.config, "cache", None)  # None under -p no:cacheprovider
+        kept = cache.mkdir("drrec") if cache else tmp_path_factory.mktemp("drrec")
+        folder = kept / "ml-100k"
     if not folder.exists():
         try:
             from_recbole(folder)
