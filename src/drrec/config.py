@@ -73,7 +73,7 @@ def from_dict(cls: type[T], values: Any, where: str) -> T:
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
             raise InputError(f"Expected a known setting in {where}. Received: {key!r}. {hint}")
         if dataclasses.is_dataclass(hints[key]):
-            arguments[key] = from_dict(hints[key], value, where)  # type: ignore[arg-type]
+            arguments[key] = from_dict(hints[key], value, where)
         else:
             arguments[key] = _checked(key, value, hints[key], where)
     return cls(**arguments)

@@ -12,10 +12,10 @@ import keras
 import tensorflow as tf
 
 from drrec.agents.losses import actor_loss, critic_loss, td_target
-from drrec.agents.networks import Actor, Critic
+from drrec.agents.networks import Critic, build_state_and_actor
+from drrec.agents.policy import Policy
 from drrec.agents.replay import Replay
 from drrec.envs.logged import LoggedEnvironment, LoggedState
-from drrec.state import STATES
 from drrec.types import Transitions
 
 if TYPE_CHECKING:
@@ -50,6 +50,16 @@ class DDPGNetworks:
         ]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class DDPGLearner:
+    """All state of training: what a checkpoint holds, derived from these fields."""
+
+    networks: DDPGNetworks
+    replay: Replay
+    sessions: LoggedState  # of tf.Variable
+    iteration: tf.Variable  # [] int64, also the counter of all random streams
+
+
 class Tables(NamedTuple):
     """Frozen vectors that ids are looked up in."""
 
@@ -71,16 +81,12 @@ class Metrics(NamedTuple):
 def build_networks(config: DDPGConfig, dim: int, state_size: int, seed: int) -> DDPGNetworks:
     """Networks with their targets equal to them, started from `seed`."""
     keras.utils.set_random_seed(seed)
-    vector, history = (None, dim), (None, state_size, dim)
+    vector = (None, dim)
 
     def trio() -> tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]:
-        state = STATES[config.state]()
-        state.build(vector, history)
-        width = state(tf.zeros([1, dim]), tf.zeros([1, state_size, dim])).shape[1]
-        actor = Actor(config.dim_actor, config.form)
-        actor.build((None, width), vector)
+        state, actor = build_state_and_actor(config, dim, state_size)
         critic = Critic(config.dim_critic, config.form)
-        critic.build((None, width), vector, vector)
+        critic.build(state.compute_output_shape(vector, (None, state_size, dim)), vector, vector)
         return state, actor, critic
 
     online, target = trio(), trio()
@@ -110,13 +116,16 @@ class DDPG:
         self.environment = environment
         self.tables = Tables(tf.constant(user, tf.float32), tf.constant(item, tf.float32))
         dim = item.shape[1]
-        self.networks = build_networks(config, dim, environment.state_size, seed)
-        length = environment.config.episode_length
-        self.replay = Replay.empty(config.memory_size, environment.state_size, length, dim)
+        length, state_size = environment.config.episode_length, environment.state_size
+        self.networks = build_networks(config, dim, state_size, seed)
+        self.replay = Replay.empty(config.memory_size, state_size, length, dim)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = seed
+        for critic in (self.networks.critic, self.networks.target_critic):
+            critic.center.assign(environment.mean_logged(self.tables.item))
         first = environment.start(self._draw_users(0))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
+        self.learner = DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)
 
     @tf.function(jit_compile=True)
     def run(self, iterations: tf.Tensor) -> Metrics:
@@ -125,6 +134,15 @@ class DDPG:
         for _ in tf.range(iterations):
             sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
         return sums
+
+    @property
+    def steps(self) -> int:
+        """Environment steps done, all sessions together."""
+        return int(self.iteration) * self.config.num_envs
+
+    def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
+        """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""
+        return Policy(user, item, self.networks.state, self.networks.actor)
 
     def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
         """[N], [N, L] -> [N, D] the actor's action, without noise."""

@@ -5,18 +5,24 @@ of state and action. `anchored` starts as matrix factorisation and learns what t
 networks' last layers start at zero.
 
     actor   a = z / ‖z‖,  z = u + δ(s)
-    critic  Q(s, a) = V(s) + ½ (u + Δ(s)) · a
+    critic  Q(s, a) = V(s) + ½ u · a + Δ(s) · (a − c)
 
 With Q linear in the action the best action on the sphere is the gradient's direction, so that
 ranking items by i·a is ranking them by Q(s, i); the ½ turns ratings into rewards (r − 3) / 2.
+The constant c, the mean vector of the items shown, keeps what V gets wrong out of Δ.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 from keras import ops
+
+from drrec.state import STATES
+
+if TYPE_CHECKING:
+    from drrec.agents.config import DDPGConfig
 
 Form = Literal["anchored", "plain"]
 
@@ -33,7 +39,7 @@ class _Perceptron(keras.layers.Layer):
             keras.layers.Dense(outputs, kernel_initializer=last, name="last"),
         ]
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
+    def build(self, shape: tuple[Any, ...]) -> None:
         for layer in self.layers:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
@@ -53,9 +59,7 @@ class Actor(keras.layers.Layer):
         super().__init__(**kwargs)
         self.width, self.form = width, form
 
-    def build(
-        self, state_shape: tuple[int | None, ...], user_shape: tuple[int | None, ...]
-    ) -> None:
+    def build(self, state_shape: tuple[Any, ...], user_shape: tuple[Any, ...]) -> None:
         """Build the perceptron for these shapes."""
         self.perceptron = _Perceptron(self.width, user_shape[-1], self.form == "anchored")
         self.perceptron.build(state_shape)
@@ -83,9 +87,9 @@ class Critic(keras.layers.Layer):
 
     def build(
         self,
-        state_shape: tuple[int | None, ...],
-        user_shape: tuple[int | None, ...],
-        action_shape: tuple[int | None, ...],
+        state_shape: tuple[Any, ...],
+        user_shape: tuple[Any, ...],
+        action_shape: tuple[Any, ...],
     ) -> None:
         """Build the perceptron for these shapes."""
         anchored = self.form == "anchored"
@@ -94,14 +98,30 @@ class Critic(keras.layers.Layer):
             self.width, user_shape[-1] + 1 if anchored else 1, zero=anchored
         )
         self.perceptron.build((None, inputs))
+        self.center = self.add_weight(
+            name="center", shape=action_shape[-1:], initializer="zeros", trainable=False
+        )
 
     def call(self, state: Any, user: Any, action: Any) -> Any:
         """Value."""
         if self.form == "plain":
             return self.perceptron(ops.concatenate([state, action], axis=1))[:, 0]
         learned = self.perceptron(state)  # [B, D + 1]
-        return learned[:, -1] + ops.sum((user / 2 + learned[:, :-1]) * action, axis=1)
+        advantage = user / 2 * action + learned[:, :-1] * (action - self.center)
+        return learned[:, -1] + ops.sum(advantage, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return super().get_config() | {"width": self.width, "form": self.form}
+
+
+def build_state_and_actor(
+    config: DDPGConfig, dim: int, state_size: int
+) -> tuple[keras.layers.Layer, Actor]:
+    """A state module and an actor for vectors of width `dim` and histories of `state_size`."""
+    vector, history = (None, dim), (None, state_size, dim)
+    state = STATES[config.state]()
+    state.build(vector, history)
+    actor = Actor(config.dim_actor, config.form)
+    actor.build(state.compute_output_shape(vector, history), vector)
+    return state, actor

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import tensorflow as tf
+
+from drrec.agents.networks import build_state_and_actor
+from drrec.errors import InputError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
+    from drrec.agents.config import DDPGConfig
     from drrec.data.interactions import Interactions
 
 _USERS_AT_ONCE = 4096
@@ -25,6 +29,38 @@ class Policy:
     state: keras.layers.Layer
     actor: keras.layers.Layer
     uses_history: bool = True
+
+    @classmethod
+    def build(cls, config: DDPGConfig, user: np.ndarray, item: np.ndarray, state_size: int) -> Self:
+        """An untrained policy of this shape, for `set_weights`."""
+        dim = item.shape[1]
+        state, actor = build_state_and_actor(config, dim, state_size)
+        return cls(user, item, state, actor)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Weights of state module and actor, by path."""
+        return {
+            f"{name}/{number}": np.array(weight)
+            for name in ("state", "actor")
+            for number, weight in enumerate(getattr(self, name).weights)
+        }
+
+    def set_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Take what `weights` gave.
+
+        Raises:
+            InputError: they are of another shape.
+        """
+        shapes = {name: value.shape for name, value in weights.items()}
+        expected = {name: value.shape for name, value in self.weights().items()}
+        if shapes != expected:
+            raise InputError(
+                f"Expected weights of shapes {expected}. Received: {shapes}. "
+                "The settings and the weights are not of one run."
+            )
+        for name in ("state", "actor"):
+            for number, weight in enumerate(getattr(self, name).weights):
+                weight.assign(weights[f"{name}/{number}"])
 
     def fit(self, train: Interactions) -> Self:
         """It has learned already."""

@@ -70,6 +70,12 @@ class LoggedEnvironment:
         self._search_steps = int(train.counts().max()).bit_length()
         self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
 
+    def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
+        """[D] the mean of item vectors [I, D] over the ratings that sessions may show."""
+        logged = tf.boolean_mask(self._candidates, self._candidates != PADDING)
+        counts = tf.math.bincount(logged, minlength=self.num_items, dtype=tf.float32)
+        return tf.linalg.matvec(vectors, counts / tf.reduce_sum(counts), transpose_a=True)
+
     def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
         """[count] int32 users to play, uniform over those whose log has enough to show."""
         drawn = tf.random.stateless_uniform([count], seed, 0, len(self._players), tf.int32)

@@ -31,7 +31,7 @@ def pretrain(train: Interactions, config: EmbeddingConfig, seed: int) -> Pretrai
     if not config.held_out:
         from drrec.models.pmf import fit_pmf  # loads Keras
 
-        fit = {"pmf": fit_pmf, "variational": fit_variational}[config.embedding]
+        fit = fit_pmf if config.embedding == "pmf" else fit_variational
         only = _finished(fit(train, dim=dim, seed=seed), train, config)
         return Pretrained(only, only)
     past, _ = train.past_and_future(config.held_out)

@@ -20,7 +20,7 @@ class _PositionWeighted(keras.layers.Layer):
 
     initial_weight = 1.0
 
-    def build(self, user_shape: tuple[int | None, ...], history_shape: tuple[int | None, ...]) -> None:
+    def build(self, user_shape: tuple[Any, ...], history_shape: tuple[Any, ...]) -> None:
         length = history_shape[1]
         start = keras.initializers.Constant(self.initial_weight)
         self.position_weight = self.add_weight(
@@ -30,6 +30,17 @@ class _PositionWeighted(keras.layers.Layer):
     def weigh(self, history: Any) -> Any:
         """w_i · i_i, [B, L, D]."""
         return ops.expand_dims(self.position_weight, -1) * history
+
+    def compute_output_shape(
+        self, user_shape: tuple[Any, ...], history_shape: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """[B, S]."""
+        _, length, dim = history_shape
+        return (user_shape[0], self.vectors_in_state(length) * dim)
+
+    def vectors_in_state(self, length: int) -> int:
+        """S / D for a history of `length`: each item and each pair."""
+        return length + length * (length - 1) // 2
 
 
 def _pairwise_products(items: Any) -> Any:
@@ -69,10 +80,14 @@ class DRRU(_PositionWeighted):
 class DRRAve(_PositionWeighted):
     """DRR-ave: [u, u ⊗ ave, ave] with ave = Σ w_j·i_j. S = 3 D."""
 
-    def build(self, user_shape: tuple[int | None, ...], history_shape: tuple[int | None, ...]) -> None:
+    def build(self, user_shape: tuple[Any, ...], history_shape: tuple[Any, ...]) -> None:
         """Start from the plain average."""
         self.initial_weight = 1.0 / history_shape[1]
         super().build(user_shape, history_shape)
+
+    def vectors_in_state(self, length: int) -> int:
+        """Three, however long the history."""
+        return 3
 
     def call(self, user: Any, history: Any) -> Any:
         """[B, D], [B, L, D] -> [B, 3 D]."""

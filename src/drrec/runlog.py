@@ -1,0 +1,64 @@
+"""What a run tells of itself while it trains: `training.csv` and TensorBoard events."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Self
+
+import tensorflow as tf
+
+from drrec.files import replaced
+
+if TYPE_CHECKING:
+    import pathlib
+
+
+class RunLog:
+    """Rows of named numbers, by environment step."""
+
+    def __init__(self, folder: pathlib.Path, from_step: int) -> None:
+        """Go on after `from_step`: later rows, of a training that was killed, are dropped."""
+        self._path = folder / "training.csv"
+        kept = [row for row in read_rows(self._path) if float(row["step"]) <= from_step]
+        if kept:
+            with replaced(self._path) as side, side.open("w", newline="") as file:
+                writer = csv.DictWriter(file, list(kept[0]))
+                writer.writeheader()
+                writer.writerows(kept)
+        else:
+            self._path.unlink(missing_ok=True)
+        self._events = tf.summary.create_file_writer(str(folder / "events"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.close()
+
+    def row(self, step: int, values: dict[str, float]) -> None:
+        """Append one row; it is on disk when this returns."""
+        new = not self._path.exists()
+        with self._path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", *values])
+            writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+        with self._events.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._events.flush()
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of `training.csv`, none if there is no such file; a cut last line is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if None not in row.values() and "" not in row.values()]
+
+
+def columns(path: pathlib.Path) -> dict[str, list[float]]:
+    """The columns of `training.csv`."""
+    rows = read_rows(path)
+    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}

@@ -1,0 +1,111 @@
+"""Folders of a run, and what stands in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+from typing import Any, Self
+
+from drrec.config import TrainConfig, from_dict
+from drrec.errors import InputError
+from drrec.files import read_json, write_json
+
+VERSION = 1
+"""Of a run's folder; one of another version is refused."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """`save_model/<name>/` for people and serving, `save_weights/<name>/` for going on."""
+
+    root: pathlib.Path
+    name: str
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Config, metrics, report, curves, and the export."""
+        return self.root / "save_model" / self.name
+
+    @property
+    def weights(self) -> pathlib.Path:
+        """Checkpoints."""
+        return self.root / "save_weights" / self.name
+
+    @classmethod
+    def create(cls, root: pathlib.Path, name: str | None, config: TrainConfig) -> Self:
+        """Make the folder of a new run and write its config.
+
+        Args:
+            root: where `save_model` and `save_weights` are.
+            name: of the run; None makes one from the data set and the time.
+            config: what it will learn.
+
+        Raises:
+            InputError: a run of that name is there, or the name is not one of a folder.
+        """
+        if name is not None and name in {"", ".", ".."} | (
+            {name} if set(name) & set("/\\") else set()
+        ):
+            raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        run = cls(root, name or f"{pathlib.Path(config.dataset).stem}-ddpg-{now}")
+        try:
+            run.folder.mkdir(parents=True)
+        except FileExistsError as error:
+            raise InputError(
+                f"Expected a new name for a run. Received: {run.name!r}, which is there. "
+                f"Go on with it by --resume {run.name}, or choose another --name."
+            ) from error
+        write_json(
+            run.folder / "config.json", {"version": VERSION, "train": dataclasses.asdict(config)}
+        )
+        return run
+
+    @classmethod
+    def find(cls, root: pathlib.Path, name_or_folder: str) -> Self:
+        """The run of this name, or in this folder.
+
+        Raises:
+            InputError: there is none; the message says which there are.
+        """
+        root = root.resolve()
+        home = root / "save_model"
+        given = pathlib.Path(name_or_folder)
+        for folder in (home / given, given.resolve()):
+            if (folder / "config.json").is_file() and folder.resolve().is_relative_to(home):
+                return cls(root, str(folder.resolve().relative_to(home)))
+        there = sorted(path.parent.name for path in home.glob("*/config.json"))
+        raise InputError(
+            f"Expected the name or the folder of a run. Received: {name_or_folder!r}. "
+            f"There {'are: ' + ', '.join(there) if there else 'is none: train one first'}."
+        )
+
+    def config(self) -> TrainConfig:
+        """What it learns or has learned.
+
+        Raises:
+            InputError: the file is damaged, or of another version.
+        """
+        path = self.folder / "config.json"
+        content = read_json(path)
+        version = content.get("version") if isinstance(content, dict) else None
+        if version != VERSION:
+            raise InputError(
+                f"Expected a run of version {VERSION} in {path}. Received: {version}. "
+                "Train it again with this version."
+            )
+        return from_dict(TrainConfig, content["train"], str(path))
+
+    def seeds(self, config: TrainConfig) -> list[tuple[Run, TrainConfig]]:
+        """One run a seed: itself where there is one, else `seed-<n>` below it."""
+        numbers = range(config.seed, config.seed + config.seeds)
+        single = [dataclasses.replace(config, seed=seed, seeds=1) for seed in numbers]
+        if len(single) == 1:
+            return [(self, single[0])]
+        return [(Run(self.root, f"{self.name}/seed-{each.seed}"), each) for each in single]
+
+    def write_seed(self, config: TrainConfig) -> None:
+        """Write the config of one seed's run, so that it can be evaluated and served by itself."""
+        content: dict[str, Any] = {"version": VERSION, "train": dataclasses.asdict(config)}
+        write_json(self.folder / "config.json", content)

@@ -1,0 +1,1 @@
+"""Recommending from a saved run."""

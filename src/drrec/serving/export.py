@@ -1,0 +1,101 @@
+"""`export.npz`: all that recommending needs, and nothing that learning needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from drrec.data.interactions import IdMap
+from drrec.errors import InputError
+from drrec.files import replaced
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from drrec.agents.policy import Policy
+    from drrec.data.interactions import Dataset, Interactions
+
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Export:
+    """A policy's arrays with the catalogue and the users that it was made for."""
+
+    version: np.ndarray  # [] int
+    dataset: np.ndarray  # [] str
+    fingerprint: np.ndarray  # [] str, of the whole log
+    users: np.ndarray  # [U] str, raw ids
+    items: np.ndarray  # [I] str, raw ids, "" first
+    titles: np.ndarray  # [I] str
+    history: np.ndarray  # [U, L] int32
+    seen_offsets: np.ndarray  # [U + 1]: user u has seen seen_items[offsets[u] : offsets[u + 1]]
+    seen_items: np.ndarray  # [R] int32
+    user_vectors: np.ndarray  # [U, D] float32
+    item_vectors: np.ndarray  # [I, D] float32
+    weights: dict[str, np.ndarray]  # of state module and actor
+
+    @classmethod
+    def of(cls, policy: Policy, dataset: Dataset, train: Interactions, state_size: int) -> Self:
+        """Gather what a policy fitted on `train` needs."""
+        return cls(
+            version=np.array(VERSION),
+            dataset=np.array(dataset.name),
+            fingerprint=np.array(dataset.interactions.fingerprint),
+            users=train.users.raw,
+            items=train.items.raw,
+            titles=dataset.titles,
+            history=train.liked_histories(state_size),
+            seen_offsets=train.offsets,
+            seen_items=train.item,
+            user_vectors=policy.user,
+            item_vectors=policy.item,
+            weights=policy.weights(),
+        )
+
+    def save(self, path: pathlib.Path) -> None:
+        """Write it, whole or not at all."""
+        arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        weights = arrays.pop("weights")
+        with replaced(path) as side, side.open("wb") as file:
+            np.savez_compressed(file, **arrays, **{f"weights/{k}": v for k, v in weights.items()})
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: there is no such file, or it is damaged, or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except FileNotFoundError as error:
+            raise InputError(
+                f"Expected a trained run with {path}. Received: none. Finish its training first: "
+                f"--resume {path.parent.name}."
+            ) from error
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"Expected a whole export in {path}. Received: {error}. Train the run again."
+            ) from error
+        if int(arrays.get("version", -1)) != VERSION:
+            raise InputError(
+                f"Expected an export of version {VERSION} in {path}. "
+                f"Received: {arrays.get('version')}. Train the run again."
+            )
+        prefix = "weights/"
+        weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        plain = {k: v for k, v in arrays.items() if not k.startswith(prefix)}
+        return cls(**plain, weights=weights)
+
+    def user(self, raw: str) -> int:
+        """The dense id of a raw one; InputError if unknown."""
+        return IdMap(self.users, "user").dense(raw)
+
+    def seen(self, user: int) -> np.ndarray:
+        """Item ids that the user has rated."""
+        return self.seen_items[self.seen_offsets[user] : self.seen_offsets[user + 1]]
