@@ -57,9 +57,7 @@ class Run:
                 f"Expected a new name for a run. Received: {run.name!r}, which is there. "
                 f"Go on with it by --resume {run.name}, or choose another --name."
             ) from error
-        write_json(
-            run.folder / "config.json", {"version": VERSION, "train": dataclasses.asdict(config)}
-        )
+        run.write_config(config)
         return run
 
     @classmethod
@@ -105,7 +103,7 @@ class Run:
             return [(self, single[0])]
         return [(Run(self.root, f"{self.name}/seed-{each.seed}"), each) for each in single]
 
-    def write_seed(self, config: TrainConfig) -> None:
-        """Write the config of one seed's run, so that it can be evaluated and served by itself."""
+    def write_config(self, config: TrainConfig) -> None:
+        """Write what `config` reads."""
         content: dict[str, Any] = {"version": VERSION, "train": dataclasses.asdict(config)}
         write_json(self.folder / "config.json", content)

@@ -40,8 +40,10 @@ class Transitions(NamedTuple):
 class Recommender(Protocol):
     """Whatever scores items for users: a baseline or a trained agent."""
 
-    uses_history: bool
-    """Whether `score` reads `histories`; if not, a protocol ranks once and never asks again."""
+    @property
+    def uses_history(self) -> bool:
+        """Whether `score` reads `histories`; if not, a protocol ranks once and asks no more."""
+        ...
 
     def fit(self, train: Interactions) -> Self:
         """Learn from `train` alone. What needs nothing to learn returns itself."""

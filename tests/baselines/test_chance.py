@@ -19,6 +19,7 @@ def test_scores_are_uniform_and_below_one(tiny_interactions: Interactions) -> No
     values = scores(tiny_interactions, 0)
     assert stats.kstest(values.ravel(), "uniform").pvalue > 0.01
     assert values.max() < 1
+    assert (values * 2**24 % 1 == 0).all()  # nothing is rounded, so nothing is rounded up to 1
     assert len(np.unique(values)) > 0.99 * values.size
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from drrec.evaluation.candidates import PerUser
@@ -76,6 +77,12 @@ def test_several_seeds_give_their_spread_and_the_mean_of_each_user() -> None:
             assert cell["std"] == pytest.approx(0.1 / np.sqrt(2))
             for key in ("mean", "low", "high"):
                 assert cell[key] == pytest.approx(single[name][metric][key])
+
+
+def test_the_test_is_of_the_mean_over_seeds_and_not_of_one() -> None:
+    above_and_below = [results(3, ddpg=0.7), results(4, ddpg=0.5)]
+    cells = summarised(above_and_below, agents=["ddpg"])["protocols"]["rated"]["ddpg"]
+    assert max(cell["p_value"] for cell in cells.values()) > 0.05
 
 
 def without_a_method(other: Results) -> Results:
@@ -191,9 +198,16 @@ def test_curves_have_a_panel_for_each_column(tmp_path: pathlib.Path, num_columns
     assert imread(tmp_path / "training.png").shape[0] == 300 * rows
 
 
-def test_a_figure_that_fails_leaves_nothing(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ValueError, match="could not convert"):
-        save_curves({"step": [1, 2], "loss": ["a", "b"]}, tmp_path / "training.png")
+def test_a_full_disk_leaves_no_half_a_figure(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(figure: Figure, path: pathlib.Path, **settings: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save_curves({"step": [1, 2], "loss": [2, 1]}, tmp_path / "training.png")
     assert not list(tmp_path.iterdir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -57,29 +58,21 @@ class Embeddings:
             np.savez(file, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @classmethod
-    def load(cls, path: str | pathlib.Path, fingerprint: str) -> Self:
+    def load(cls, path: str | pathlib.Path) -> Self:
         """Read what `save` wrote.
 
         Raises:
-            InputError: no such file, a broken one, or one fitted on other ratings.
+            InputError: no such file, or a broken one.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                loaded = cls(
+                return cls(
                     item=arrays["item"],
                     user=arrays["user"],
                     mean=float(arrays["mean"]),
                     fingerprint=str(arrays["fingerprint"]),
                 )
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"Expected embeddings in {path}. Received: {error}. "
-                "Run `python run.py embed` again."
+                f"Expected embeddings in {path}. Received: {error}. Remove that file and run again."
             ) from error
-        if loaded.fingerprint != fingerprint:
-            raise InputError(
-                f"Expected embeddings fitted on ratings {fingerprint[:12]}. "
-                f"Received: {path}, fitted on {loaded.fingerprint[:12]}. "
-                "Run `python run.py embed` for this data set and split."
-            )
-        return loaded

@@ -53,3 +53,14 @@ def recommend(export: Export, policy: Policy, raw_user: str, top_k: int) -> dict
             if np.isfinite(scores[item])
         ],
     }
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """What `recommend` returned, for people."""
+    liked = [f"  {each['title'] or each['item']}" for each in found["liked"]]
+    items = [
+        f"  {place:>3}. {each['score']:+.3f}  {each['title'] or each['item']} ({each['item']})"
+        for place, each in enumerate(found["items"], 1)
+    ]
+    lines = [f"User {found['user']} liked, most recent first:", *(liked or ["  nothing yet"])]
+    return "\n".join([*lines, "Recommended, with scores:", *items])

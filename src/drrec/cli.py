@@ -1,0 +1,247 @@
+"""The command line: `run.py` has a subcommand for each stage; `train.py` and `eval.py` are two."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import pathlib
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from drrec.config import TrainConfig, from_dict
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+HERE = pathlib.Path()
+_DATA = pathlib.Path("data")
+
+Name = Literal["ml-100k", "ml-1m", "ml-20m", "ml-25m", "ml-latest-small"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """Fetch a data set into data/, checked against its SHA-256."""
+
+    name: tyro.conf.Positional[Name]
+    """Which."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Device:
+    """Where to compute."""
+
+    gpu: int | None = None
+    """Number of the card; -1 is the processor; by default the first card if there is one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Embed:
+    """Pre-train the vectors of users and items into save_weights/embeddings/."""
+
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    device: Device = dataclasses.field(default_factory=Device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train:
+    """Fetch, pre-train, train, evaluate and report."""
+
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    device: Device = dataclasses.field(default_factory=Device)
+    name: str | None = None
+    """Of the run, its folder in save_model/; by default data set and time."""
+    resume: str | None = None
+    """Run to go on with, by name or folder: its own settings hold, other flags do not."""
+    config: pathlib.Path | None = None
+    """YAML file of settings that flags override, such as configs/drr_paper.yaml."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Eval:
+    """Evaluate a saved run again and print its table."""
+
+    run: str
+    """Name or folder of the run."""
+    json: bool = False
+    """Print metrics.json in place of the table."""
+    device: Device = dataclasses.field(default_factory=Device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recommend:
+    """Print what a saved run would show a user next."""
+
+    run: str
+    """Name or folder of the run."""
+    user: str
+    """Raw id of the user, as in the data set."""
+    top_k: int = 10
+    """K, how many items. [>= 1]"""
+    json: bool = False
+    """Print JSON in place of a table."""
+    device: Device = dataclasses.field(default_factory=Device)
+
+
+def main_data(arguments: Data) -> int:
+    """`run.py data`."""
+    from drrec.data.sources import fetch
+
+    _say(str(fetch(arguments.name, _DATA)))
+    return 0
+
+
+def main_embed(arguments: Embed) -> int:
+    """`run.py embed`."""
+    _select(arguments.device)
+    from drrec.experiment import Judged, embed
+
+    config = arguments.train
+    embed(config, Judged.load(config, _DATA).train, HERE / "save_weights")
+    return 0
+
+
+def main_train(arguments: Train) -> int:
+    """`run.py train` and `train.py`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.data.sources import SOURCES, fetch
+    from drrec.runs import Run
+
+    resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
+    config = resumed.config() if resumed else arguments.train
+    if config.dataset in SOURCES:
+        fetch(config.dataset, _DATA)
+    judged = experiment.Judged.load(config, _DATA)
+    run = resumed or Run.create(HERE, arguments.name, config)
+    if not experiment.train_run(run, config, judged):
+        logging.warning("interrupted: go on with --resume %s", run.name)
+        return 130
+    content = experiment.evaluate_run(run, config, judged)
+    _say(experiment.report_run(run, config, content))
+    logging.info("all of it is in %s", run.folder)
+    return 0
+
+
+def main_eval(arguments: Eval) -> int:
+    """`run.py eval` and `eval.py`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.files import to_json
+    from drrec.runs import Run
+
+    run = Run.find(HERE, arguments.run)
+    config = run.config()
+    content = experiment.evaluate_run(run, config, experiment.Judged.load(config, _DATA))
+    report = experiment.report_run(run, config, content)
+    _say(to_json(content) if arguments.json else report)
+    return 0
+
+
+def main_recommend(arguments: Recommend) -> int:
+    """`run.py recommend`."""
+    _select(arguments.device)
+    from drrec.files import to_json
+    from drrec.runs import Run
+    from drrec.serving.export import Export
+    from drrec.serving.recommend import as_text, recommend, restored_policy
+
+    run = Run.find(HERE, arguments.run)
+    run, config = run.seeds(run.config())[0]
+    export = Export.load(run.folder / "export.npz")
+    policy = restored_policy(export, config.agent)
+    found = recommend(export, policy, arguments.user, arguments.top_k)
+    _say(to_json(found) if arguments.json else as_text(found))
+    return 0
+
+
+STAGES: dict[type, Callable[[Any], int]] = {
+    Data: main_data,
+    Embed: main_embed,
+    Train: main_train,
+    Eval: main_eval,
+    Recommend: main_recommend,
+}
+
+
+def run(*stages: Any, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Parse the command line, do one stage, and return the exit status.
+
+    Args:
+        stages: which there are to choose from; one alone needs no name.
+        argv: the arguments; None takes the process's.
+        prog: the program's name in `--help`; None takes the process's.
+
+    Returns:
+        0 if it went well, 2 for bad input, 130 if interrupted.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parsed(stages, given, prog)
+        return STAGES[type(arguments)](arguments)
+    except InputError as error:
+        _complain(error)
+        return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _complain(f"Expected to read and write files{where}. Received: {error.strerror or error}.")
+        return 2
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+
+
+def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
+    options: dict[str, Any] = {"args": given, "prog": prog}
+    options["config"] = (tyro.conf.OmitArgPrefixes,)
+    path = _config_path(given) if Train in stages else None
+    train = Train(train=_from_yaml(path), config=path) if path else None
+    if len(stages) == 1:
+        return tyro.cli(stages[0], **options, **({"default": train} if train else {}))
+    choices: Any = None
+    for stage in stages:  # types, which mypy would have to know before the program runs
+        default = {"default": train} if stage is Train and train else {}
+        choice = Annotated[stage, tyro.conf.subcommand(stage.__name__.lower(), **default)]
+        choices = choice if choices is None else choices | choice
+    return tyro.cli(choices, **options)
+
+
+def _config_path(given: Sequence[str]) -> pathlib.Path | None:
+    """The file that --config names: its settings are the defaults that flags override."""
+    for position, argument in enumerate(given):
+        if argument == "--config" and position + 1 < len(given):
+            return pathlib.Path(given[position + 1])
+        if argument.startswith("--config="):
+            return pathlib.Path(argument.removeprefix("--config="))
+    return None
+
+
+def _from_yaml(path: pathlib.Path) -> TrainConfig:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"Expected settings in {path}. Received: no such file.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"Expected YAML in {path}. Received: {line}.") from error
+    return from_dict(TrainConfig, values or {}, str(path))
+
+
+def _select(device: Device) -> None:
+    from drrec.device import select
+
+    logging.info("device: %s", select(device.gpu))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def _complain(message: object) -> None:
+    sys.stderr.write(" ".join(str(message).split()) + "\n")

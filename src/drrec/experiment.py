@@ -1,0 +1,172 @@
+"""One run from ratings to report: each stage by itself, and all in a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import logging
+import pathlib
+from typing import TYPE_CHECKING
+
+from drrec.agents.registry import AGENTS
+from drrec.baselines import BASELINES
+from drrec.data.datasets import load_dataset
+from drrec.data.split import Split, SplitConfig, split_interactions
+from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.sessions import Sessions, opening_and_rest
+from drrec.errors import InputError
+from drrec.evaluation.protocol import PROTOCOLS
+from drrec.evaluation.report import report_text, write_report
+from drrec.evaluation.summary import Results, summarised
+from drrec.models.embedding import Embeddings
+from drrec.models.pretrain import Pretrained, pretrain
+from drrec.runlog import columns
+from drrec.runs import Run
+from drrec.serving.export import Export
+from drrec.serving.recommend import restored_policy
+from drrec.training import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from drrec.agents.ddpg import DDPG
+    from drrec.config import TrainConfig
+    from drrec.data.interactions import Dataset, Interactions
+    from drrec.types import Recommender
+
+logger = logging.getLogger(__name__)
+
+AGENT = "ddpg"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """Ratings to learn from and ratings to judge by, as the config says."""
+
+    dataset: Dataset
+    split: Split
+    train: Interactions
+    test: Interactions
+
+    @classmethod
+    def load(cls, config: TrainConfig, data_dir: pathlib.Path) -> Judged:
+        """Load the data set and divide it."""
+        dataset = load_dataset(config.dataset, data_dir)
+        split = split_interactions(dataset.interactions, SplitConfig(strategy=config.split))
+        if config.judge == "validation":
+            return cls(dataset, split, split.train, split.validation)
+        split = split.final()
+        return cls(dataset, split, split.train, split.test)
+
+
+def embed(config: TrainConfig, train: Interactions, weights: pathlib.Path) -> Pretrained:
+    """Pre-train, or read what an earlier run with the same ratings and settings left.
+
+    Args:
+        config: the run's settings.
+        train: the ratings to learn from.
+        weights: the folder `save_weights`.
+    """
+    settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
+    identity = json.dumps(settings | {"ratings": train.fingerprint}, sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    folder = weights / "embeddings" / f"{config.vectors.embedding}-{key}"
+    paths = [folder / f"{name}.npz" for name in Pretrained._fields]
+    if all(path.is_file() for path in paths):
+        logger.info("vectors: read from %s", folder)
+        found = Pretrained(*(Embeddings.load(path) for path in paths))
+        if found.deployed.fingerprint != train.fingerprint:
+            raise InputError(
+                f"Expected vectors of ratings {train.fingerprint[:12]} in {folder}. Received: "
+                f"of {found.deployed.fingerprint[:12]}. Remove that folder and run again."
+            )
+        return found
+    logger.info("vectors: %s matrix factorisation", config.vectors.embedding)
+    pretrained = pretrain(train, config.vectors, config.seed)
+    for path, embeddings in zip(paths, pretrained, strict=True):
+        embeddings.save(path)
+    return pretrained
+
+
+def build_agent(config: TrainConfig, train: Interactions, vectors: Embeddings) -> DDPG:
+    """The agent in its environment, before the first step."""
+    environment = config.environment
+    if config.vectors.held_out:
+        known, shown = train.past_and_future(config.vectors.held_out)
+    else:
+        known, shown = opening_and_rest(train, environment.state_size)
+    sessions = Sessions.over(known, shown, environment.state_size)
+    predicted = None
+    if environment.unlogged == "model":
+        predicted = (vectors.user, vectors.item, vectors.mean)
+    logged = LoggedEnvironment(environment, train, sessions, predicted)
+    return AGENTS[AGENT](config.agent, logged, vectors.user, vectors.item, config.seed)
+
+
+def train_seed(run: Run, config: TrainConfig, judged: Judged) -> bool:
+    """Train one seed from where it stopped, and export it; False if it was interrupted."""
+    pretrained = embed(config, judged.train, run.root / "save_weights")
+    agent = build_agent(config, judged.train, pretrained.rehearsal)
+    label = f"{AGENT}, seed {config.seed}"
+    if not train(agent, config.steps, run.folder, run.weights, label):
+        return False
+    policy = agent.policy(pretrained.deployed.user, pretrained.deployed.item)
+    state_size = config.environment.state_size
+    export = Export.of(policy, judged.dataset, judged.train, state_size)
+    export.save(run.folder / "export.npz")
+    return True
+
+
+def train_run(run: Run, config: TrainConfig, judged: Judged) -> bool:
+    """Train every seed of a run; False if it was interrupted."""
+    judged.split.save(run.folder / "split.npz")
+    for seed_run, seed_config in run.seeds(config):
+        if seed_run != run:
+            seed_run.folder.mkdir(parents=True, exist_ok=True)
+            seed_run.write_config(seed_config)
+            judged.split.save(seed_run.folder / "split.npz")
+        if not train_seed(seed_run, seed_config, judged):
+            return False
+    return True
+
+
+def evaluate_run(run: Run, config: TrainConfig, judged: Judged) -> dict[str, Any]:
+    """Judge the trained seeds and all baselines on the same candidates: `metrics.json`."""
+    Split.load(run.folder / "split.npz", judged.dataset.interactions)
+    protocol = "full" if config.split == "leave_one_out" else "rated"
+    results = []
+    for seed_run, seed_config in run.seeds(config):
+        methods: dict[str, Recommender] = {
+            name: _constructed(baseline, seed_config.seed) for name, baseline in BASELINES.items()
+        }
+        export = Export.load(seed_run.folder / "export.npz")
+        methods[AGENT] = restored_policy(export, seed_config.agent)
+        per_user = {}
+        for name, method in methods.items():
+            logger.info("seed %d: %s", seed_config.seed, name)
+            per_user[name] = PROTOCOLS[protocol](
+                method.fit(judged.train),
+                judged.train,
+                judged.test,
+                state_size=config.environment.state_size,
+                seed=seed_config.seed,
+                **({"min_items": config.min_items} if protocol == "rated" else {}),
+            )
+        named = f"{config.split}{', validation' if config.judge == 'validation' else ''}"
+        results.append(Results(judged.dataset.name, named, seed_config.seed, {protocol: per_user}))
+    return summarised(results, agents=[AGENT])
+
+
+def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:
+    """Write `metrics.json`, `report.md` and the figures; returns the report."""
+    first = run.seeds(config)[0][0]
+    write_report(run.folder, content, columns(first.folder / "training.csv"))
+    return report_text(content)
+
+
+def _constructed(baseline: Callable[..., Recommender], seed: int) -> Recommender:
+    takes_seed = "seed" in inspect.signature(baseline).parameters
+    return baseline(seed=seed) if takes_seed else baseline()
