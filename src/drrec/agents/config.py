@@ -51,6 +51,9 @@ class DDPGConfig:
     clip_norm: float = 0.0
     """Largest norm of a gradient; 0 is no clipping. [>= 0]"""
 
+    products: Literal["float32", "bfloat16"] = "float32"
+    """Number format of the networks' matrix products; weights are float32 in both."""
+
     def __post_init__(self) -> None:
         if not 0 <= self.discount < 1:
             raise InputError(

@@ -85,7 +85,7 @@ def build_networks(config: DDPGConfig, dim: int, state_size: int, seed: int) -> 
 
     def trio() -> tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]:
         state, actor = build_state_and_actor(config, dim, state_size)
-        critic = Critic(config.dim_critic, config.form)
+        critic = Critic(config.dim_critic, config.form, config.products)
         critic.build(state.compute_output_shape(vector, (None, state_size, dim)), vector, vector)
         return state, actor, critic
 
@@ -153,8 +153,7 @@ class DDPG:
     def _iterate(self) -> Metrics:
         state = LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
         action = self._explore(self.act(state.user, state.history))  # [N, D]
-        available = self.environment.available(state.user, state.shown)
-        item = self._best(action, available)  # [N]
+        item = self._shown_by(action, state.user, state.shown)  # [N]
         moved, outcome = self.environment.step(state, item)
         discount = tf.where(outcome.terminal, 0.0, self.config.discount)
         self.replay.write(
@@ -227,14 +226,13 @@ class DDPG:
         """
         if self.config.critic_action == "proto":
             return action
-        item = self._best(action, self.environment.available(batch.user, batch.next_shown))
+        item = self._shown_by(action, batch.user, batch.next_shown)
         return tf.gather(self.tables.item, item)
 
-    def _best(self, action: tf.Tensor, available: tf.Tensor) -> tf.Tensor:
-        """[B] int32: of the available items [B, I], the one that action [B, D] scores highest."""
+    def _shown_by(self, action: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B] int32: the available item that action [B, D] scores highest."""
         scores = tf.matmul(action, self.tables.item, transpose_b=True)  # [B, I]
-        scores = tf.where(available, scores, -float("inf"))
-        return tf.argmax(scores, axis=1, output_type=tf.int32)
+        return self.environment.choose(scores, user, shown)
 
     def _descend(
         self,

@@ -25,18 +25,23 @@ if TYPE_CHECKING:
     from drrec.agents.config import DDPGConfig
 
 Form = Literal["anchored", "plain"]
+Products = Literal["float32", "bfloat16"]
 
 
 class _Perceptron(keras.layers.Layer):
-    """Two ReLU layers and a linear one, which starts at zero if asked."""
+    """Two ReLU layers and a linear one, which starts at zero if asked.
 
-    def __init__(self, width: int, outputs: int, zero: bool, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    Weights are float32; `products` says what they are rounded to for multiplying.
+    """
+
+    def __init__(self, width: int, outputs: int, zero: bool, products: Products) -> None:
+        super().__init__()
+        policy = "mixed_bfloat16" if products == "bfloat16" else "float32"
         last = "zeros" if zero else keras.initializers.RandomUniform(-3e-3, 3e-3)
         self.layers = [
-            keras.layers.Dense(width, "relu", name="first"),
-            keras.layers.Dense(width, "relu", name="second"),
-            keras.layers.Dense(outputs, kernel_initializer=last, name="last"),
+            keras.layers.Dense(width, "relu", dtype=policy),
+            keras.layers.Dense(width, "relu", dtype=policy),
+            keras.layers.Dense(outputs, kernel_initializer=last, dtype=policy),
         ]
 
     def build(self, shape: tuple[Any, ...]) -> None:
@@ -47,21 +52,28 @@ class _Perceptron(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         for layer in self.layers:
             inputs = layer(inputs)
-        return inputs
+        return ops.cast(inputs, "float32")
 
 
 @keras.saving.register_keras_serializable(package="drrec")
 class Actor(keras.layers.Layer):
     """State [B, S] and user vector [B, D] -> action [B, D] in [−1, 1]."""
 
-    def __init__(self, width: int, form: Form = "anchored", **kwargs: Any) -> None:
-        """`width` units in each hidden layer."""
+    def __init__(
+        self,
+        width: int,
+        form: Form = "anchored",
+        products: Products = "float32",
+        **kwargs: Any,
+    ) -> None:
+        """`width` units in each hidden layer; matrix products in `products`."""
         super().__init__(**kwargs)
-        self.width, self.form = width, form
+        self.width, self.form, self.products = width, form, products
 
     def build(self, state_shape: tuple[Any, ...], user_shape: tuple[Any, ...]) -> None:
         """Build the perceptron for these shapes."""
-        self.perceptron = _Perceptron(self.width, user_shape[-1], self.form == "anchored")
+        zero = self.form == "anchored"
+        self.perceptron = _Perceptron(self.width, user_shape[-1], zero, self.products)
         self.perceptron.build(state_shape)
 
     def call(self, state: Any, user: Any) -> Any:
@@ -73,17 +85,24 @@ class Actor(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return super().get_config() | {"width": self.width, "form": self.form}
+        own = {"width": self.width, "form": self.form, "products": self.products}
+        return super().get_config() | own
 
 
 @keras.saving.register_keras_serializable(package="drrec")
 class Critic(keras.layers.Layer):
     """State [B, S], user vector [B, D] and action [B, D] -> Q [B]."""
 
-    def __init__(self, width: int, form: Form = "anchored", **kwargs: Any) -> None:
-        """`width` units in each hidden layer."""
+    def __init__(
+        self,
+        width: int,
+        form: Form = "anchored",
+        products: Products = "float32",
+        **kwargs: Any,
+    ) -> None:
+        """`width` units in each hidden layer; matrix products in `products`."""
         super().__init__(**kwargs)
-        self.width, self.form = width, form
+        self.width, self.form, self.products = width, form, products
 
     def build(
         self,
@@ -94,9 +113,8 @@ class Critic(keras.layers.Layer):
         """Build the perceptron for these shapes."""
         anchored = self.form == "anchored"
         inputs = state_shape[-1] + (0 if anchored else action_shape[-1])
-        self.perceptron = _Perceptron(
-            self.width, user_shape[-1] + 1 if anchored else 1, zero=anchored
-        )
+        outputs = user_shape[-1] + 1 if anchored else 1
+        self.perceptron = _Perceptron(self.width, outputs, anchored, self.products)
         self.perceptron.build((None, inputs))
         self.center = self.add_weight(
             name="center", shape=action_shape[-1:], initializer="zeros", trainable=False
@@ -112,7 +130,8 @@ class Critic(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return super().get_config() | {"width": self.width, "form": self.form}
+        own = {"width": self.width, "form": self.form, "products": self.products}
+        return super().get_config() | own
 
 
 def build_state_and_actor(
@@ -122,6 +141,6 @@ def build_state_and_actor(
     vector, history = (None, dim), (None, state_size, dim)
     state = STATES[config.state]()
     state.build(vector, history)
-    actor = Actor(config.dim_actor, config.form)
+    actor = Actor(config.dim_actor, config.form, config.products)
     actor.build(state.compute_output_shape(vector, history), vector)
     return state, actor

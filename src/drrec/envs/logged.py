@@ -97,6 +97,24 @@ class LoggedEnvironment:
             allowed = _mark(tf.ones(shape, tf.bool), opening, False)
         return _mark(allowed, shown, False) & (tf.range(self.num_items) != PADDING)
 
+    def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B] int32: the available item that `scores [B, I]` puts first."""
+        if self.config.unlogged == "never":
+            # A user's candidates are few: looking their scores up is cheaper than masking all.
+            logged = tf.gather(self._candidates, user)  # [B, C]
+            theirs = tf.gather(scores, logged, batch_dims=1)  # [B, C]
+            theirs = tf.where(_left(logged, shown), theirs, -float("inf"))
+            place = tf.argmax(theirs, axis=1, output_type=tf.int32)
+            return tf.gather(logged, place, batch_dims=1)
+        scores = tf.where(self.available(user, shown), scores, -float("inf"))
+        return tf.argmax(scores, axis=1, output_type=tf.int32)
+
+    def _is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[N] bool: nothing is available."""
+        if self.config.unlogged == "never":
+            return ~tf.reduce_any(_left(tf.gather(self._candidates, user), shown), axis=1)
+        return ~tf.reduce_any(self.available(user, shown), axis=1)
+
     def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
         """Show `item [N]`, which must be available, to each user."""
         reward = self.reward(state.user, item)
@@ -105,7 +123,7 @@ class LoggedEnvironment:
         history = tf.where(liked[:, None], moved, state.history)  # [N, L]
         now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
         shown = tf.where(now, item[:, None], state.shown)
-        terminal = ~tf.reduce_any(self.available(state.user, shown), axis=1)
+        terminal = self._is_over(state.user, shown)
         step = state.step + 1
         done = terminal | (step >= self.config.episode_length)
         outcome = Outcome(reward, history, shown, terminal, done)
@@ -146,3 +164,9 @@ def _mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
     rows = tf.broadcast_to(tf.range(tf.shape(items)[0])[:, None], tf.shape(items))
     where = tf.stack([rows, items], axis=2)  # [N, C, 2]
     return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))
+
+
+def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+    """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
+    was_shown = tf.reduce_any(items[:, :, None] == shown[:, None, :], axis=2)
+    return (items != PADDING) & ~was_shown
