@@ -48,7 +48,8 @@ def _pairwise_products(items: Any) -> Any:
     length, dim = items.shape[1], items.shape[2]
     first, second = np.triu_indices(length, k=1)
     products = ops.take(items, first, axis=1) * ops.take(items, second, axis=1)
-    return ops.reshape(products, (-1, len(first) * dim))
+    # Not −1 for B: where there are no pairs, nothing could be inferred from.
+    return ops.reshape(products, (ops.shape(items)[0], len(first) * dim))
 
 
 def _flat(items: Any) -> Any:
