@@ -1,0 +1,93 @@
+"""What every state module in the registry must hold; a newcomer is tested without being listed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drrec.state import STATES
+
+pytestmark = pytest.mark.parametrize("name", STATES)
+
+B, L, D = 5, 4, 3
+
+
+@keras.saving.register_keras_serializable(package="drrec_tests")
+class Parent(keras.Model):
+    """A subclassed model: an unbuilt child saves and loads here without an error."""
+
+    def __init__(self, state, **kwargs):
+        super().__init__(**kwargs)
+        self.state = state
+
+    def call(self, inputs):
+        return self.state(inputs["user"], inputs["history"])
+
+    def get_config(self):
+        return super().get_config() | {"state": keras.saving.serialize_keras_object(self.state)}
+
+    @classmethod
+    def from_config(cls, config):
+        state = keras.saving.deserialize_keras_object(config.pop("state"))
+        return cls(state, **config)
+
+
+def inputs():
+    generator = np.random.default_rng(0)
+    return (
+        generator.normal(size=(B, D)).astype(np.float32),
+        generator.normal(size=(B, L, D)).astype(np.float32),
+    )
+
+
+def moved(module):
+    """Built, and with weights that are not those of the start."""
+    module(*inputs())
+    for number, weight in enumerate(module.weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape))
+    return module
+
+
+def test_the_promised_shape_is_the_real_one(name):
+    module, (user, history) = STATES[name](), inputs()
+    promised = module.compute_output_shape(user.shape, history.shape)
+    assert tuple(module(user, history).shape) == promised
+    assert module.compute_output_shape((None, D), (None, L, D)) == (None, promised[1])
+
+
+def test_config_round_trip(name):
+    module = STATES[name](name="given")
+    again = type(module).from_config(module.get_config())
+    assert again.get_config() == module.get_config()
+    np.testing.assert_array_equal(again(*inputs()), module(*inputs()))
+
+
+def test_a_subclassed_parent_saves_and_loads_it(name, tmp_path):
+    parent = Parent(moved(STATES[name]()))
+    user, history = inputs()
+    before = np.array(parent({"user": user, "history": history}))
+    parent.save(tmp_path / "parent.keras")
+    loaded = keras.saving.load_model(tmp_path / "parent.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded({"user": user, "history": history}), before)
+
+
+def test_rows_do_not_see_each_other(name):
+    module, (user, history) = moved(STATES[name]()), inputs()
+    whole = np.array(module(user, history))
+    one = np.array(module(user[2:3], history[2:3]))
+    np.testing.assert_allclose(whole[2:3], one, rtol=1e-6, atol=1e-6)
+
+
+def test_a_gradient_reaches_every_weight_at_every_position(name):
+    module, (user, history) = moved(STATES[name]()), inputs()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(module(user, history) ** 2)
+    weights = [weight.value for weight in module.trainable_variables]
+    assert weights
+    for gradient in tape.gradient(loss, weights):
+        assert np.all(np.array(gradient) != 0)
+
+
+def test_an_empty_history_is_a_state_too(name):
+    user, history = inputs()
+    assert np.isfinite(moved(STATES[name]())(user, np.zeros_like(history))).all()
