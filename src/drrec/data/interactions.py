@@ -161,7 +161,8 @@ class Interactions:
 
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
         """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
-        future = self.position_from_end() < np.floor(share * self.counts()[self.user])
+        # 0.29 × 100 is 28.999999999999996 in floats and must be 29.
+        future = self.position_from_end() < np.floor(share * self.counts()[self.user] + 1e-9)
         return self.where(~future), self.where(future)
 
     def position_from_end(self) -> np.ndarray:
