@@ -1,0 +1,57 @@
+"""Small environments and agents for whoever tests learning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drrec.agents.config import DDPGConfig
+from drrec.agents.ddpg import DDPG
+from drrec.data.interactions import Interactions
+from drrec.envs.config import LoggedConfig
+from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.sessions import Sessions
+
+SMALL: dict[str, Any] = {
+    "dim_actor": 8,
+    "dim_critic": 8,
+    "batch_size": 16,
+    "memory_size": 128,
+    "num_envs": 4,
+    "epsilon_steps": 400,
+}
+"""Every setting that makes a compiled agent cheap; tests set what they depend on besides."""
+
+
+def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:
+    """A log in which every user rates every item alike, in the order of the items."""
+    users, items = np.divmod(np.arange(num_users * num_items), num_items)
+    ratings = np.full(len(users), rating, np.float32)
+    return Interactions.from_raw(
+        users.astype(str), items.astype(str), ratings, np.arange(len(users))
+    )
+
+
+def environment_over(
+    log: Interactions, *, state_size: int = 3, episode_length: int = 4, share: float = 0.5
+) -> LoggedEnvironment:
+    """Sessions that open with each user's earlier ratings and show the later `share`."""
+    past, future = log.past_and_future(share)
+    config = LoggedConfig(unlogged="never", state_size=state_size, episode_length=episode_length)
+    return LoggedEnvironment(config, log, Sessions.over(past, future, state_size))
+
+
+def random_vectors(log: Interactions, dim: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """User vectors [U, D] and item vectors [I, D], row 0 zero."""
+    generator = np.random.default_rng(0)
+    user = generator.normal(0, 0.5, (log.num_users, dim)).astype(np.float32)
+    item = generator.normal(0, 0.5, (log.num_items, dim)).astype(np.float32)
+    item[0] = 0
+    return user, item
+
+
+def small_agent(log: Interactions, *, seed: int = 0, **settings: Any) -> DDPG:
+    """An agent on random vectors over `environment_over(log)`, as `SMALL` and `settings` say."""
+    config = DDPGConfig(**(SMALL | settings))
+    return DDPG(config, environment_over(log), *random_vectors(log), seed)
