@@ -64,8 +64,8 @@ class Train:
 class Eval:
     """Evaluate a saved run again and print its table."""
 
-    run: str
-    """Name or folder of the run."""
+    run: str | None = None
+    """Name or folder of the run; by default the latest."""
     json: bool = False
     """Print metrics.json in place of the table."""
     device: Device = dataclasses.field(default_factory=Device)
@@ -133,7 +133,7 @@ def main_eval(arguments: Eval) -> int:
     from drrec.files import to_json
     from drrec.runs import Run
 
-    run = Run.find(HERE, arguments.run)
+    run = Run.find(HERE, arguments.run) if arguments.run else Run.latest(HERE)
     config = run.config()
     content = experiment.evaluate_run(run, config, experiment.Judged.load(config, _DATA))
     report = experiment.report_run(run, config, content)

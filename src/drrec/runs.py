@@ -79,6 +79,20 @@ class Run:
             f"There {'are: ' + ', '.join(there) if there else 'is none: train one first'}."
         )
 
+    @classmethod
+    def latest(cls, root: pathlib.Path) -> Self:
+        """The run that was begun last.
+
+        Raises:
+            InputError: there is none.
+        """
+        begun = list((root / "save_model").glob("*/config.json"))
+        if not begun:
+            raise InputError(
+                "Expected a run in save_model. Received: none. Train one: bash scripts/train.sh"
+            )
+        return cls(root.resolve(), max(begun, key=lambda path: path.stat().st_mtime).parent.name)
+
     def config(self) -> TrainConfig:
         """What it learns or has learned.
 

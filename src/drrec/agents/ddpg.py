@@ -121,8 +121,9 @@ class DDPG:
         self.replay = Replay.empty(config.memory_size, state_size, length, dim)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = seed
-        for critic in (self.networks.critic, self.networks.target_critic):
-            critic.center.assign(environment.mean_logged(self.tables.item))
+        if config.form == "anchored":
+            for critic in (self.networks.critic, self.networks.target_critic):
+                critic.center.assign(environment.mean_logged(self.tables.item))
         first = environment.start(self._draw_users(0))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
         self.learner = DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)

@@ -5,11 +5,12 @@ of state and action. `anchored` starts as matrix factorisation and learns what t
 networks' last layers start at zero.
 
     actor   a = z / ‖z‖,  z = u + δ(s)
-    critic  Q(s, a) = V(s) + ½ u · a + Δ(s) · (a − c)
+    critic  Q(s, a) = V(s) + g u · a + Δ(s) · (a − c)
 
 With Q linear in the action the best action on the sphere is the gradient's direction, so that
-ranking items by i·a is ranking them by Q(s, i); the ½ turns ratings into rewards (r − 3) / 2.
-The constant c, the mean vector of the items shown, keeps what V gets wrong out of Δ.
+ranking items by i·a is ranking them by Q(s, i). The gain g is learned from ½, which turns ratings
+into rewards (r − 3) / 2: what is shown later anyway is worth little now. The constant c, the mean
+vector of the items shown, keeps what V gets wrong out of Δ.
 """
 
 from __future__ import annotations
@@ -116,16 +117,20 @@ class Critic(keras.layers.Layer):
         outputs = user_shape[-1] + 1 if anchored else 1
         self.perceptron = _Perceptron(self.width, outputs, anchored, self.products)
         self.perceptron.build((None, inputs))
-        self.center = self.add_weight(
-            name="center", shape=action_shape[-1:], initializer="zeros", trainable=False
-        )
+        if anchored:
+            self.gain = self.add_weight(
+                name="gain", shape=(), initializer=keras.initializers.Constant(0.5)
+            )
+            self.center = self.add_weight(
+                name="center", shape=action_shape[-1:], initializer="zeros", trainable=False
+            )
 
     def call(self, state: Any, user: Any, action: Any) -> Any:
         """Value."""
         if self.form == "plain":
             return self.perceptron(ops.concatenate([state, action], axis=1))[:, 0]
         learned = self.perceptron(state)  # [B, D + 1]
-        advantage = user / 2 * action + learned[:, :-1] * (action - self.center)
+        advantage = self.gain * user * action + learned[:, :-1] * (action - self.center)
         return learned[:, -1] + ops.sum(advantage, axis=1)
 
     def get_config(self) -> dict[str, Any]:

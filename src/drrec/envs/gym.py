@@ -13,7 +13,7 @@ from drrec.envs.logged import LoggedState
 if TYPE_CHECKING:
     from drrec.envs.logged import LoggedEnvironment
 
-Observation = dict[str, np.ndarray]
+Observation = dict[str, Any]
 
 
 class LoggedSession(gymnasium.Env[Observation, np.ndarray]):

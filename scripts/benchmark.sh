@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Measures speed and memory: everything, or one part (loop, evaluation). See --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh
+exec .venv/bin/python scripts/benchmark.py "$@"
