@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
+import operator
 import pathlib
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -196,18 +198,20 @@ def run(*stages: Any, argv: Sequence[str] | None = None, prog: str | None = None
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
-    options: dict[str, Any] = {"args": given, "prog": prog}
-    options["config"] = (tyro.conf.OmitArgPrefixes,)
+    # The choice of stages is made as the program runs, which tyro's types have no words for.
+    parse: Any = functools.partial(
+        tyro.cli, args=given, prog=prog, config=(tyro.conf.OmitArgPrefixes,)
+    )
     path = _config_path(given) if Train in stages else None
     train = Train(train=_from_yaml(path), config=path) if path else None
     if len(stages) == 1:
-        return tyro.cli(stages[0], **options, **({"default": train} if train else {}))
-    choices: Any = None
-    for stage in stages:  # types, which mypy would have to know before the program runs
-        default = {"default": train} if stage is Train and train else {}
-        choice = Annotated[stage, tyro.conf.subcommand(stage.__name__.lower(), **default)]
-        choices = choice if choices is None else choices | choice
-    return tyro.cli(choices, **options)
+        return parse(stages[0], **({"default": train} if train else {}))
+    choices: list[Any] = []
+    for stage in stages:
+        default: dict[str, Any] = {"default": train} if stage is Train and train else {}
+        named = tyro.conf.subcommand(stage.__name__.lower(), **default)
+        choices.append(Annotated[stage, named])
+    return parse(functools.reduce(operator.or_, choices))
 
 
 def _config_path(given: Sequence[str]) -> pathlib.Path | None:
