@@ -132,8 +132,11 @@ class DDPG:
     def run(self, iterations: tf.Tensor) -> Metrics:
         """Do `iterations [] int32` iterations: N steps and one update each; sums of metrics."""
         sums = Metrics(*(tf.constant(0.0) for _ in Metrics._fields))
-        for _ in tf.range(iterations):
+        done = tf.constant(0)
+        # Not over tf.range: XLA would compile again for each new number of iterations.
+        while done < iterations:
             sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
+            done += 1
         return sums
 
     @property
