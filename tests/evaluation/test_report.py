@@ -173,6 +173,7 @@ def test_report_on_disk_is_strict_json_and_reads_back(tmp_path: pathlib.Path) ->
     written = (tmp_path / "report.md").read_text()
     assert written == report_text(again, ["rated.png", "training.png"])
     assert "–" in written
+    assert written.endswith("![rated](rated.png)\n\n![training](training.png)\n")
     save_bars(again, "rated", tmp_path / "again.png")
 
 
@@ -190,11 +191,13 @@ def test_bars_reach_as_high_as_the_means(tmp_path: pathlib.Path) -> None:
     assert heights[1] > 3 * heights[0]
 
 
-@pytest.mark.parametrize("num_columns", [0, 1, 7])
+@pytest.mark.parametrize("num_columns", [0, 1, 3, 7])
 def test_curves_have_a_panel_for_each_column(tmp_path: pathlib.Path, num_columns: int) -> None:
     columns = {f"metric {index}": [1.0, 2.0, np.nan] for index in range(num_columns)}
     save_curves({"step": [10, 20, 30], **columns}, tmp_path / "training.png")
     rows = max(1, -(-num_columns // 3))
+    assert imread(tmp_path / "training.png").shape[0] == 300 * rows
+    save_curves(columns, tmp_path / "training.png")  # by row number
     assert imread(tmp_path / "training.png").shape[0] == 300 * rows
 
 
