@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drrec.agents.ddpg import DDPG
+    from drrec.data.split import Split
 
 GRADIENTS_PER_STEP = 32
 
@@ -47,6 +48,16 @@ class Loop:
     """D."""
     seconds: float = 10.0
     """How long to measure."""
+    gpu: int | None = None
+    """Card; -1 is the processor."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Seconds that protocol `rated` takes for all test users of ML-100K, ten turns each."""
+
     gpu: int | None = None
     """Card; -1 is the processor."""
     json: bool = False
@@ -101,18 +112,46 @@ def measure_loop(options: Loop) -> dict[str, Any]:
     }
 
 
+def measure_evaluation(options: Evaluation) -> dict[str, Any]:
+    """Judge an agent on all test users of ML-100K, turn by turn, a few times."""
+    from drrec.device import select
+
+    device = select(options.gpu)
+    from drrec.evaluation.protocol import PROTOCOLS
+
+    split = _split()
+    agent = _agent(Loop(gpu=options.gpu))
+    policy = agent.policy(agent.tables.user.numpy(), agent.tables.item.numpy())
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        judged = PROTOCOLS["rated"](policy, split.train, split.test)
+        times.append(time.perf_counter() - started)
+    return {
+        "device": device,
+        "users": len(judged.users),
+        "first_seconds": times[0],
+        "seconds": statistics.median(times),
+    }
+
+
+def _split() -> Split:
+    from drrec.data.datasets import load_dataset
+    from drrec.data.sources import fetch
+    from drrec.data.split import split_interactions
+
+    fetch("ml-100k")
+    return split_interactions(load_dataset("ml-100k").interactions).final()
+
+
 def _agent(options: Loop) -> DDPG:
     import numpy as np
 
     from drrec.agents.ddpg import DDPG
-    from drrec.data.datasets import load_dataset
-    from drrec.data.sources import fetch
-    from drrec.data.split import split_interactions
     from drrec.envs.logged import LoggedEnvironment
     from drrec.envs.sessions import Sessions
 
-    fetch("ml-100k")
-    train = split_interactions(load_dataset("ml-100k").interactions).final().train
+    train = _split().train
     config = LoggedConfig()
     sessions = Sessions.over(*train.past_and_future(0.2), config.state_size)
     rng = np.random.default_rng(0)
@@ -214,6 +253,11 @@ def measure_everything(options: Everything) -> None:
             f"| {row['matmul_gflops']:,.0f} | {row['share_of_matmul']:.2f} |\n"
         )
         sys.stdout.flush()
+    evaluation = _in_own_process("evaluation --json")
+    sys.stdout.write(
+        f"\nprotocol `rated`, {evaluation['users']} users: {evaluation['seconds']:.2f} s, "
+        f"the first time {evaluation['first_seconds']:.2f} s\n"
+    )
     started = time.perf_counter()
     root = pathlib.Path(__file__).parents[1]
     subprocess.run(
@@ -232,30 +276,25 @@ def _in_own_process(flags: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure what the command line names, everything if it names nothing."""
-    stages: dict[str, Callable[..., Any]] = {"loop": Loop, "everything": Everything}
-    arguments = (
-        sys.argv[1:]
-        if sys.argv[1:2] and sys.argv[1] in {*stages, "-h", "--help"}
-        else [
-            "everything",
-            *sys.argv[1:],
-        ]
-    )
+    stages: dict[str, Callable[..., Any]] = {
+        "loop": Loop,
+        "evaluation": Evaluation,
+        "everything": Everything,
+    }
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] not in {*stages, "-h", "--help"}:
+        arguments = ["everything", *arguments]
     options = tyro.extras.subcommand_cli_from_dict(stages, args=arguments, prog="benchmark.sh")
     if isinstance(options, Everything):
         measure_everything(options)
-    else:
-        measured = measure_loop(options)
-        text = (
-            to_json(measured)
-            if options.json
-            else "\n".join(
-                f"{name}: {value:,.2f}" if isinstance(value, float) else f"{name}: {value}"
-                for name, value in measured.items()
-            )
-            + "\n"
-        )
-        sys.stdout.write(text)
+        return
+    measure = measure_loop if isinstance(options, Loop) else measure_evaluation
+    measured = measure(options)
+    lines = (
+        f"{name}: {value:,.2f}" if isinstance(value, float) else f"{name}: {value}"
+        for name, value in measured.items()
+    )
+    sys.stdout.write(to_json(measured) if options.json else "\n".join([*lines, ""]))
 
 
 if __name__ == "__main__":
