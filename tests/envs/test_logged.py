@@ -108,14 +108,14 @@ def test_a_session_against_sets_and_lists(log, sessions, data, unlogged):
     state = env.start(tf.constant(users, tf.int32))
     shown = [[] for _ in users]
     histories = sessions.history[users].tolist()
-    for step in range(1, T + 1):
+    for step in range(1, T + 2):
         available = env.available(state.user, state.shown).numpy()
         expected = [
             may_be_shown(log, sessions, user, theirs, unlogged)
             for user, theirs in zip(users, shown, strict=True)
         ]
         assert [set(np.flatnonzero(row).tolist()) for row in available] == expected
-        if not all(expected):
+        if step > T or not all(expected):
             break
         items = [data.draw(st.sampled_from(sorted(left))) for left in expected]
         state, outcome = env.step(state, tf.constant(items, tf.int32))
