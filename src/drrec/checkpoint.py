@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -16,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from drrec.errors import InputError
-from drrec.files import replaced
+from drrec.files import read_arrays, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,14 +66,7 @@ def restore_latest(folder: pathlib.Path, learner: Any) -> int:
     if not found:
         return 0
     path = found[-1]
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            values = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"Expected a whole checkpoint in {path}. Received: {error}. "
-            "Remove it to go on from the one before."
-        ) from error
+    values = read_arrays(path, "a whole checkpoint", "Remove it to go on from the one before.")
     variables = dict(named_variables(learner))
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if {name: value.shape for name, value in values.items()} != shapes:

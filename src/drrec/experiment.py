@@ -29,12 +29,12 @@ from drrec.serving.recommend import restored_policy
 from drrec.training import train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from drrec.agents.ddpg import DDPG
     from drrec.config import TrainConfig
     from drrec.data.interactions import Dataset, Interactions
+    from drrec.evaluation.candidates import PerUser
     from drrec.types import Recommender
 
 logger = logging.getLogger(__name__)
@@ -121,43 +121,81 @@ def train_seed(run: Run, config: TrainConfig, judged: Judged) -> bool:
 
 
 def train_run(run: Run, config: TrainConfig, judged: Judged) -> bool:
-    """Train every seed of a run; False if it was interrupted."""
-    judged.split.save(run.folder / "split.npz")
+    """Train every seed of a run; False if it was interrupted.
+
+    Raises:
+        InputError: the run was begun with other ratings.
+    """
+    _agree_on_split(run, judged)
     for seed_run, seed_config in run.seeds(config):
         if seed_run != run:
             seed_run.folder.mkdir(parents=True, exist_ok=True)
             seed_run.write_config(seed_config)
-            judged.split.save(seed_run.folder / "split.npz")
+            _agree_on_split(seed_run, judged)
         if not train_seed(seed_run, seed_config, judged):
             return False
     return True
 
 
 def evaluate_run(run: Run, config: TrainConfig, judged: Judged) -> dict[str, Any]:
-    """Judge the trained seeds and all baselines on the same candidates: `metrics.json`."""
-    Split.load(run.folder / "split.npz", judged.dataset.interactions)
+    """Judge the trained seeds and all baselines on the same candidates: `metrics.json`.
+
+    Raises:
+        InputError: the run was trained on other ratings, or is not trained to the end.
+    """
+    _agree_on_split(run, judged)
     protocol = "full" if config.split == "leave_one_out" else "rated"
+    name = f"{config.split}, validation" if config.judge == "validation" else config.split
+    fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
     results = []
     for seed_run, seed_config in run.seeds(config):
-        methods: dict[str, Recommender] = {
-            name: _constructed(baseline, seed_config.seed) for name, baseline in BASELINES.items()
-        }
         export = Export.load(seed_run.folder / "export.npz")
+        methods = _baselines(judged.train, seed_config.seed, fitted)
         methods[AGENT] = restored_policy(export, seed_config.agent)
-        per_user = {}
-        for name, method in methods.items():
-            logger.info("seed %d: %s", seed_config.seed, name)
-            per_user[name] = PROTOCOLS[protocol](
-                method.fit(judged.train),
-                judged.train,
-                judged.test,
-                state_size=config.environment.state_size,
-                seed=seed_config.seed,
-                **({"min_items": config.min_items} if protocol == "rated" else {}),
-            )
-        named = f"{config.split}{', validation' if config.judge == 'validation' else ''}"
-        results.append(Results(judged.dataset.name, named, seed_config.seed, {protocol: per_user}))
+        per_user = {
+            method: _judge(recommender, protocol, seed_config, judged)
+            for method, recommender in methods.items()
+        }
+        results.append(Results(judged.dataset.name, name, seed_config.seed, {protocol: per_user}))
     return summarised(results, agents=[AGENT])
+
+
+def _baselines(
+    train: Interactions, seed: int, fitted: dict[str, Recommender]
+) -> dict[str, Recommender]:
+    methods = {}
+    for name, baseline in BASELINES.items():
+        takes_seed = "seed" in inspect.signature(baseline).parameters
+        if name not in fitted or takes_seed:
+            logger.info("fitting %s%s", name, f", seed {seed}" if takes_seed else "")
+            fitted[name] = (baseline(seed=seed) if takes_seed else baseline()).fit(train)
+        methods[name] = fitted[name]
+    return methods
+
+
+def _judge(recommender: Recommender, protocol: str, config: TrainConfig, judged: Judged) -> PerUser:
+    options = {"min_items": config.min_items} if protocol == "rated" else {}
+    return PROTOCOLS[protocol](
+        recommender,
+        judged.train,
+        judged.test,
+        state_size=config.environment.state_size,
+        seed=config.seed,
+        **options,
+    )
+
+
+def _agree_on_split(run: Run, judged: Judged) -> None:
+    """Save the split with the run, or see that it is the one that the run has."""
+    path = run.folder / "split.npz"
+    if not path.exists():
+        judged.split.save(path)
+        return
+    if Split.load(path, judged.dataset.interactions).fingerprint != judged.split.fingerprint:
+        raise InputError(
+            f"Expected the split that {run.name} was begun with. Received: another. "
+            "Its config.json was changed: train a new run."
+        )
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:
@@ -165,8 +203,3 @@ def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:
     first = run.seeds(config)[0][0]
     write_report(run.folder, content, columns(first.folder / "training.csv"))
     return report_text(content)
-
-
-def _constructed(baseline: Callable[..., Recommender], seed: int) -> Recommender:
-    takes_seed = "seed" in inspect.signature(baseline).parameters
-    return baseline(seed=seed) if takes_seed else baseline()

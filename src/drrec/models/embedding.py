@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.files import replaced
+from drrec.files import read_arrays, replaced
 
 if TYPE_CHECKING:
     import pathlib
@@ -64,15 +63,16 @@ class Embeddings:
         Raises:
             InputError: no such file, or a broken one.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(
-                    item=arrays["item"],
-                    user=arrays["user"],
-                    mean=float(arrays["mean"]),
-                    fingerprint=str(arrays["fingerprint"]),
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        mend = "Remove that file and run again."
+        arrays = read_arrays(path, "embeddings", mend)
+        names = {field.name for field in dataclasses.fields(cls)}
+        if arrays.keys() != names:
             raise InputError(
-                f"Expected embeddings in {path}. Received: {error}. Remove that file and run again."
-            ) from error
+                f"Expected embeddings in {path}. Received: arrays {sorted(arrays)}. {mend}"
+            )
+        return cls(
+            item=arrays["item"],
+            user=arrays["user"],
+            mean=float(arrays["mean"]),
+            fingerprint=str(arrays["fingerprint"]),
+        )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from drrec.data.interactions import IdMap
 from drrec.errors import InputError
-from drrec.files import replaced
+from drrec.files import read_arrays, replaced
 
 if TYPE_CHECKING:
     import pathlib
@@ -70,18 +69,12 @@ class Export:
         Raises:
             InputError: there is no such file, or it is damaged, or of another version.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except FileNotFoundError as error:
+        if not path.exists():
             raise InputError(
                 f"Expected a trained run with {path}. Received: none. Finish its training first: "
                 f"--resume {path.parent.name}."
-            ) from error
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"Expected a whole export in {path}. Received: {error}. Train the run again."
-            ) from error
+            )
+        arrays = read_arrays(path, "a whole export", "Train the run again.")
         if int(arrays.get("version", -1)) != VERSION:
             raise InputError(
                 f"Expected an export of version {VERSION} in {path}. "
