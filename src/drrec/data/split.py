@@ -8,6 +8,7 @@ import hashlib
 import json
 import pathlib
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -194,7 +195,10 @@ def _saved(path: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
         raise InputError(
             f"Expected a split at {path}. Received: nothing there. Make it again."
         ) from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if version != VERSION:
         raise InputError(
