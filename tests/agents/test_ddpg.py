@@ -220,6 +220,7 @@ def test_noise_is_drawn_for_each_row_and_coordinate_and_dies_out(agent):
     perturbed = np.abs(noise).max(axis=1) > 1e-3
     # ε falls from 1 to 0 in 400 steps: over the first 128 it is 0.845 on average.
     assert 0.7 < perturbed.mean() < 0.95
+    assert len(np.unique(perturbed.reshape(-1, N).mean(axis=1))) > 2  # each row by itself
     drawn = noise[perturbed]
     assert len(np.unique(drawn.round(3), axis=0)) == len(drawn)
     free = drawn[np.abs(clean[perturbed] + drawn) < 0.999]

@@ -1,0 +1,81 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from drrec.errors import InputError
+from drrec.models import pmf
+from drrec.models.config import EmbeddingConfig
+from drrec.models.pretrain import pretrain
+from drrec.models.variational import fit_variational
+
+
+def config(**settings):
+    plain = {"embedding": "variational", "dim_emb": 5, "popularity": 0.3, "held_out": 0.3}
+    return EmbeddingConfig(**(plain | settings))
+
+
+def test_nothing_held_out_gives_one_table(tiny_interactions):
+    both = pretrain(tiny_interactions, config(held_out=0.0), seed=0)
+    assert both.rehearsal is both.deployed
+    assert both.deployed.fingerprint == tiny_interactions.fingerprint
+
+
+def test_the_rehearsal_never_saw_what_sessions_hand_out(tiny_interactions):
+    log = tiny_interactions
+    past, _ = log.past_and_future(0.3)
+    both = pretrain(log, config(), seed=0)
+    assert both.rehearsal.fingerprint == past.fingerprint
+    assert both.deployed.fingerprint == log.fingerprint
+
+    # Other ratings of what is handed out, on other items: the rehearsal does not move.
+    is_future = log.position_from_end() < np.floor(0.3 * log.counts()[log.user])
+    rating, item = log.rating.copy(), log.item.copy()
+    rating[is_future] = 6 - rating[is_future]
+    item[is_future] = item[is_future][::-1]
+    other = pretrain(dataclasses.replace(log, rating=rating, item=item), config(), seed=0)
+    np.testing.assert_array_equal(other.rehearsal.item, both.rehearsal.item)
+    np.testing.assert_array_equal(other.rehearsal.user, both.rehearsal.user)
+    assert (other.deployed.item != both.deployed.item).any()
+
+
+def test_both_tables_have_the_same_axes(tiny_interactions):
+    rehearsal, deployed = pretrain(tiny_interactions, config(popularity=0.0), seed=0)
+    one, other = rehearsal.item[1:], deployed.item[1:]
+    cosine = np.sum(one * other) / np.linalg.norm(one) / np.linalg.norm(other)
+    assert cosine > 0.9
+    turned, _ = pretrain(tiny_interactions, config(popularity=0.0), seed=1)
+    anew = np.sum(turned.item[1:] * other) / np.linalg.norm(turned.item) / np.linalg.norm(other)
+    assert anew < cosine - 0.1
+
+
+@pytest.mark.parametrize(
+    ("popularity", "held_out", "embedding"),
+    [(0.3, 0.3, "variational"), (0.0, 0.3, "variational"), (0.3, 0.0, "pmf")],
+)
+def test_the_width_is_what_was_asked_for(
+    tiny_interactions, popularity, held_out, embedding, monkeypatch
+):
+    monkeypatch.setattr(pmf, "fit_pmf", fit_variational)  # both take the same; this one is quick
+    settings = {"popularity": popularity, "held_out": held_out, "embedding": embedding}
+    for table in pretrain(tiny_interactions, config(**settings), seed=0):
+        assert table.dim == table.user.shape[1] == 5
+        length = np.linalg.norm(table.item[1:, : 4 if popularity else 5], axis=1)
+        assert np.sqrt(np.mean(length**2)) == pytest.approx(1, rel=1e-4)
+        assert (table.item[1:, -1].std() == pytest.approx(0.3, rel=1e-3)) == bool(popularity)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dim_emb": 1}, "`dim_emb` must be at least 2"),
+        ({"dim_emb": 2, "popularity": 0.1}, "3 with a coordinate for popularity"),
+        ({"held_out": 1.0}, r"`held_out` must be in \[0, 1\)"),
+        ({"held_out": -0.1}, r"`held_out` must be in \[0, 1\)"),
+        ({"embedding": "pmf", "held_out": 0.2}, "must be 0 with embedding='pmf'"),
+        ({"popularity": -1.0}, "`popularity` must be 0 or more"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        config(**settings)

@@ -1,0 +1,108 @@
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from drrec.errors import InputError
+from drrec.files import read_arrays, read_json, replaced, to_json, write_json, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_takes_the_place_of_the_old_one(tmp_path):
+    write_text(tmp_path / "deep" / "file.txt", "old")
+    write_text(tmp_path / "deep" / "file.txt", "né")
+    assert (tmp_path / "deep" / "file.txt").read_bytes() == "né".encode()
+    assert names(tmp_path / "deep") == ["file.txt"]
+
+
+def test_others_may_read_it(tmp_path):
+    write_text(tmp_path / "file.txt", "text")
+    assert stat.S_IMODE(os.stat(tmp_path / "file.txt").st_mode) == 0o644
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "file.txt", "old")
+
+    def fail():
+        with replaced(tmp_path / "file.txt") as side:
+            side.write_text("half")
+            assert (tmp_path / "file.txt").read_text() == "old"
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert names(tmp_path) == ["file.txt"]
+    assert (tmp_path / "file.txt").read_text() == "old"
+
+
+def test_the_side_file_is_on_the_disk_before_it_takes_the_place(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append("flushed"))
+    with replaced(tmp_path / "file.txt") as side:
+        side.write_text("text")
+        order.append("written")
+    assert order == ["written", "flushed"]
+
+
+def test_json_is_strict():
+    value = {
+        "a": float("nan"),
+        "b": [float("inf"), -float("inf"), 1.5],
+        "c": (np.float32(0.5), np.int64(3), np.bool_(True), np.float64("nan")),
+        2: {"d": None, "e": "ü", "f": True},
+    }
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    assert json.loads(to_json(value), parse_constant=refuse) == {
+        "a": None,
+        "b": [None, None, 1.5],
+        "c": [0.5, 3, True, None],
+        "2": {"d": None, "e": "ü", "f": True},
+    }
+
+
+def test_json_round_trip(tmp_path):
+    write_json(tmp_path / "value.json", {"a": [1, 2.5, "ü"]})
+    assert read_json(tmp_path / "value.json") == {"a": [1, 2.5, "ü"]}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1', b"\xff\xfe"])
+def test_what_is_not_json_is_refused(tmp_path, content):
+    (tmp_path / "value.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"Expected JSON in .*value.json"):
+        read_json(tmp_path / "value.json")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"Expected a file at .* nothing there"):
+        read_json(tmp_path / "value.json")
+    with pytest.raises(InputError, match=r"Expected vectors in .* nothing there\. Train\."):
+        read_arrays(tmp_path / "value.npz", "vectors", "Train.")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_no_damage_to_an_array_file_goes_by(tmp_path, save):
+    path = tmp_path / "arrays.npz"
+    arrays = {"a": np.arange(40), "b": np.linspace(0, 1, 30), "c": np.array("text")}
+    save(path, **arrays)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        try:
+            found = read_arrays(path, "vectors", "Train.")
+        except InputError:
+            continue
+        # Some bytes of a zip file mean nothing; and a name may be another's.
+        for name in found.keys() & arrays.keys():
+            np.testing.assert_array_equal(found[name], arrays[name])
+    for size in range(0, len(whole), 11):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError, match="Expected vectors in"):
+            read_arrays(path, "vectors", "Train.")
