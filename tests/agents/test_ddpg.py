@@ -119,8 +119,10 @@ def test_the_actors_loss_trains_the_actor_and_nothing_else(agent):
 
 
 def test_the_actor_climbs_the_critic(agent):
-    run(agent, 30)
+    stand_still(agent, "actor")
+    run(agent, 60)
     stand_still(agent, "critic")
+    agent.networks.actor_optimizer.learning_rate.assign(1e-2)
     networks, tables = agent.networks, agent.tables
     users = tf.range(60)
     histories = tf.zeros([60, 3], tf.int32)
@@ -131,7 +133,7 @@ def test_the_actor_climbs_the_critic(agent):
         return float(tf.reduce_mean(networks.critic(state, user, networks.actor(state, user))))
 
     before = value()
-    run(agent, 60)
+    run(agent, 100)
     assert value() > before + 0.01
 
 

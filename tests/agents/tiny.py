@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import pathlib
 from typing import Any
 
 import numpy as np
 
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
+from drrec.config import TrainConfig
 from drrec.data.interactions import Interactions
 from drrec.envs.config import LoggedConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions
+from drrec.models.config import EmbeddingConfig
 
 SMALL: dict[str, Any] = {
     "dim_actor": 8,
@@ -55,3 +59,30 @@ def small_agent(log: Interactions, *, seed: int = 0, **settings: Any) -> DDPG:
     """An agent on random vectors over `environment_over(log)`, as `SMALL` and `settings` say."""
     config = DDPGConfig(**(SMALL | settings))
     return DDPG(config, environment_over(log), *random_vectors(log), seed)
+
+
+def write_csv(log: Interactions, path: pathlib.Path) -> pathlib.Path:
+    """Write a log as a user's own, with named columns."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["user_id", "item_id", "rating", "timestamp"])
+        columns = (log.users.raw[log.user], log.items.raw[log.item], log.rating, log.timestamp)
+        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+    return path
+
+
+def small_config(dataset: pathlib.Path | str, **settings: Any) -> TrainConfig:
+    """A run that is over in seconds."""
+    defaults: dict[str, Any] = {
+        "steps": 200,
+        "seed": 0,
+        "min_items": 5,
+        "split": "temporal",
+        "judge": "test",
+        "vectors": EmbeddingConfig(
+            embedding="variational", dim_emb=5, popularity=0.3, held_out=0.4
+        ),
+        "environment": LoggedConfig(unlogged="never", state_size=3, episode_length=4),
+        "agent": DDPGConfig(**SMALL),
+    }
+    return TrainConfig(dataset=str(dataset), **(defaults | settings))
