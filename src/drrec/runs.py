@@ -50,6 +50,11 @@ class Run:
             raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         run = cls(root, name or f"{pathlib.Path(config.dataset).stem}-ddpg-{now}")
+        if run.weights.exists() and not run.folder.exists():
+            raise InputError(
+                f"Expected a new name for a run. Received: {run.name!r}, of which checkpoints are "
+                f"left in {run.weights}. Remove that folder, or choose another --name."
+            )
         try:
             run.folder.mkdir(parents=True)
         except FileExistsError as error:
@@ -107,7 +112,7 @@ class Run:
                 f"Expected a run of version {VERSION} in {path}. Received: {version}. "
                 "Train it again with this version."
             )
-        return from_dict(TrainConfig, content["train"], str(path))
+        return from_dict(TrainConfig, content.get("train"), str(path))
 
     def seeds(self, config: TrainConfig) -> list[tuple[Run, TrainConfig]]:
         """One run a seed: itself where there is one, else `seed-<n>` below it."""

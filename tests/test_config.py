@@ -1,0 +1,66 @@
+import dataclasses
+import json
+
+import pytest
+from tests.agents.tiny import small_config
+
+from drrec.config import TrainConfig, from_dict
+from drrec.errors import InputError
+
+CONFIG = small_config("log.csv", seed=4)
+
+
+def test_round_trip_through_json():
+    values = json.loads(json.dumps(dataclasses.asdict(CONFIG)))
+    assert from_dict(TrainConfig, values, "config.json") == CONFIG
+
+
+def test_what_is_left_out_has_its_default():
+    made = from_dict(TrainConfig, {"seed": 4, "agent": {"tau": 0.5}}, "a.yaml")
+    default = TrainConfig()
+    agent = dataclasses.replace(default.agent, tau=0.5)
+    assert made == dataclasses.replace(default, seed=4, agent=agent)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"sede": 1}, "Expected a known setting in a.yaml. Received: 'sede'. Did you mean 'seed'"),
+        ({"agent": {"lr_acter": 1.0}}, "Received: 'lr_acter'. Did you mean 'lr_actor'?"),
+        ({"xyzzy": 1}, "Received: 'xyzzy'. There are: dataset"),
+        ({7: 1}, "Received: 7"),
+        ({"steps": "many"}, "Expected `steps` in a.yaml to be int. Received: 'many'"),
+        ({"steps": 1.5}, "Expected `steps` in a.yaml to be int. Received: 1.5"),
+        ({"steps": True}, "Expected `steps` in a.yaml to be int. Received: True"),
+        ({"agent": {"tau": "x"}}, "Expected `tau` in a.yaml to be float. Received: 'x'"),
+        ({"agent": {"tau": False}}, "Expected `tau` in a.yaml to be float. Received: False"),
+        ({"agent": {"state": "drr"}}, "`state` in a.yaml to be drr_p or drr_u or drr_ave"),
+        ({"split": None}, "Expected `split` in a.yaml to be temporal or"),
+        ({"agent": None}, "Expected settings by name in a.yaml. Received: None"),
+        ([1], "Expected settings by name in a.yaml"),
+        ({"steps": 0}, "`steps` must be at least 1. Received: 0"),
+        ({"agent": {"discount": 1}}, "`discount` must be in [0, 1). Received: 1.0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(values, words):
+    with pytest.raises(InputError) as caught:
+        from_dict(TrainConfig, values, "a.yaml")
+    assert words in str(caught.value)
+
+
+def test_a_whole_number_is_a_float_too():
+    made = from_dict(TrainConfig, {"agent": {"tau": 1}}, "a.yaml")
+    assert type(made.agent.tau) is float
+
+
+@pytest.mark.parametrize("name", ["steps", "seeds", "min_items"])
+def test_numbers_below_one_are_refused(name):
+    with pytest.raises(InputError, match=f"`{name}` must be at least 1. Received: 0"):
+        small_config("log.csv", **{name: 0})
+
+
+def test_a_negative_seed_and_modalities_are_refused():
+    with pytest.raises(InputError, match=r"`seed` must be at least 0\. Received: -1"):
+        small_config("log.csv", seed=-1)
+    with pytest.raises(InputError, match="Expected `modality` ''"):
+        small_config("log.csv", modality="video")
