@@ -83,6 +83,11 @@ class Export:
         prefix = "weights/"
         weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         plain = {k: v for k, v in arrays.items() if not k.startswith(prefix)}
+        if plain.keys() != {f.name for f in dataclasses.fields(cls)} - {"weights"}:
+            raise InputError(
+                f"Expected a whole export in {path}. Received: arrays {sorted(plain)}. "
+                "Train the run again."
+            )
         return cls(**plain, weights=weights)
 
     def user(self, raw: str) -> int:

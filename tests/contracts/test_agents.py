@@ -1,0 +1,112 @@
+"""What every agent in the registry must hold; a newcomer is tested without being listed.
+
+Nothing is compiled here, so that each agent is built in a moment: iterations run in Python.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tests.agents.tiny import SMALL, environment_over, random_vectors
+
+from drrec.agents.config import DDPGConfig
+from drrec.agents.registry import AGENTS
+from drrec.checkpoint import named_variables, restore_latest, save_checkpoint
+from drrec.envs.config import LoggedConfig
+from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.sessions import Sessions
+from drrec.state import STATES
+from drrec.types import Recommender
+
+pytestmark = pytest.mark.parametrize("name", AGENTS)
+
+
+@pytest.fixture(autouse=True)
+def _in_python():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def made(name, log, seed=0, **settings):
+    config = DDPGConfig(**(SMALL | settings))
+    return AGENTS[name](config, environment_over(log), *random_vectors(log), seed)
+
+
+def values_of(agent):
+    return {name: variable.numpy() for name, variable in named_variables(agent.learner)}
+
+
+def run(agent, iterations=3):
+    agent.run(tf.constant(iterations))
+    return values_of(agent)
+
+
+def assert_equal(values, expected):
+    assert values.keys() == expected.keys()
+    for path, value in values.items():
+        np.testing.assert_array_equal(value, expected[path], err_msg=path)
+
+
+def test_same_seed_same_weights_and_another_seed_others(name, tiny_interactions):
+    first, again, other = (run(made(name, tiny_interactions, seed)) for seed in (3, 3, 4))
+    assert_equal(first, again)
+    differing = {path for path, value in first.items() if (value != other[path]).any()}
+    assert any("/networks/" in path for path in differing)
+    assert "/sessions/user" in differing
+
+
+def test_every_iteration_is_a_step_of_each_session(name, tiny_interactions):
+    agent = made(name, tiny_interactions, num_envs=5)
+    assert agent.steps == 0
+    run(agent, 3)
+    assert agent.steps == 15
+
+
+def test_a_checkpoint_carries_on_as_if_nothing_had_been(name, tiny_interactions, tmp_path):
+    agent = made(name, tiny_interactions)
+    run(agent, 2)
+    save_checkpoint(tmp_path, agent.learner, agent.steps)
+    expected = run(agent, 2)
+    other = made(name, tiny_interactions, seed=0)
+    assert restore_latest(tmp_path, other.learner) == other.steps == 8
+    assert_equal(run(other, 2), expected)
+
+
+@pytest.mark.parametrize("form", ["anchored", "plain"])
+@pytest.mark.parametrize("critic_action", ["item", "proto"])
+@pytest.mark.parametrize("state", STATES)
+def test_every_form_learns_something_finite(name, form, critic_action, state, tiny_interactions):
+    agent = made(
+        name, tiny_interactions, form=form, critic_action=critic_action, state=state, clip_norm=1.0
+    )
+    before = values_of(agent)
+    after = run(agent, 2)
+    assert all(np.isfinite(value).all() for value in after.values())
+    for part in ("state", "actor", "critic", "target_state", "target_actor", "target_critic"):
+        weights = [path for path in after if f"/networks/{part}/" in path]
+        assert any((after[path] != before[path]).any() for path in weights), part
+
+
+@pytest.mark.parametrize("unlogged", ["never", "constant", "model"])
+def test_every_reward_for_unlogged_items_goes(name, unlogged, tiny_interactions):
+    vectors = random_vectors(tiny_interactions)
+    config = LoggedConfig(unlogged=unlogged, state_size=3, episode_length=4)
+    sessions = Sessions.over(*tiny_interactions.past_and_future(0.5), 3)
+    predicted = (*vectors, 3.0) if unlogged == "model" else None
+    environment = LoggedEnvironment(config, tiny_interactions, sessions, predicted)
+    agent = AGENTS[name](DDPGConfig(**SMALL), environment, *vectors, 0)
+    assert all(np.isfinite(value).all() for value in run(agent, 2).values())
+
+
+def test_its_policy_is_a_recommender_that_has_learned_already(name, tiny_interactions):
+    agent = made(name, tiny_interactions)
+    run(agent)
+    policy = agent.policy(*random_vectors(tiny_interactions))
+    assert isinstance(policy, Recommender)
+    assert policy.uses_history
+    users = np.arange(5, dtype=np.int32)
+    scores = policy.score(users, tiny_interactions.liked_histories(3)[:5])
+    assert scores.shape == (5, tiny_interactions.num_items)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    assert policy.fit(tiny_interactions.where(tiny_interactions.user < 0)) is policy
