@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drrec.errors import InputError
-from drrec.models.embedding import Embeddings
+from drrec.models.embedding import Embeddings, side_by_side
 
 
 @pytest.fixture
@@ -91,3 +91,15 @@ def test_items_all_alike_popular_have_no_coordinate(embeddings, tiny_interaction
     once = log.where(np.isin(np.arange(len(log)), np.unique(log.item, return_index=True)[1]))
     more = embeddings.with_popularity(once, 0.5)
     np.testing.assert_allclose(more.item[:, -1], 0, atol=1e-6)
+
+
+def test_side_by_side_predicts_the_mean(embeddings):
+    other = dataclasses.replace(
+        embeddings, item=embeddings.item[:, :3], user=embeddings.user[:, 1:4]
+    )
+    joined = side_by_side([embeddings, other])
+    assert joined.dim == 8
+    predictions = [table.user @ table.item.T for table in (embeddings, other)]
+    np.testing.assert_allclose(
+        joined.user @ joined.item.T, np.mean(predictions, axis=0), rtol=1e-4, atol=1e-4
+    )

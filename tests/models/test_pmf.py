@@ -91,3 +91,19 @@ def test_config_round_trip():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
     assert again.get_config() == model.get_config()
     assert (again.sizes, again.mean, again.l2) == (model.sizes, 3.5, 0.1)
+
+
+def test_a_later_fit_is_turned_onto_the_axes_of_an_earlier_one(tiny_interactions, fitted):
+    plain = fit(tiny_interactions, seed=1)
+    turned = fit_pmf(
+        tiny_interactions, dim=4, learning_rate=0.05, l2=2.0, batch_size=512, seed=1, start=fitted
+    )
+    np.testing.assert_allclose(
+        turned.user @ turned.item.T, plain.user @ plain.item.T, rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_array_equal(turned.user[:, -1], 1)
+
+    def distance(table):
+        return np.linalg.norm(table.item[:, :-1] - fitted.item[:, :-1])
+
+    assert distance(turned) < 0.9 * distance(plain)

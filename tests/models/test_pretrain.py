@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from drrec.errors import InputError
-from drrec.models import pmf
 from drrec.models.config import EmbeddingConfig
+from drrec.models import pretrain as pretraining
 from drrec.models.pretrain import pretrain
 from drrec.models.variational import fit_variational
 
@@ -51,12 +51,13 @@ def test_both_tables_have_the_same_axes(tiny_interactions):
 
 @pytest.mark.parametrize(
     ("popularity", "held_out", "embedding"),
-    [(0.3, 0.3, "variational"), (0.0, 0.3, "variational"), (0.3, 0.0, "pmf")],
+    [(0.3, 0.3, "variational"), (0.0, 0.3, "both"), (0.3, 0.0, "pmf")],
 )
 def test_the_width_is_what_was_asked_for(
     tiny_interactions, popularity, held_out, embedding, monkeypatch
 ):
-    monkeypatch.setattr(pmf, "fit_pmf", fit_variational)  # both take the same; this one is quick
+    # Both take the same; this one is quick.
+    monkeypatch.setitem(pretraining.FACTORISATIONS, "pmf", fit_variational)
     settings = {"popularity": popularity, "held_out": held_out, "embedding": embedding}
     for table in pretrain(tiny_interactions, config(**settings), seed=0):
         assert table.dim == table.user.shape[1] == 5
@@ -68,11 +69,11 @@ def test_the_width_is_what_was_asked_for(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"dim_emb": 1}, "`dim_emb` must be at least 2"),
-        ({"dim_emb": 2, "popularity": 0.1}, "3 with a coordinate for popularity"),
+        ({"dim_emb": 1, "popularity": 0.0}, "`dim_emb` must leave"),
+        ({"dim_emb": 2, "popularity": 0.1}, "beside the one for popularity"),
+        ({"dim_emb": 3, "popularity": 0.0, "embedding": "both"}, "each factorisation"),
         ({"held_out": 1.0}, r"`held_out` must be in \[0, 1\)"),
         ({"held_out": -0.1}, r"`held_out` must be in \[0, 1\)"),
-        ({"embedding": "pmf", "held_out": 0.2}, "must be 0 with embedding='pmf'"),
         ({"popularity": -1.0}, "`popularity` must be 0 or more"),
     ],
 )

@@ -6,10 +6,12 @@ user's [p_u, 1], so that a dot product ranks as the model does; b_u moves no ran
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import scipy.linalg
 from keras import ops
 from tqdm.keras import TqdmCallback
 
@@ -80,6 +82,7 @@ def fit_pmf(
     l2: float = 14.0,
     batch_size: int = 1024,
     seed: int = 0,
+    start: Embeddings | None = None,
 ) -> Embeddings:
     """Fit twice: on the past to see when to stop, then on all of `train` for as many epochs.
 
@@ -90,6 +93,7 @@ def fit_pmf(
         l2: λ, ratio of the noise's variance to the prior's (Salakhutdinov and Mnih, equation 4).
         batch_size: ratings in an update.
         seed: of start and order.
+        start: an earlier fit whose axes the factors are turned onto; dot products stay.
     """
     past, future = train.past_and_future(_STOPPING_SHARE)
 
@@ -100,7 +104,7 @@ def fit_pmf(
         mean = float(ratings.rating.mean(dtype=np.float64))
         sizes = (ratings.num_users, ratings.num_items, dim - 1)
         model = MatrixFactorisation(*sizes, mean, l2 / len(ratings))
-        model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=True)
+        model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=False)  # tables only
         callbacks = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
         if judged:
             callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE))
@@ -120,4 +124,16 @@ def fit_pmf(
     if len(future):
         _, errors = fitted(past, _MOST_EPOCHS, future)
         epochs = int(np.argmin(errors)) + 1
-    return fitted(train, epochs, None)[0].embeddings(train.fingerprint)
+    embeddings = fitted(train, epochs, None)[0].embeddings(train.fingerprint)
+    return _turned(embeddings, start) if start else embeddings
+
+
+def _turned(embeddings: Embeddings, onto: Embeddings) -> Embeddings:
+    """The L2 penalty leaves the factors free to rotate; the bias's coordinate has its place."""
+    rotation = np.eye(embeddings.dim, dtype=np.float32)
+    rotation[:-1, :-1], _ = scipy.linalg.orthogonal_procrustes(
+        embeddings.item[:, :-1], onto.item[:, :-1]
+    )
+    return dataclasses.replace(
+        embeddings, item=embeddings.item @ rotation, user=embeddings.user @ rotation
+    )

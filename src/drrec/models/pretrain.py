@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from drrec.models.embedding import side_by_side
+from drrec.models.pmf import fit_pmf
 from drrec.models.variational import fit_variational
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drrec.data.interactions import Interactions
     from drrec.models.config import EmbeddingConfig
     from drrec.models.embedding import Embeddings
+
+FACTORISATIONS: dict[str, Callable[..., Embeddings]] = {
+    "variational": fit_variational,
+    "pmf": fit_pmf,
+}
+"""`fit(train, *, dim, seed, start) -> Embeddings` by name."""
 
 
 class Pretrained(NamedTuple):
@@ -18,7 +28,7 @@ class Pretrained(NamedTuple):
     rehearsal: Embeddings
     """Fitted on the past alone: sessions that hand out the rest hold something to be learned."""
     deployed: Embeddings
-    """Fitted on all of `train`, from where the rehearsal stopped."""
+    """Fitted on all of `train`."""
 
 
 def pretrain(train: Interactions, config: EmbeddingConfig, seed: int) -> Pretrained:
@@ -27,17 +37,17 @@ def pretrain(train: Interactions, config: EmbeddingConfig, seed: int) -> Pretrai
     An agent that learned with vectors fitted on the very ratings it is paid for would learn to
     trust them too much (stacking; Wolpert 1992).
     """
-    dim = config.dim_emb - bool(config.popularity)
-    if not config.held_out:
-        from drrec.models.pmf import fit_pmf  # loads Keras
-
-        fit = fit_pmf if config.embedding == "pmf" else fit_variational
-        only = _finished(fit(train, dim=dim, seed=seed), train, config)
-        return Pretrained(only, only)
     past, _ = train.past_and_future(config.held_out)
-    rehearsal = fit_variational(past, dim=dim, seed=seed)
-    deployed = fit_variational(train, dim=dim, start=rehearsal)
-    return Pretrained(_finished(rehearsal, past, config), _finished(deployed, train, config))
+    early, late = [], []
+    for name, dim in config.widths().items():
+        fit = FACTORISATIONS[name]
+        early.append(fit(past, dim=dim, seed=seed))
+        late.append(
+            fit(train, dim=dim, seed=seed, start=early[-1]) if config.held_out else early[-1]
+        )
+    rehearsal = _finished(side_by_side(early), past, config)
+    deployed = _finished(side_by_side(late), train, config) if config.held_out else rehearsal
+    return Pretrained(rehearsal, deployed)
 
 
 def _finished(embeddings: Embeddings, ratings: Interactions, config: EmbeddingConfig) -> Embeddings:
