@@ -3,6 +3,8 @@
 Learning rates are variables of the optimisers: a test that wants a part to stand still sets them.
 """
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -357,10 +359,19 @@ def test_learns_a_preference_that_only_the_history_tells():
         ({"discount": 1.0}, "`discount` must be in"),
         ({"discount": -0.1}, "`discount` must be in"),
         ({"memory_size": 10, "batch_size": 11}, "`memory_size` must be at least `batch_size` = 11"),
+        ({"memory_size": 10, "batch_size": 1, "num_envs": 11}, "at least `num_envs` = 11"),
+        ({"num_envs": 0}, "`num_envs` must be at least 1. Received: 0"),
+        ({"batch_size": -1}, "`batch_size` must be at least 1"),
+        ({"dim_actor": 0}, "`dim_actor` must be at least 1"),
+        ({"epsilon": 1.5}, "`epsilon` must be from 0 to 1. Received: 1.5"),
+        ({"epsilon_steps": 0}, "`epsilon_steps` must be at least 1"),
+        ({"std": float("nan")}, "`std` must be at least 0. Received: nan"),
+        ({"tau": 0.0}, "`tau` must be above 0 and at most 1. Received: 0.0"),
+        ({"lr_critic": -1e-3}, "`lr_critic` must be above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=re.escape(words)):
         DDPGConfig(**settings)
 
 

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 from drrec.errors import InputError
+
+_RANGES = {
+    "dim_actor": (1, math.inf),
+    "dim_critic": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "num_envs": (1, math.inf),
+    "epsilon": (0, 1),
+    "epsilon_steps": (1, math.inf),
+    "std": (0, math.inf),
+    "per_alpha": (0, 1),
+    "per_beta": (0, 1),
+    "critic_l2": (0, math.inf),
+    "clip_norm": (0, math.inf),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,9 +38,9 @@ class DDPGConfig:
     dim_critic: int = 128
     """Hidden units of each critic layer. [>= 1]"""
     lr_actor: float = 1e-4
-    """Adam learning rate of the actor. [> 0]"""
+    """Adam learning rate of the actor. [0 < rate <= 1]"""
     lr_critic: float = 1e-3
-    """Adam learning rate of critic and state module. [> 0]"""
+    """Adam learning rate of critic and state module. [0 < rate <= 1]"""
     discount: float = 0.9
     """γ, what a reward one step later is worth now. [0 <= γ < 1]"""
     tau: float = 0.01
@@ -33,7 +48,7 @@ class DDPGConfig:
     batch_size: int = 1024
     """Transitions in an update. [>= 1]"""
     memory_size: int = 100_000
-    """Transitions in the replay. [>= batch size]"""
+    """Transitions in the replay. [>= batch size and number of sessions]"""
     num_envs: int = 32
     """N, sessions side by side; one update follows each step of all of them. [>= 1]"""
     epsilon: float = 1.0
@@ -60,8 +75,19 @@ class DDPGConfig:
                 f"`discount` must be in [0, 1). Received: {self.discount}. "
                 "An endless session needs discount < 1 for a finite return."
             )
-        if self.memory_size < self.batch_size:
-            raise InputError(
-                f"`memory_size` must be at least `batch_size` = {self.batch_size}. "
-                f"Received: {self.memory_size}."
-            )
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+                raise InputError(f"`{name}` must be {bounds}. Received: {value}.")
+        for name in ("lr_actor", "lr_critic", "tau"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(
+                    f"`{name}` must be above 0 and at most 1. Received: {getattr(self, name)}."
+                )
+        for name in ("batch_size", "num_envs"):
+            if self.memory_size < getattr(self, name):
+                raise InputError(
+                    f"`memory_size` must be at least `{name}` = {getattr(self, name)}. "
+                    f"Received: {self.memory_size}."
+                )
