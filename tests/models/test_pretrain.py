@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from drrec.errors import InputError
-from drrec.models.config import EmbeddingConfig
 from drrec.models import pretrain as pretraining
+from drrec.models.config import EmbeddingConfig
 from drrec.models.pretrain import pretrain
 from drrec.models.variational import fit_variational
 

@@ -103,15 +103,18 @@ def test_a_rating_at_the_very_mean_is_evidence_too():
     np.testing.assert_allclose(predicted[:, 1:], ratings[:, 1:], atol=0.2)
 
 
-def test_a_user_without_ratings_gets_the_mean_of_the_others():
+def test_who_and_what_has_no_ratings_gets_the_mean_of_the_others():
     generator = np.random.default_rng(4)
-    ratings = np.clip(3.5 + generator.normal(0, 1, (U, I)), 1, 5).astype(np.float32)
+    liked, generous = generator.normal(0, 1, I), generator.normal(0, 0.7, U)
+    noise = generator.normal(0, 0.5, (U, I))
+    ratings = (3.5 + liked + generous[:, None] + noise).astype(np.float32)
     whole = log(ratings, generator.random((U, I)) < 0.5)
-    train = whole.where(whole.user != 7)
-    fitted = fit_variational(train, dim=3, num_sweeps=60)
-    others = np.delete(fitted.user, 7, axis=0)
-    np.testing.assert_allclose(fitted.user[7], others.mean(axis=0), atol=0.02)
-    unrated = fit_variational(whole.where(whole.item != 5), dim=3, num_sweeps=60)
-    np.testing.assert_allclose(
-        unrated.item[5], np.delete(unrated.item[1:], 4, axis=0).mean(axis=0), atol=0.02
-    )
+    no_user = fit_variational(whole.where(whole.user != 7), dim=3, num_sweeps=60)
+    mean = np.delete(no_user.user, 7, axis=0).mean(axis=0)
+    np.testing.assert_allclose(no_user.user[7], mean, atol=0.02)
+    # The prior's mean plays the part of the items' biases: it knows what everybody likes.
+    assert np.corrcoef(no_user.item[1:] @ no_user.user[7], liked)[0, 1] > 0.95
+    no_item = fit_variational(whole.where(whole.item != 5), dim=3, num_sweeps=60)
+    mean = np.delete(no_item.item[1:], 4, axis=0).mean(axis=0)
+    np.testing.assert_allclose(no_item.item[5], mean, atol=0.02)
+    assert np.corrcoef(no_item.user @ no_item.item[5], generous)[0, 1] > 0.95
