@@ -15,8 +15,8 @@ for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
   if supported "$candidate"; then python=$candidate; break; fi
 done
 if [ -z "$python" ]; then
-  echo "Expected Python 3.11, 3.12 or 3.13. Received: $(python3 --version 2>&1). Install one," \
-    "or name it: PYTHON=/path/to/python bash scripts/setup.sh" >&2
+  echo "Expected Python 3.11, 3.12 or 3.13. Received: ${PYTHON:-$(python3 --version 2>&1)}. Install" \
+    "one, or name it: PYTHON=/path/to/python bash scripts/setup.sh" >&2
   exit 2
 fi
 
