@@ -1,0 +1,335 @@
+"""The command line: what it prints, what it refuses, and with which status it ends."""
+
+import contextlib
+import errno
+import io
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tests.agents.tiny import write_csv
+
+from drrec import cli, experiment
+from drrec.baselines import BASELINES
+from drrec.files import read_json
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLAGS = shlex.split(
+    "--dataset log.csv --steps 200 --min-items 5 --seed 3 --embedding variational --dim-emb 5 "
+    "--popularity 0.3 --held-out 0.4 --unlogged never --state-size 3 --episode-length 4 "
+    "--dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 --gpu -1"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_baselines():
+    """Without those that are fitted by gradient: what they score is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = {name: made for name, made in BASELINES.items() if name != "pmf"}
+        patch.setattr(experiment, "BASELINES", kept)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_interactions, tmp_path_factory) -> pathlib.Path:
+    """A folder with a log and a run, `first`, trained and evaluated by `train.py`."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_csv(tiny_interactions, folder / "log.csv")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert cli.run(cli.Train, argv=[*FLAGS, "--name", "first"]) == 0
+    (folder / "printed").write_text(printed.getvalue(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def here(trained, tmp_path, monkeypatch) -> pathlib.Path:
+    """A copy of it, to be worked in."""
+    shutil.copytree(trained, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def refused(capsys, *stages, argv):
+    """The one line on stderr of a command that must end with status 2."""
+    capsys.readouterr()
+    assert cli.run(*stages, argv=argv) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if not line.startswith("device:")]
+    assert captured.out == ""
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    "program", [["train.py"], ["eval.py"], ["run.py"], ["run.py", "recommend"]]
+)
+def test_help_exits_0_without_loading_tensorflow(program, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / program[0], *program[1:], "--help"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "drrec.cli" in loaded
+    assert not loaded & {"tensorflow", "keras", "torch", "pandas", "scipy", "gymnasium"}
+    assert "usage" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_explains_each_flag_with_its_range_and_default(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(cli.Train, argv=["--help"])
+    assert ended.value.code == 0
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    flags = "modality fusion aggregation dim-emb state-size dim-actor dim-critic lr-actor lr-critic"
+    flags += " discount batch-size memory-size tau epsilon std seed gpu steps"
+    for flag in flags.split():
+        assert f"--{flag} " in words
+    assert "γ, what a reward one step later is worth now. [0 <= γ < 1] (default:" in words
+
+
+def test_a_misspelt_flag_is_refused_and_the_right_one_is_named(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(cli.Train, argv=["--lr-acter", "0.1"])
+    assert ended.value.code == 2
+    assert "--lr-actor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv", [["--discount", "1.5"], ["--steps", "many"], ["--state", "drr"], ["--num-envs", "0"]]
+)
+def test_a_value_out_of_range_is_refused(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(cli.Train, argv=argv)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert argv[1] in said
+    assert "Traceback" not in said
+
+
+def test_train_leaves_a_whole_run(trained):
+    run = trained / "save_model" / "first"
+    names = {path.name for path in run.iterdir()}
+    assert {"config.json", "metrics.json", "training.csv", "report.md", "export.npz"} <= names
+    assert {"events", "split.npz"} <= names
+    assert any(path.suffix == ".png" for path in run.rglob("*"))
+    assert not list(trained.rglob("*.part"))
+    printed = (trained / "printed").read_text(encoding="utf-8")
+    for method in (*experiment.BASELINES, "ddpg"):
+        assert method in printed
+
+
+def strict(text):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_eval_prints_the_same_metrics_as_strict_json(here, capsys):
+    before = read_json(here / "save_model" / "first" / "metrics.json")
+    capsys.readouterr()
+    assert cli.run(cli.Eval, argv=["--run", "first", "--json", "--gpu", "-1"]) == 0
+    content = strict(capsys.readouterr().out)
+    assert content == before
+    assert (content["dataset"], content["split"]) == ("log", "temporal")
+    methods = content["protocols"]["rated"]
+    assert set(methods) == {*experiment.BASELINES, "ddpg"}
+    for metrics in methods.values():
+        assert {"precision@5", "ndcg@10", "map"} <= set(metrics)
+        for metric in metrics.values():
+            assert metric["low"] <= metric["mean"] <= metric["high"]
+
+
+def test_eval_prints_the_table_again_and_takes_the_latest_run(here, capsys):
+    capsys.readouterr()
+    assert cli.run(cli.Eval, argv=["--gpu", "-1"]) == 0
+    assert capsys.readouterr().out == (here / "printed").read_text(encoding="utf-8")
+
+
+def test_recommend_as_json(here, capsys, tiny_interactions):
+    argv = shlex.split("recommend --run first --user u07 --top-k 5 --json --gpu -1")
+    capsys.readouterr()
+    assert cli.run(*cli.STAGES, argv=argv) == 0
+    found = strict(capsys.readouterr().out)
+    assert set(found) == {"user", "liked", "items"}
+    assert found["user"] == "u07"
+    assert len(found["items"]) == 5
+    assert all(set(each) == {"item", "title", "score"} for each in found["items"])
+    scores = [each["score"] for each in found["items"]]
+    assert scores == sorted(scores, reverse=True)
+    log = tiny_interactions
+    theirs = log.user == log.users.dense("u07")
+    num_train = theirs.sum() - -(-theirs.sum() // 5)
+    seen = {str(raw) for raw in log.items.raw[log.item[theirs][:num_train]]}
+    assert not seen & {each["item"] for each in found["items"]}
+    assert {each["item"] for each in found["liked"]} <= seen
+
+
+def test_recommend_as_text(here, capsys):
+    argv = shlex.split("recommend --run save_model/first --user u07 --top-k 3 --gpu -1")
+    capsys.readouterr()
+    assert cli.run(*cli.STAGES, argv=argv) == 0
+    assert "Recommended, with scores:" in capsys.readouterr().out
+
+
+def test_an_unknown_user_is_refused_with_the_nearest(here, capsys):
+    argv = shlex.split("recommend --run first --user u7 --gpu -1")
+    assert "Did you mean 'u" in refused(capsys, *cli.STAGES, argv=argv)
+
+
+def test_underscores_are_taken_for_hyphens(here):
+    argv = [
+        "--" + flag.removeprefix("--").replace("-", "_") if flag.startswith("--") else flag
+        for flag in FLAGS
+    ]
+    assert "--dim_emb" in argv
+    assert cli.run(cli.Embed, argv=argv) == 0
+    assert len(list((here / "save_weights" / "embeddings").iterdir())) == 1  # the run's own
+
+
+def test_a_yaml_file_gives_defaults_that_flags_override(here, monkeypatch):
+    (here / "own.yaml").write_text("seed: 9\nsteps: 7\nagent:\n  tau: 0.5\n")
+    taken = []
+    monkeypatch.setitem(cli.STAGES, cli.Train, lambda given: taken.append(given) or 0)
+    for stages, argv in (
+        ([cli.Train], ["--config", "own.yaml", "--seed", "4"]),
+        ([cli.Train], ["--config=own.yaml", "--seed", "4"]),
+        (list(cli.STAGES), ["train", "--config", "own.yaml", "--seed", "4"]),
+    ):
+        assert cli.run(*stages, argv=argv) == 0
+        assert (taken[-1].train.seed, taken[-1].train.steps) == (4, 7)
+        assert taken[-1].train.agent.tau == 0.5
+
+
+def test_the_papers_settings_are_sound(monkeypatch):
+    taken = []
+    monkeypatch.setitem(cli.STAGES, cli.Train, lambda given: taken.append(given) or 0)
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        assert cli.run(cli.Train, argv=["--config", str(path)]) == 0
+    assert taken
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("agent:\n  lr_acter: 1\n", "Received: 'lr_acter'. Did you mean 'lr_actor'?"),
+        ("steps: many\n", "Expected `steps` in own.yaml to be int. Received: 'many'."),
+        ("steps: [1\n", "Expected YAML in own.yaml"),
+        ("- 1\n", "Expected settings by name in own.yaml"),
+        ("\x00", "Expected YAML in own.yaml"),
+        (None, "Expected settings in own.yaml. Received: no such file"),
+    ],
+)
+def test_a_bad_yaml_file_is_refused(tmp_path, monkeypatch, capsys, text, words):
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        (tmp_path / "own.yaml").write_text(text)
+    assert words in refused(capsys, cli.Train, argv=["--config", "own.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--dataset", "missing.csv"], "missing.csv"),
+        (["--dataset", "ml-200k"], "Did you mean 'ml-100k'"),
+        (["--gpu", "99"], "Expected `gpu` to be"),
+        (["--resume", "frist"], "There is none: train one first"),
+        (["--dataset", "log.csv", "--name", "a/b"], "Expected a plain name"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path, monkeypatch, capsys, tiny_interactions, argv, words
+):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tiny_interactions, tmp_path / "log.csv")
+    assert words in refused(capsys, cli.Train, argv=["--gpu", "-1", *argv])
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_a_run_of_that_name_is_refused(here, capsys):
+    line = refused(capsys, cli.Train, argv=[*FLAGS, "--name", "first"])
+    assert "--resume first" in line
+
+
+def test_a_full_disk_is_one_line(here, capsys, monkeypatch):
+    def full(file, **arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    line = refused(capsys, cli.Embed, argv=[*FLAGS, "--seed", "5"])
+    assert line == "Expected to read and write files. Received: No space left on device."
+    assert not list(here.rglob("*.part"))
+
+
+def test_ctrl_c_outside_of_training_is_130(here, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "evaluate_run", interrupted)
+    assert cli.run(cli.Eval, argv=["--run", "first", "--gpu", "-1"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+
+
+def test_a_run_of_another_version_is_refused(here, capsys):
+    path = here / "save_model" / "first" / "config.json"
+    path.write_text(json.dumps(read_json(path) | {"version": 99}))
+    for stages, argv in (
+        ([cli.Eval], ["--run", "first"]),
+        ([cli.Train], ["--resume", "first"]),
+        (list(cli.STAGES), ["recommend", "--run", "first", "--user", "u07"]),
+    ):
+        line = refused(capsys, *stages, argv=[*argv, "--gpu", "-1"])
+        assert "Expected a run of version 1" in line
+        assert "Received: 99" in line
+
+
+def test_a_run_whose_ratings_have_changed_is_refused(here, capsys):
+    text = (here / "log.csv").read_text().splitlines()
+    (here / "log.csv").write_text("\n".join(text[:-1]) + "\n")
+    for stage, argv in ((cli.Eval, ["--run", "first"]), (cli.Train, ["--resume", "first"])):
+        line = refused(capsys, stage, argv=[*argv, "--gpu", "-1"])
+        assert "Expected the split of these ratings" in line
+
+
+def test_a_run_whose_split_was_changed_is_refused(here, capsys):
+    path = here / "save_model" / "first" / "config.json"
+    content = read_json(path)
+    content["train"]["split"] = "random"
+    path.write_text(json.dumps(content))
+    line = refused(capsys, cli.Eval, argv=["--run", "first", "--gpu", "-1"])
+    assert "Expected the split that first was begun with" in line
+
+
+def test_a_run_that_is_not_trained_to_the_end_is_refused(here, capsys):
+    (here / "save_model" / "first" / "export.npz").unlink()
+    line = refused(capsys, cli.Eval, argv=["--run", "first", "--gpu", "-1"])
+    assert "Finish its training first: --resume first" in line
+
+
+def test_resuming_a_finished_run_changes_nothing(here, capsys):
+    with np.load(here / "save_model" / "first" / "export.npz") as file:
+        before = dict(file)
+    metrics = read_json(here / "save_model" / "first" / "metrics.json")
+    assert cli.run(cli.Train, argv=["--resume", "first", "--gpu", "-1"]) == 0
+    with np.load(here / "save_model" / "first" / "export.npz") as file:
+        assert before.keys() == set(file.files)
+        for name, value in before.items():
+            np.testing.assert_array_equal(file[name], value)
+    assert read_json(here / "save_model" / "first" / "metrics.json") == metrics
+
+
+def test_data_of_an_unknown_name_is_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.run(*cli.STAGES, argv=["data", "ml-200k"])
+    assert ended.value.code == 2
+    assert "ml-100k" in capsys.readouterr().err

@@ -1,0 +1,183 @@
+"""The stages of a run and how they are put together; iterations run in Python, not compiled."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tests.agents.tiny import small_config, write_csv
+
+from drrec import experiment
+from drrec.baselines import BASELINES
+from drrec.checkpoint import checkpoints
+from drrec.envs.config import LoggedConfig
+from drrec.errors import InputError
+from drrec.experiment import Judged, build_agent, embed, evaluate_run, report_run, train_run
+from drrec.models.config import EmbeddingConfig
+from drrec.models.embedding import Embeddings
+from drrec.models.pretrain import Pretrained
+from drrec.runs import Run
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    kept = {name: BASELINES[name] for name in ("random", "popularity", "item_cf")}
+    monkeypatch.setattr(experiment, "BASELINES", kept)
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def config(tiny_interactions, tmp_path):
+    return small_config(write_csv(tiny_interactions, tmp_path / "log.csv"), steps=8)
+
+
+def load(config, tmp_path):
+    return Judged.load(config, tmp_path / "data")
+
+
+def keys(*logs):
+    """(user, item) of every row."""
+    return {
+        (u, i) for log in logs for u, i in zip(log.user.tolist(), log.item.tolist(), strict=True)
+    }
+
+
+def test_the_test_is_judged_after_a_fit_on_train_and_validation(config, tmp_path):
+    judged = load(config, tmp_path)
+    choosing = load(dataclasses.replace(config, judge="validation"), tmp_path)
+    assert keys(judged.train) == keys(choosing.train, choosing.test)
+    assert keys(judged.train).isdisjoint(keys(judged.test))
+    assert keys(choosing.train, choosing.test).isdisjoint(keys(judged.test))
+    everything = keys(judged.dataset.interactions)
+    assert keys(judged.train, judged.test) == everything
+
+
+def test_vectors_are_read_again_and_not_fitted_again(config, tmp_path, monkeypatch):
+    train = load(config, tmp_path).train
+    first = embed(config, train, tmp_path / "weights")
+
+    def refuse(*_):
+        raise AssertionError("fitted again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "pretrain", refuse)
+        again = embed(dataclasses.replace(config, steps=99), train, tmp_path / "weights")
+        for one, other in zip(first, again, strict=True):
+            np.testing.assert_array_equal(one.item, other.item)
+            np.testing.assert_array_equal(one.user, other.user)
+        vectors = dataclasses.replace(config.vectors, held_out=0.3)
+        for changed in (
+            dataclasses.replace(config, seed=1),
+            dataclasses.replace(config, vectors=vectors),
+        ):
+            with pytest.raises(AssertionError, match="fitted again"):
+                embed(changed, train, tmp_path / "weights")
+        with pytest.raises(AssertionError, match="fitted again"):
+            embed(config, train.where(train.user > 0), tmp_path / "weights")
+
+
+def test_vectors_of_other_ratings_are_refused(config, tmp_path):
+    train = load(config, tmp_path).train
+    embed(config, train, tmp_path / "weights")
+    for path in (tmp_path / "weights" / "embeddings").glob("*/*.npz"):
+        dataclasses.replace(Embeddings.load(path), fingerprint="other").save(path)
+    with pytest.raises(InputError, match="Expected vectors of ratings"):
+        embed(config, train, tmp_path / "weights")
+
+
+@pytest.mark.parametrize("held_out", [0.4, 0.0])
+def test_sessions_hand_out_what_is_held_out_or_all_but_the_opening(config, tmp_path, held_out):
+    vectors = EmbeddingConfig(embedding="variational", dim_emb=5, popularity=0.0, held_out=held_out)
+    config = dataclasses.replace(config, vectors=vectors)
+    train = load(config, tmp_path).train
+    tables = experiment.pretrain(train, vectors, 0)
+    env = build_agent(config, train, tables.rehearsal).environment
+    users = tf.range(train.num_users)
+    start = env.start(users)
+    shown = env.available(users, start.shown).numpy()
+    for user in range(train.num_users):
+        theirs = train.item[train.user == user].tolist()
+        likes = [i for i, r in zip(theirs, train.rating[train.user == user], strict=True) if r > 3]
+        if held_out:
+            cut = len(theirs) - int(0.4 * len(theirs))
+            opening, handed_out = [i for i in theirs[:cut] if i in likes][-3:], theirs[cut:]
+        else:
+            opening = likes[:3]
+            handed_out = [i for i in theirs if i not in opening]
+        assert set(np.flatnonzero(shown[user]).tolist()) == set(handed_out)
+        assert start.history[user].numpy().tolist() == [0] * (3 - len(opening)) + opening
+
+
+def test_model_rewards_come_from_the_vectors(config, tmp_path):
+    environment = LoggedConfig(unlogged="model", state_size=3, episode_length=4)
+    config = dataclasses.replace(config, environment=environment)
+    train = load(config, tmp_path).train
+    vectors = experiment.pretrain(train, config.vectors, 0).rehearsal
+    env = build_agent(config, train, vectors).environment
+    unseen = next(i for i in range(1, train.num_items) if i not in train.item[train.user == 0])
+    predicted = np.clip(vectors.mean + vectors.user[0] @ vectors.item[unseen], 1, 5)
+    paid = float(env.reward(tf.constant([0]), tf.constant([unseen]))[0])
+    assert paid == pytest.approx((predicted - 3) / 2, abs=1e-5)
+
+
+def test_the_rehearsal_trains_and_the_deployed_serves(config, tmp_path):
+    judged = load(config, tmp_path)
+    run = Run.create(tmp_path, "first", config)
+    assert train_run(run, config, judged)
+    tables = embed(config, judged.train, tmp_path / "save_weights")
+    assert isinstance(tables, Pretrained)
+    with np.load(run.folder / "export.npz") as export:
+        np.testing.assert_array_equal(export["item_vectors"], tables.deployed.item)
+        np.testing.assert_array_equal(export["user_vectors"], tables.deployed.user)
+        np.testing.assert_array_equal(export["history"], judged.train.liked_histories(3))
+    assert (tables.deployed.item != tables.rehearsal.item).any()
+
+
+def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
+    config = dataclasses.replace(config, seed=3, seeds=2)
+    judged = load(config, tmp_path)
+    run = Run.create(tmp_path, "both", config)
+    assert train_run(run, config, judged)
+    exports = []
+    for seed in (3, 4):
+        folder = run.folder / f"seed-{seed}"
+        assert (folder / "config.json").is_file()
+        assert (folder / "training.csv").is_file()
+        assert checkpoints(tmp_path / "save_weights" / "both" / f"seed-{seed}")
+        with np.load(folder / "export.npz") as file:
+            exports.append(file["weights/actor/0"])
+    assert (exports[0] != exports[1]).any()
+    content = evaluate_run(run, config, judged)
+    methods = content["protocols"]["rated"]
+    assert set(methods) == {"random", "popularity", "item_cf", "ddpg"}
+    text = report_run(run, config, content)
+    assert "ddpg" in text
+    assert json.loads((run.folder / "metrics.json").read_text())["protocols"].keys() == {"rated"}
+
+    alone = dataclasses.replace(config, seed=4, seeds=1)
+    single = Run.create(tmp_path, "single", alone)
+    assert train_run(single, alone, judged)
+    with np.load(single.folder / "export.npz") as file:
+        np.testing.assert_array_equal(file["weights/actor/0"], exports[1])
+
+
+def test_leaving_one_out_is_judged_over_the_whole_catalogue(config, tmp_path):
+    config = dataclasses.replace(config, split="leave_one_out")
+    judged = load(config, tmp_path)
+    run = Run.create(tmp_path, "first", config)
+    assert train_run(run, config, judged)
+    content = evaluate_run(run, config, judged)
+    assert set(content["protocols"]) == {"full"}
+    assert "hr@10" in content["protocols"]["full"]["ddpg"]
+
+
+def test_an_interrupted_seed_ends_the_run(config, tmp_path, monkeypatch):
+    config = dataclasses.replace(config, seeds=2)
+    begun = []
+    monkeypatch.setattr(experiment, "train", lambda *given: begun.append(given[2]) and False)
+    assert not train_run(Run.create(tmp_path, "first", config), config, load(config, tmp_path))
+    assert [folder.name for folder in begun] == ["seed-0"]
+    assert not list(tmp_path.rglob("export.npz"))
