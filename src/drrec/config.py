@@ -28,7 +28,7 @@ class TrainConfig:
     """What to judge on: `validation` fits on train alone, and is where settings are chosen."""
     min_items: int = 10
     """Items that a user must have in the judged part to count in protocol `rated`. [>= 1]"""
-    steps: int = 60_000
+    steps: int = 40_000
     """Environment steps to train for, all sessions together. [>= 1]"""
     seed: int = 0
     """Of everything random but the split. [>= 0]"""

@@ -41,9 +41,10 @@ class DDPGConfig:
     """Adam learning rate of the actor. [0 < rate <= 1]"""
     lr_critic: float = 1e-3
     """Adam learning rate of critic and state module. [0 < rate <= 1]"""
-    discount: float = 0.9
-    """γ, what a reward one step later is worth now. [0 <= γ < 1]"""
-    tau: float = 0.01
+    discount: float = 0.0
+    """γ, what a reward one step later is worth now; 0 is what validation chose for logged sessions,
+    whose items are all shown sooner or later. [0 <= γ < 1]"""
+    tau: float = 0.001
     """Share of the way that the targets go towards the networks at each update. [0 < τ <= 1]"""
     batch_size: int = 1024
     """Transitions in an update. [>= 1]"""
@@ -53,7 +54,7 @@ class DDPGConfig:
     """N, sessions side by side; one update follows each step of all of them. [>= 1]"""
     epsilon: float = 1.0
     """Chance that an action is perturbed, at the start; it falls to 0 in a line. [0 to 1]"""
-    epsilon_steps: int = 100_000
+    epsilon_steps: int = 10_000
     """Environment steps until epsilon is 0. [>= 1]"""
     std: float = 0.1
     """Standard deviation of the Gaussian noise on each coordinate of an action. [>= 0]"""
@@ -61,7 +62,7 @@ class DDPGConfig:
     """Exponent of |TD error| in the replay's priorities; 0 is uniform. [0 to 1]"""
     per_beta: float = 0.4
     """Exponent of the importance weights at first; rises to 1 as epsilon falls. [0 to 1]"""
-    critic_l2: float = 1e-4
+    critic_l2: float = 1e-3
     """L2 penalty on the kernels of critic and state, not on biases. [>= 0]"""
     clip_norm: float = 0.0
     """Largest norm of a gradient; 0 is no clipping. [>= 0]"""

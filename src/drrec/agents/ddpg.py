@@ -186,11 +186,7 @@ class DDPG:
         sample = self.replay.sample(config.batch_size, beta, self._stream(2))
         batch = sample.transitions
         user = tf.gather(self.tables.user, batch.user)  # [B, D]
-        next_history = tf.gather(self.tables.item, batch.next_history)  # [B, L, D]
-        next_state = nets.target_state(user, next_history)
-        next_action = self._as_trained(nets.target_actor(next_state, user), batch)
-        next_q = nets.target_critic(next_state, user, next_action)
-        target = td_target(batch.reward, batch.discount, next_q)
+        target = self._target(batch, user)
         shown = tf.gather(self.tables.item, batch.item)
         action = shown if config.critic_action == "item" else batch.action  # [B, D]
         history = tf.gather(self.tables.item, batch.history)
@@ -221,6 +217,17 @@ class DDPG:
             td_error=tf.reduce_mean(error),
             weight=tf.reduce_mean(sample.weight),
         )
+
+    def _target(self, batch: Transitions, user: tf.Tensor) -> tf.Tensor:
+        """[B] what Q is drawn to."""
+        if not self.config.discount:
+            return batch.reward
+        nets = self.networks
+        next_history = tf.gather(self.tables.item, batch.next_history)  # [B, L, D]
+        next_state = nets.target_state(user, next_history)
+        next_action = self._as_trained(nets.target_actor(next_state, user), batch)
+        next_q = nets.target_critic(next_state, user, next_action)
+        return td_target(batch.reward, batch.discount, next_q)
 
     def _as_trained(self, action: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """[B, D]: the action in the form that the critic is trained on.

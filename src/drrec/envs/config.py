@@ -19,7 +19,7 @@ class LoggedConfig:
     """The constant that --unlogged constant pays. [reward, -1 to 1]"""
     state_size: int = 10
     """L, the last liked items that make the state. [items, >= 1]"""
-    episode_length: int = 10
+    episode_length: int = 30
     """T, items shown in a session before the next begins. [steps, >= 1]"""
 
     def __post_init__(self) -> None:
