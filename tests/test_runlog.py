@@ -58,9 +58,11 @@ def test_a_last_line_that_was_cut_is_left_out(tmp_path, kept):
     assert steps_of(tmp_path) == [10, 30]
 
 
-def test_tensorboard_reads_the_same(tmp_path):
-    write(tmp_path, [10, 20])
-    events = EventAccumulator(str(tmp_path / "events")).Reload()
+def test_tensorboard_reads_the_same_while_it_trains(tmp_path):
+    with RunLog(tmp_path, 0) as log:
+        log.row(10, {"reward": 0.1})
+        log.row(20, {"reward": 0.2})
+        events = EventAccumulator(str(tmp_path / "events")).Reload()
     values = [
         (event.step, float(tf.make_ndarray(event.tensor_proto)))
         for event in events.Tensors("reward")
