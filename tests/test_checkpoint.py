@@ -111,6 +111,7 @@ def test_a_half_written_side_file_is_never_picked(tmp_path):
     save_checkpoint(tmp_path, learner, 7)
     (tmp_path / ".step-000000000009.npz.abc.part").write_bytes(b"half")
     (tmp_path / "step-000000000009.npz.part").write_bytes(b"half")
+    (tmp_path / "step-best.npz").write_bytes(b"somebody's own")
     assert restore_latest(tmp_path, learner) == 7
 
 

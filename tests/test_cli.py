@@ -94,7 +94,10 @@ def test_help_explains_each_flag_with_its_range_and_default(capsys):
     flags += " discount batch-size memory-size tau epsilon std seed gpu steps"
     for flag in flags.split():
         assert f"--{flag} " in words
-    assert "γ, what a reward one step later is worth now. [0 <= γ < 1] (default:" in words
+        said = words.partition(f"--{flag} ")[2].partition(" --")[0]
+        assert len(said.split("(default:")[0].split()) >= 3, flag
+        assert "(default: " in said, flag
+    assert "[0 <= γ < 1] (default: " in words
 
 
 def test_a_misspelt_flag_is_refused_and_the_right_one_is_named(capsys):
