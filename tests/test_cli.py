@@ -85,7 +85,8 @@ def test_help_exits_0_without_loading_tensorflow(program, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_help_explains_each_flag_with_its_range_and_default(capsys):
+def test_help_explains_each_flag_with_its_range_and_default(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         cli.run(cli.Train, argv=["--help"])
     assert ended.value.code == 0
