@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from drrec.evaluation.candidates import PerUser
-from drrec.evaluation.figures import save_bars, save_curves
+from drrec.evaluation.figures import save_intervals, save_curves
 from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, PROTOCOLS, TABLE_METRICS
 from drrec.evaluation.report import report_text, short, table, write_report
 from drrec.evaluation.summary import Results, best_baseline, summarised
@@ -174,7 +174,7 @@ def test_report_on_disk_is_strict_json_and_reads_back(tmp_path: pathlib.Path) ->
     assert written == report_text(again, ["rated.png", "training.png"])
     assert "–" in written
     assert written.endswith("![rated](rated.png)\n\n![training](training.png)\n")
-    save_bars(again, "rated", tmp_path / "again.png")
+    save_intervals(again, "rated", tmp_path / "again.png")
 
 
 def test_bars_reach_as_high_as_the_means(tmp_path: pathlib.Path) -> None:
@@ -184,7 +184,7 @@ def test_bars_reach_as_high_as_the_means(tmp_path: pathlib.Path) -> None:
             cell |= {"mean": cell["mean"] / 50, "low": 0.0, "high": 0.9}
     heights = []
     for name, whole in (("low", low), ("high", high)):
-        save_bars(whole, "rated", tmp_path / f"{name}.png")
+        save_intervals(whole, "rated", tmp_path / f"{name}.png")
         blue = imread(tmp_path / f"{name}.png")[..., :3]
         bars = np.abs(blue - np.array([0x1F, 0x77, 0xB4]) / 255).max(axis=-1) < 0.01
         heights.append(bars.any(axis=1).sum())

@@ -21,8 +21,10 @@ STEP_COLUMNS = ("step", "env_steps", "steps")
 """The first of these among the columns of a training log is the horizontal axis."""
 
 
-def save_bars(content: Mapping[str, Any], protocol: str, path: str | os.PathLike[str]) -> None:
-    """One group of bars per metric, one bar per method, whiskers for the intervals.
+def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.PathLike[str]) -> None:
+    """One group of points per metric, one point per method, whiskers for the intervals.
+
+    Points and not bars: bars have to start at zero, where good methods all look alike.
 
     Args:
         content: what `summary.summarised` gives, or what is read from `metrics.json`.
@@ -41,7 +43,7 @@ def save_bars(content: Mapping[str, Any], protocol: str, path: str | os.PathLike
         )
         left = np.arange(len(columns)) - 0.4 + width * (index + 0.5)
         whiskers = np.maximum([mean - low, high - mean], 0)
-        axes.bar(left, mean, width, yerr=whiskers, label=name, capsize=2)
+        axes.errorbar(left, mean, whiskers, fmt="o", markersize=5, label=name, capsize=2)
     axes.set_xticks(np.arange(len(columns)), columns)
     axes.set_title(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
     figure.legend(loc="outside lower center", ncols=min(4, len(methods)))

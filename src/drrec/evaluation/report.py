@@ -58,13 +58,13 @@ def write_report(
         training: the columns of `training.csv`, to draw as curves.
     """
     # Importing matplotlib takes longer than most commands need in all.
-    from drrec.evaluation.figures import save_bars, save_curves
+    from drrec.evaluation.figures import save_intervals, save_curves
 
     run = pathlib.Path(run)
     figures = []
     for protocol in content["protocols"]:
         figures.append(f"{protocol}.png")
-        save_bars(content, protocol, run / figures[-1])
+        save_intervals(content, protocol, run / figures[-1])
     if training:
         figures.append("training.png")
         save_curves(training, run / figures[-1])
