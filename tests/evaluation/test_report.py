@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from drrec.evaluation.candidates import PerUser
-from drrec.evaluation.figures import save_intervals, save_curves
+from drrec.evaluation.figures import save_curves, save_intervals
 from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, PROTOCOLS, TABLE_METRICS
 from drrec.evaluation.report import report_text, short, table, write_report
 from drrec.evaluation.summary import Results, best_baseline, summarised
@@ -177,18 +177,20 @@ def test_report_on_disk_is_strict_json_and_reads_back(tmp_path: pathlib.Path) ->
     save_intervals(again, "rated", tmp_path / "again.png")
 
 
-def test_bars_reach_as_high_as_the_means(tmp_path: pathlib.Path) -> None:
-    low, high = content(), content()
-    for cells in low["protocols"]["rated"].values():
-        for cell in cells.values():
-            cell |= {"mean": cell["mean"] / 50, "low": 0.0, "high": 0.9}
-    heights = []
-    for name, whole in (("low", low), ("high", high)):
+def test_whiskers_are_as_long_as_the_intervals(tmp_path: pathlib.Path) -> None:
+    lengths = []
+    for name, share in (("narrow", 0.1), ("wide", 0.9)):
+        whole = content()
+        for method, cells in whole["protocols"]["rated"].items():
+            half = 0.5 * (share if method == "random" else 1.0)
+            for cell in cells.values():
+                cell |= {"mean": 0.5, "low": 0.5 - half, "high": 0.5 + half}
         save_intervals(whole, "rated", tmp_path / f"{name}.png")
-        blue = imread(tmp_path / f"{name}.png")[..., :3]
-        bars = np.abs(blue - np.array([0x1F, 0x77, 0xB4]) / 255).max(axis=-1) < 0.01
-        heights.append(bars.any(axis=1).sum())
-    assert heights[1] > 3 * heights[0]
+        pixels = imread(tmp_path / f"{name}.png")[..., :3]
+        blue = np.abs(pixels - np.array([0x1F, 0x77, 0xB4]) / 255).max(axis=-1) < 0.01
+        in_axes = blue[: len(blue) * 3 // 4]  # the legend is below
+        lengths.append(in_axes.any(axis=1).sum())
+    assert 5 < lengths[1] / lengths[0] < 12
 
 
 @pytest.mark.parametrize("num_columns", [0, 1, 3, 7])

@@ -58,7 +58,7 @@ def write_report(
         training: the columns of `training.csv`, to draw as curves.
     """
     # Importing matplotlib takes longer than most commands need in all.
-    from drrec.evaluation.figures import save_intervals, save_curves
+    from drrec.evaluation.figures import save_curves, save_intervals
 
     run = pathlib.Path(run)
     figures = []
