@@ -48,9 +48,11 @@ def test_what_does_not_fit_is_refused(values, words):
     assert words in str(caught.value)
 
 
-def test_a_whole_number_is_a_float_too():
-    made = from_dict(TrainConfig, {"agent": {"tau": 1}}, "a.yaml")
+@pytest.mark.parametrize(("given", "meant"), [(1, 1.0), ("1e-4", 1e-4)])
+def test_a_whole_number_is_a_float_too_and_so_is_what_yaml_takes_for_a_word(given, meant):
+    made = from_dict(TrainConfig, {"agent": {"tau": given}}, "a.yaml")
     assert type(made.agent.tau) is float
+    assert made.agent.tau == meant
 
 
 @pytest.mark.parametrize("name", ["steps", "seeds", "min_items"])

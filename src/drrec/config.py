@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import types
@@ -85,8 +86,10 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
         fits = value in allowed
     else:
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if float in options and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if float in options and isinstance(value, int | str) and not isinstance(value, bool):
+            # YAML 1.1 takes 1e-4, which has no point, for a word.
+            with contextlib.suppress(ValueError):
+                value = float(value)
         fits = type(value) in options
         allowed = tuple(option.__name__ for option in options)
     if not fits:

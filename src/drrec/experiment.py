@@ -10,6 +10,7 @@ import logging
 import pathlib
 from typing import TYPE_CHECKING
 
+from drrec import __version__
 from drrec.agents.registry import AGENTS
 from drrec.baselines import BASELINES
 from drrec.data.datasets import load_dataset
@@ -71,7 +72,8 @@ def embed(config: TrainConfig, train: Interactions, weights: pathlib.Path) -> Pr
         weights: the folder `save_weights`.
     """
     settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
-    identity = json.dumps(settings | {"ratings": train.fingerprint}, sort_keys=True)
+    made_by = {"ratings": train.fingerprint, "version": __version__}
+    identity = json.dumps(settings | made_by, sort_keys=True)
     key = hashlib.sha256(identity.encode()).hexdigest()[:12]
     folder = weights / "embeddings" / f"{config.vectors.embedding}-{key}"
     paths = [folder / f"{name}.npz" for name in Pretrained._fields]

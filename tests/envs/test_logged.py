@@ -207,3 +207,9 @@ def test_the_mean_of_what_is_shown(log, sessions):
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(InputError, match=f"`{setting}`|at least 1"):
         LoggedConfig(**{setting: 0})
+
+
+@pytest.mark.parametrize("reward", [-1.5, 1.01, float("nan")])
+def test_a_reward_that_no_rating_pays_is_refused(reward):
+    with pytest.raises(InputError, match=r"`unlogged_reward` must be in \[-1, 1\]"):
+        LoggedConfig(unlogged_reward=reward)

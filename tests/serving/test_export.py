@@ -56,8 +56,9 @@ def test_it_knows_who_saw_and_liked_what(export, tiny_interactions):
     for user in (0, 31, 59):
         raw = tiny_interactions.users.raw[user]
         assert export.user(raw) == user
+        rated = tiny_interactions.item[tiny_interactions.user == user]
+        np.testing.assert_array_equal(export.seen(user), rated)  # in train or not
         theirs = train.item[train.user == user]
-        np.testing.assert_array_equal(export.seen(user), theirs)
         liked = theirs[train.rating[train.user == user] > 3][-3:]
         np.testing.assert_array_equal(export.history[user], liked)
 
@@ -68,7 +69,7 @@ def test_settings_of_another_run_are_refused(export):
 
 
 def test_a_missing_one_says_how_to_get_it(tmp_path):
-    with pytest.raises(InputError, match=r"Finish its training first: --resume some-run"):
+    with pytest.raises(InputError, match=r"Finish its training first: python train.py --resume RUN"):
         Export.load(tmp_path / "some-run" / "export.npz")
 
 

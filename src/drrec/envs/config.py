@@ -23,6 +23,11 @@ class LoggedConfig:
     """T, items shown in a session before the next begins. [steps, >= 1]"""
 
     def __post_init__(self) -> None:
+        if not -1 <= self.unlogged_reward <= 1:
+            raise InputError(
+                "`unlogged_reward` must be in [-1, 1], as rewards of ratings are. "
+                f"Received: {self.unlogged_reward}."
+            )
         if self.episode_length < 1 or self.state_size < 1:
             raise InputError(
                 "`episode_length` and `state_size` must be at least 1. "

@@ -48,8 +48,9 @@ class Export:
             items=train.items.raw,
             titles=dataset.titles,
             history=train.liked_histories(state_size),
-            seen_offsets=train.offsets,
-            seen_items=train.item,
+            # All that was rated, test ratings too: it is no news to the user.
+            seen_offsets=dataset.interactions.offsets,
+            seen_items=dataset.interactions.item,
             user_vectors=policy.user,
             item_vectors=policy.item,
             weights=policy.weights(),
@@ -72,7 +73,7 @@ class Export:
         if not path.exists():
             raise InputError(
                 f"Expected a trained run with {path}. Received: none. Finish its training first: "
-                f"--resume {path.parent.name}."
+                "python train.py --resume RUN."
             )
         arrays = read_arrays(path, "a whole export", "Train the run again.")
         if int(arrays.get("version", -1)) != VERSION:
