@@ -56,9 +56,8 @@ class _Perceptron(keras.layers.Layer):
         return ops.cast(inputs, "float32")
 
 
-@keras.saving.register_keras_serializable(package="drrec")
-class Actor(keras.layers.Layer):
-    """State [B, S] and user vector [B, D] -> action [B, D] in [−1, 1]."""
+class _Network(keras.layers.Layer):
+    """What actor and critic are constructed with."""
 
     def __init__(
         self,
@@ -70,6 +69,16 @@ class Actor(keras.layers.Layer):
         """`width` units in each hidden layer; matrix products in `products`."""
         super().__init__(**kwargs)
         self.width, self.form, self.products = width, form, products
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        own = {"width": self.width, "form": self.form, "products": self.products}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class Actor(_Network):
+    """State [B, S] and user vector [B, D] -> action [B, D] in [−1, 1]."""
 
     def build(self, state_shape: tuple[Any, ...], user_shape: tuple[Any, ...]) -> None:
         """Build the perceptron for these shapes."""
@@ -84,26 +93,10 @@ class Actor(keras.layers.Layer):
             return ops.tanh(raw)
         return ops.normalize(user + raw, axis=-1, epsilon=1e-6)
 
-    def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
-        own = {"width": self.width, "form": self.form, "products": self.products}
-        return super().get_config() | own
-
 
 @keras.saving.register_keras_serializable(package="drrec")
-class Critic(keras.layers.Layer):
+class Critic(_Network):
     """State [B, S], user vector [B, D] and action [B, D] -> Q [B]."""
-
-    def __init__(
-        self,
-        width: int,
-        form: Form = "anchored",
-        products: Products = "float32",
-        **kwargs: Any,
-    ) -> None:
-        """`width` units in each hidden layer; matrix products in `products`."""
-        super().__init__(**kwargs)
-        self.width, self.form, self.products = width, form, products
 
     def build(
         self,
@@ -132,11 +125,6 @@ class Critic(keras.layers.Layer):
         learned = self.perceptron(state)  # [B, D + 1]
         advantage = self.gain * user * action + learned[:, :-1] * (action - self.center)
         return learned[:, -1] + ops.sum(advantage, axis=1)
-
-    def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
-        own = {"width": self.width, "form": self.form, "products": self.products}
-        return super().get_config() | own
 
 
 def build_state_and_actor(
