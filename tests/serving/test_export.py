@@ -69,7 +69,7 @@ def test_settings_of_another_run_are_refused(export):
 
 
 def test_a_missing_one_says_how_to_get_it(tmp_path):
-    with pytest.raises(InputError, match="first: python train.py --resume RUN"):
+    with pytest.raises(InputError, match=r"train\.py --resume RUN"):
         Export.load(tmp_path / "some-run" / "export.npz")
 
 
