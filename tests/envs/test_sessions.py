@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drrec.data.interactions import Interactions
+from drrec.envs import sessions
 from drrec.envs.sessions import Sessions, opening_and_rest
 from drrec.errors import InputError
 
@@ -96,3 +97,12 @@ def test_nobody_to_play_with_is_refused():
     with pytest.raises(InputError, match="at least two ratings to be shown") as caught:
         Sessions.over(whole, whole.where(whole.user < 1), 3)
     assert "--held-out" in str(caught.value)
+
+
+def test_a_long_future_is_cut_to_its_beginning(monkeypatch):
+    monkeypatch.setattr(sessions, "MOST_CANDIDATES", 4)
+    whole = log([(0, item, 4) for item in range(3)])
+    made = Sessions.over(whole.where(whole.user < 0), whole, 2)
+    assert made.candidates.shape == (2, 4)
+    np.testing.assert_array_equal(made.candidates[1], whole.item[whole.user == 1][:4])
+    np.testing.assert_array_equal(made.candidates[0], [*whole.item[whole.user == 0], 0])

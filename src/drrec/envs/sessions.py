@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
+MOST_CANDIDATES = 512
+"""A user's session hands out no more than the first so many: the table is as wide as its longest."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sessions:
     """How each user's session opens, and which logged items it hands out."""
@@ -29,6 +33,7 @@ class Sessions:
         Raises:
             InputError: nobody has two items to be shown.
         """
+        shown = shown.where(_place(shown) < MOST_CANDIDATES)
         counts = shown.counts()
         players = np.flatnonzero(counts >= 2).astype(np.int32)
         if not len(players):
@@ -37,8 +42,7 @@ class Sessions:
                 "Raise `--held-out`, lower `--state-size`, or use a longer log."
             )
         candidates = np.full((shown.num_users, counts.max()), PADDING, np.int32)
-        column = np.arange(len(shown)) - shown.offsets[shown.user]
-        candidates[shown.user, column] = shown.item
+        candidates[shown.user, _place(shown)] = shown.item
         return cls(players, known.liked_histories(state_size), candidates)
 
 
@@ -49,3 +53,8 @@ def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions
     first = before - before[np.minimum(train.offsets[train.user], len(train) - 1)]
     opening = liked & (first < state_size)
     return train.where(opening), train.where(~opening)
+
+
+def _place(ratings: Interactions) -> np.ndarray:
+    """[R] 0 for each user's first row, 1 for the next."""
+    return np.arange(len(ratings)) - ratings.offsets[ratings.user]
