@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_CANDIDATES = 512
-"""A user's session hands out no more than the first so many: the table is as wide as its longest."""
+"""A user's session hands out the first so many at most: the table is as wide as its longest."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
