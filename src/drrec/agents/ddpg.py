@@ -37,7 +37,7 @@ class DDPGLearner:
 class Tables(NamedTuple):
     """Frozen vectors that ids are looked up in."""
 
-    user: tf.Tensor  # [rows, D]
+    user: tf.Tensor  # [U, D]
     item: tf.Tensor  # [I, D], row 0 zero
 
 
@@ -63,7 +63,7 @@ class DDPG:
         item: np.ndarray,
         seed: int,
     ) -> None:
-        """Allocate everything. `user [rows, D]` and `item [I, D]` are frozen."""
+        """Allocate everything. `user [U, D]` and `item [I, D]` are frozen."""
         self.config = config
         self.environment = environment
         self.tables = Tables(tf.constant(user, tf.float32), tf.constant(item, tf.float32))
