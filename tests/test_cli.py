@@ -271,7 +271,10 @@ def test_a_full_disk_is_one_line(here, capsys, monkeypatch):
 
     monkeypatch.setattr(np, "savez", full)
     line = refused(capsys, cli.Embed, argv=[*FLAGS, "--seed", "5"])
-    assert line == "Expected to read and write files. Received: No space left on device."
+    assert line == (
+        "Expected to read and write files. Received: No space left on device. "
+        "Make room or mend the permissions, and run again."
+    )
     assert not list(here.rglob("*.part"))
 
 

@@ -190,7 +190,10 @@ def run(*stages: Any, argv: Sequence[str] | None = None, prog: str | None = None
         return 2
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _complain(f"Expected to read and write files{where}. Received: {error.strerror or error}.")
+        _complain(
+            f"Expected to read and write files{where}. Received: {error.strerror or error}. "
+            "Make room or mend the permissions, and run again."
+        )
         return 2
     except KeyboardInterrupt:
         _complain("interrupted")
