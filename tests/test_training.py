@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from tests.agents.tiny import small_agent, small_config, write_csv
+from tests.agents.tiny import put_back, small_agent, small_config, values_of, write_csv
 
 from drrec import training
 from drrec.checkpoint import checkpoints, named_variables
@@ -35,15 +35,6 @@ def agent(compiled, monkeypatch):
     made, start = compiled
     put_back(made, start)
     return made
-
-
-def values_of(agent):
-    return {name: variable.numpy() for name, variable in named_variables(agent.learner)}
-
-
-def put_back(agent, values):
-    for name, variable in named_variables(agent.learner):
-        variable.assign(values[name])
 
 
 def lose(agent):

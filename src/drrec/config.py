@@ -38,9 +38,9 @@ class TrainConfig:
     modality: str = ""
     """Modalities of the items, joined by commas; '' knows them by id alone."""
     fusion: Literal["early", "late", "gated"] = "early"
-    """How modalities are fused."""
+    """How modalities are fused; of no effect where there are none."""
     aggregation: Literal["concat", "mean"] = "concat"
-    """How a fusion pools."""
+    """How a fusion pools; of no effect where there is none."""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: DDPGConfig = dataclasses.field(default_factory=DDPGConfig)

@@ -86,7 +86,7 @@ def embed(config: TrainConfig, train: Interactions, weights: pathlib.Path) -> Pr
                 f"of {found.deployed.fingerprint[:12]}. Remove that folder and run again."
             )
         return found
-    logger.info("vectors: %s matrix factorisation", config.vectors.embedding)
+    logger.info("vectors: fitting %s", " and ".join(config.vectors.widths()))
     pretrained = pretrain(train, config.vectors, config.seed)
     for path, embeddings in zip(paths, pretrained, strict=True):
         embeddings.save(path)

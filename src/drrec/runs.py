@@ -44,9 +44,7 @@ class Run:
         Raises:
             InputError: a run of that name is there, or the name is not one of a folder.
         """
-        if name is not None and name in {"", ".", ".."} | (
-            {name} if set(name) & set("/\\") else set()
-        ):
+        if name is not None and (name in {"", ".", ".."} or set(name) & set("/\\")):
             raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         run = cls(root, name or f"{pathlib.Path(config.dataset).stem}-ddpg-{now}")

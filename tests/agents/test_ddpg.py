@@ -8,11 +8,18 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import SMALL, environment_over, random_vectors, rated_by_all, small_agent
+from tests.agents.tiny import (
+    SMALL,
+    environment_over,
+    put_back,
+    random_vectors,
+    rated_by_all,
+    small_agent,
+    values_of,
+)
 
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
-from drrec.checkpoint import named_variables
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 
@@ -42,15 +49,6 @@ def agent(compiled) -> DDPG:
     made, start = compiled
     put_back(made, start)
     return made
-
-
-def values_of(agent):
-    return {name: variable.numpy() for name, variable in named_variables(agent.learner)}
-
-
-def put_back(agent, values):
-    for name, variable in named_variables(agent.learner):
-        variable.assign(values[name])
 
 
 def run(agent, iterations):

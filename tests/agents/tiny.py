@@ -10,6 +10,7 @@ import numpy as np
 
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
+from drrec.checkpoint import named_variables
 from drrec.config import TrainConfig
 from drrec.data.interactions import Interactions
 from drrec.envs.config import LoggedConfig
@@ -86,3 +87,14 @@ def small_config(dataset: pathlib.Path | str, **settings: Any) -> TrainConfig:
         "agent": DDPGConfig(**SMALL),
     }
     return TrainConfig(dataset=str(dataset), **(defaults | settings))
+
+
+def values_of(agent: DDPG) -> dict[str, np.ndarray]:
+    """Every variable of the learner, by its path."""
+    return {name: variable.numpy() for name, variable in named_variables(agent.learner)}
+
+
+def put_back(agent: DDPG, values: dict[str, np.ndarray]) -> None:
+    """Set the learner to what `values_of` gave."""
+    for name, variable in named_variables(agent.learner):
+        variable.assign(values[name])
