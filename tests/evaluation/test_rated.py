@@ -14,7 +14,7 @@ NUM_ITEMS = 13
 TRAIN = [(1, 1, 5), (1, 2, 2), (2, 3, 4), (2, 4, 5), (3, 5, 3)]
 # User 1's item i, 5 … 12, is rated so that 6, 8 and 11 are relevant; user 2 has two relevant ones.
 TEST = [
-    *((1, item, 5.0 if item in (6, 8, 11) else 2.0) for item in range(5, 13)),
+    *((1, item, 5.0 if item in (6, 8, 11) else 3.0) for item in range(5, 13)),
     *((2, item, 4.0 if item in (5, 12) else 3.5) for item in range(5, 13)),
     *((3, item, 1.0) for item in range(6, 13)),
 ]
