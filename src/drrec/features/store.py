@@ -1,0 +1,222 @@
+"""The feature store: one HDF5 file for each data set, checked on opening, written whole.
+
+Attributes `schema_version` and `dataset`; `/item_ids` [I'] raw ids, padding left out; for each
+modality a group with `features` [I', dim] and `present` [I'], and attributes that say what made
+them. docs/features.md has the schema in full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import h5py
+import numpy as np
+
+from drrec.errors import InputError
+from drrec.features.checks import check_ids, check_rows, listed
+from drrec.files import replaced
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from drrec.data.interactions import Dataset
+
+SCHEMA_VERSION = 1
+MODALITIES = ("video", "audio", "text")
+
+
+class Modality(NamedTuple):
+    """What one modality says of every item."""
+
+    features: np.ndarray  # [I, dim] float32 by dense item id, zero where absent
+    present: np.ndarray  # [I] bool, False for padding
+    encoder: str  # what made them, for reports
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureRows:
+    """Features to be stored, in the order of the dense ids 1 … I − 1, and what made them."""
+
+    features: np.ndarray  # [I', dim] float16 or float32
+    present: np.ndarray  # [I'] bool
+    encoder: str
+    """Hub name or folder of the encoder, or where features were imported from."""
+    weights_sha256: str = ""
+    pooling: str = ""
+    library_versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fingerprint: str = ""
+    """Of all that decides the features, so that they need not be made twice."""
+
+
+def features_path(data_dir: str | os.PathLike[str], dataset_name: str) -> pathlib.Path:
+    """Where the features of a data set are kept."""
+    return pathlib.Path(data_dir) / "features" / f"{dataset_name}.h5"
+
+
+def load_features(
+    path: str | os.PathLike[str], dataset: Dataset, modalities: Sequence[str]
+) -> dict[str, Modality]:
+    """Read the modalities of a data set's items, by dense item id.
+
+    Raises:
+        InputError: there is no such file, it is damaged, of another schema or data set, or it
+            lacks a modality or an item, or has a row with NaN; the message says which.
+    """
+    check_names(modalities)
+    what = f"features of {dataset.name} in {path}"
+    with _opened(path, dataset) as file:
+        there = [name for name in MODALITIES if name in file]
+        for name in modalities:
+            if name not in there:
+                raise InputError(
+                    f"Expected {name} {what}. Received: a file with {listed(there)}. "
+                    f"Extract it (`python run.py extract --dataset {dataset.name} --modality "
+                    f"{name}`), import it, or ask for what is there."
+                )
+        order = _dense_order(file, dataset, what)
+        return {name: _read(file[name], order, f"{name} {what}") for name in modalities}
+
+
+def write_features(
+    path: str | os.PathLike[str], dataset: Dataset, made: Mapping[str, FeatureRows]
+) -> None:
+    """Put modalities into a data set's file, whole or not at all; others in it stay.
+
+    Raises:
+        InputError: the file that is there is damaged or another data set's, or rows are bad.
+    """
+    check_names(list(made))
+    path = pathlib.Path(path)
+    ids = dataset.interactions.items.raw[1:].tolist()
+    for name, rows in made.items():
+        check_rows(rows.features, rows.present, ids, f"{name} features of {dataset.name}")
+    with replaced(path) as side, h5py.File(side, "w") as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["dataset"] = dataset.name
+        file.create_dataset("item_ids", data=ids, dtype=h5py.string_dtype())
+        if path.exists():
+            _keep_others(path, dataset, file, set(made))
+        for name, rows in made.items():
+            _write(file.create_group(name), rows)
+
+
+def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
+    """The fingerprint of each modality in a file, if there is one and it fits the data set.
+
+    Raises:
+        InputError: the file that is there is damaged or another data set's.
+    """
+    if not pathlib.Path(path).exists():
+        return {}
+    with _opened(path, dataset) as file:
+        names = [name for name in MODALITIES if name in file]
+        return {name: str(file[name].attrs.get("fingerprint", "")) for name in names}
+
+
+def check_names(modalities: Sequence[str]) -> None:
+    """Refuse a modality that there is not.
+
+    Raises:
+        InputError: the message says which there are.
+    """
+    unknown = [name for name in modalities if name not in MODALITIES]
+    if unknown:
+        raise InputError(
+            f"Expected modalities among {listed(MODALITIES)}. Received: {unknown[0]!r}. "
+            "Name one or more of them, joined by commas."
+        )
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str], dataset: Dataset) -> Iterator[h5py.File]:
+    """The file, its head checked; what HDF5 says of damage becomes one line."""
+    if not pathlib.Path(path).exists():
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: nothing there. Make them: "
+            f"`python run.py extract --dataset {dataset.name}`, or import some: "
+            "`python run.py import-features --help`."
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            _check_head(file, path, dataset)
+            yield file
+    except InputError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: a file that is no HDF5, is "
+            f"cut short or is damaged ({' '.join(str(error).split())}). Remove it and extract or "
+            "import again."
+        ) from error
+
+
+def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset) -> None:
+    version, name = (file.attrs.get(key) for key in ("schema_version", "dataset"))
+    if version is None or name is None:
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: HDF5 without the attributes "
+            "schema_version and dataset, so no feature file. Name another, or remove it."
+        )
+    if np.ndim(version) or version != SCHEMA_VERSION:
+        raise InputError(
+            f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
+            f"Received: version {version}. Remove the file and extract or import again."
+        )
+    if name != dataset.name:
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: those of {name}. "
+            f"Extract those of {dataset.name}, or name its own file."
+        )
+
+
+def _dense_order(file: h5py.File, dataset: Dataset, what: str) -> np.ndarray:
+    """[I'] the dense id of each row."""
+    items = dataset.interactions.items
+    rows = file["item_ids"].asstr()[...].tolist()
+    check_ids(rows, items.raw[1:].tolist(), what)
+    return np.array([items.dense(raw) for raw in rows])
+
+
+def _read(group: h5py.Group, order: np.ndarray, what: str) -> Modality:
+    features, present = group["features"][...], group["present"][...]
+    ids = group.parent["item_ids"].asstr()[...].tolist()
+    check_rows(features, present, ids, what)
+    by_item = np.zeros((len(order) + 1, features.shape[1]), np.float32)
+    is_there = np.zeros(len(order) + 1, bool)
+    by_item[order] = np.where(present[:, None], features, 0)
+    is_there[order] = present
+    return Modality(by_item, is_there, str(group.attrs.get("encoder", "unknown")))
+
+
+def _write(group: h5py.Group, rows: FeatureRows) -> None:
+    features = np.where(rows.present[:, None], rows.features, 0).astype(rows.features.dtype)
+    # A checksum over each chunk finds a damaged byte on reading.
+    group.create_dataset("features", data=features, chunks=True, fletcher32=True)
+    group.create_dataset("present", data=rows.present, chunks=True, fletcher32=True)
+    group.attrs["dtype"] = features.dtype.name
+    group.attrs["library_versions"] = json.dumps(dict(sorted(rows.library_versions.items())))
+    for name in ("encoder", "weights_sha256", "pooling", "fingerprint"):
+        group.attrs[name] = getattr(rows, name)
+
+
+def _keep_others(path: pathlib.Path, dataset: Dataset, file: h5py.File, made: set[str]) -> None:
+    ids = dataset.interactions.items.raw[1:].tolist()
+    with _opened(path, dataset) as before:
+        kept = [name for name in MODALITIES if name in before and name not in made]
+        if not kept:
+            return
+        rows = before["item_ids"].asstr()[...].tolist()
+        check_ids(rows, ids, f"{listed(kept)} features of {dataset.name} in {path}")
+        place = {raw: index for index, raw in enumerate(rows)}
+        order = np.array([place[raw] for raw in ids])
+        for name in kept:
+            group = file.create_group(name)
+            for column in ("features", "present"):
+                values = before[name][column][...][order]
+                group.create_dataset(column, data=values, chunks=True, fletcher32=True)
+            group.attrs.update(before[name].attrs)
