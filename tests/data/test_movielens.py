@@ -16,7 +16,8 @@ def write(folder, form, end="\n", encoding="latin-1"):
     lines = head + [separator.join(row) for row in ROWS]
     (folder / form).write_bytes("".join(line + end for line in lines).encode())
     if form == "u.data":
-        items = [f"{raw}|{title}" + "|" * 22 for raw, title in TITLES.items()]
+        flags = "|".join("1" if index in (8, 17) else "0" for index in range(19))  # Drama, War
+        items = [f"{raw}|{title}||||{flags}" for raw, title in TITLES.items()]
     elif form == "ratings.dat":
         items = [f"{raw}::{title}::Drama|War" for raw, title in TITLES.items()]
     else:
@@ -39,12 +40,14 @@ def test_every_form_loads_alike(tmp_path, form, end, encoding):
     assert log.rating.tolist() == [4, 3, 5]
     assert log.timestamp.tolist() == [100, 200, 50]
     assert dataset.titles.tolist() == ["", "Café, le (1995)", "Plain (1996)"]
+    assert dataset.genres.tolist() == ["", "Drama, War", "Drama, War"]
 
 
 def test_a_folder_without_titles_loads(tmp_path, caplog):
     folder = write(tmp_path / "ml", "u.data")
     (folder / "u.item").unlink()
     assert movielens.load(folder).titles.tolist() == ["", "", ""]
+    assert movielens.load(folder).genres.tolist() == ["", "", ""]
     assert "No titles" in caplog.text
 
 

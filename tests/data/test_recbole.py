@@ -41,6 +41,26 @@ def test_titles_come_from_the_item_file(folder, text, titles):
     assert recbole.load(folder).titles.tolist() == ["", *titles]
 
 
+@pytest.mark.parametrize(
+    ("text", "genres"),
+    [
+        ("item_id:token\ttitle:token\tclass:token_seq\nx\tA\tSci-Fi  War\n", "Sci-Fi, War"),
+        ("item_id:token\tgenres:token_seq\nx\tFilm Noir|War\n", "Film Noir, War"),
+        ("item_id:token\tcategory:token_seq\nx\tFilm Noir, War\n", "Film Noir, War"),
+        ("item_id:token\tgenre:token_seq\nx\t(no genres listed)\n", ""),
+        ("item_id:token\tclass:token_seq\nx\tunknown\n", ""),
+        ("item_id:token\ttitle:token_seq\nx\tA\n", ""),
+    ],
+)
+def test_genres_come_from_the_item_file(folder, text, genres):
+    (folder / "mine.item").write_text(text)
+    assert recbole.load(folder).genres.tolist() == ["", genres, ""]
+
+
+def test_without_an_item_file_no_genre_is_known(folder):
+    assert recbole.load(folder).genres.tolist() == ["", "", ""]
+
+
 def test_a_latin_1_item_file_loads(folder):
     (folder / "mine.item").write_bytes("item_id:token\ttitle:token\nx\tAmélie\n".encode("latin-1"))
     assert recbole.load(folder).titles[1] == "Amélie"
@@ -74,3 +94,5 @@ def test_movielens_100k_has_titles_with_years(ml_100k):
     titles = dict(zip(ml_100k.interactions.items.raw, ml_100k.titles, strict=True))
     assert titles["1"] == "Toy Story (1995)"
     assert (ml_100k.titles[1:] != "").all()
+    genres = dict(zip(ml_100k.interactions.items.raw, ml_100k.genres, strict=True))
+    assert genres["1"] == "Animation, Children's, Comedy"

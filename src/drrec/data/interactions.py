@@ -94,6 +94,17 @@ class Interactions:
         Raises:
             InputError: there are no rows, an id is empty, or a value is out of range.
         """
+        return cls.with_source_rows(user, item, rating, timestamp)[0]
+
+    @classmethod
+    def with_source_rows(
+        cls,
+        user: Sequence[str] | np.ndarray,
+        item: Sequence[str] | np.ndarray,
+        rating: np.ndarray,
+        timestamp: np.ndarray,
+    ) -> tuple[Self, np.ndarray]:
+        """What `from_raw` gives, and [R] which of the raw rows each of its rows was."""
         if not are_sound(np.asarray(rating), np.asarray(timestamp)):
             raise InputError(
                 "Expected finite ratings, and timestamps in whole seconds from 1970 to the year "
@@ -107,18 +118,18 @@ class Interactions:
             "rating": np.asarray(rating, np.float32),
             "timestamp": np.asarray(timestamp, np.int64),
         }
-        order = np.lexsort((columns["timestamp"], columns["user"]))  # stable
-        columns = {name: column[order] for name, column in columns.items()}
+        rows = np.lexsort((columns["timestamp"], columns["user"]))  # stable
         pair = columns["user"].astype(np.int64) * (len(items) + 1) + columns["item"]
-        repeated = pd.Series(pair).duplicated(keep="last").to_numpy()
+        repeated = pd.Series(pair[rows]).duplicated(keep="last").to_numpy()
         if repeated.any():
             logger.warning("%d repeated (user, item) rows: kept the last of each", repeated.sum())
-            columns = {name: column[~repeated] for name, column in columns.items()}
-        return cls(
-            **columns,
+            rows = rows[~repeated]
+        interactions = cls(
+            **{name: column[rows] for name, column in columns.items()},
             users=IdMap(users, "user"),
             items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
         )
+        return interactions, rows
 
     def __len__(self) -> int:
         """R, the number of ratings."""
@@ -195,6 +206,13 @@ class Dataset:
     name: str
     interactions: Interactions
     titles: np.ndarray  # [I] str, "" where unknown
+    genres: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, "<U1"))
+    # [I] str, joined by ", ", "" where unknown, as all of them are where none are given
+    parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, where its owner divided it
+
+    def __post_init__(self) -> None:
+        if not self.genres.size:
+            object.__setattr__(self, "genres", np.full(self.interactions.num_items, ""))
 
 
 def _number(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:

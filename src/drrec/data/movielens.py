@@ -9,11 +9,18 @@ from drrec.data.columns import rating_table
 from drrec.data.interactions import Dataset
 from drrec.data.lines import first_line
 from drrec.data.rows import RatingTable, read_interactions
-from drrec.data.titles import TitleTable, read_titles
+from drrec.data.titles import ItemTable, read_words
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
     import pathlib
+
+GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+"""The flags at the end of a row of `u.item`, in their order (MovieLens-100K's `u.genre`)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,24 +30,32 @@ class Form:
     ratings: RatingTable | None
     """None where the header says it."""
     movies: str
-    titles: TitleTable
+    words: ItemTable
 
 
 FORMS: dict[str, Form] = {
     "u.data": Form(
         RatingTable(separator="\t", num_fields=4, user=0, item=1, rating=2, timestamp=3),
         "u.item",
-        TitleTable(separator="|", num_fields=24, item=0, title=1),
+        ItemTable(separator="|", num_fields=24, item=0, title=1, flags=GENRES),
     ),
     "ratings.dat": Form(
         RatingTable(separator="::", num_fields=4, user=0, item=1, rating=2, timestamp=3),
         "movies.dat",
-        TitleTable(separator="::", num_fields=3, item=0, title=1),
+        ItemTable(separator="::", num_fields=3, item=0, title=1, genres=2),
     ),
     "ratings.csv": Form(
         None,
         "movies.csv",
-        TitleTable(separator=",", num_fields=3, item=0, title=1, has_header=True, is_quoted=True),
+        ItemTable(
+            separator=",",
+            num_fields=3,
+            item=0,
+            title=1,
+            genres=2,
+            has_header=True,
+            is_quoted=True,
+        ),
     ),
 }
 """By the name of the file with the ratings."""
@@ -57,8 +72,8 @@ def load(folder: pathlib.Path) -> Dataset:
             path = folder / name
             table = form.ratings or rating_table(path, first_line(path), ",", is_quoted=True)
             interactions = read_interactions(path, table)
-            titles = read_titles(folder / form.movies, form.titles, interactions.items)
-            return Dataset(folder.resolve().name, interactions, titles)
+            words = read_words(folder / form.movies, form.words, interactions.items)
+            return Dataset(folder.resolve().name, interactions, *words)
     raise InputError(
         f"Expected {', '.join(FORMS)} in {folder}. Received: none of them. "
         "Remove the folder and fetch the data again: `python run.py data <name>`."

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from drrec.data import columns
 from drrec.data.lines import first_line
-from drrec.data.titles import TitleTable, read_titles
+from drrec.data.titles import ItemTable, ItemWords, read_words
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
     import pathlib
 
-    import numpy as np
-
     from drrec.data.interactions import Dataset, IdMap
 
 TITLES = ("movietitle", "title", "name", "itemname", "artistname")
 """Names of the title column, written as `columns.ALIASES` are."""
+GENRES = ("genres", "genre", "class", "categories", "category")
+"""Names of the genres column; the first of them that there is counts."""
 
 
 def load(path: pathlib.Path) -> Dataset:
@@ -33,8 +33,8 @@ def load(path: pathlib.Path) -> Dataset:
     """
     ratings = inter_file(path) if path.is_dir() else path
     dataset = columns.load(ratings)
-    titles = _titles(ratings.with_suffix(".item"), dataset.interactions.items)
-    return dataset if titles is None else dataclasses.replace(dataset, titles=titles)
+    words = _words(ratings.with_suffix(".item"), dataset.interactions.items)
+    return dataclasses.replace(dataset, **words._asdict()) if words else dataset
 
 
 def inter_file(folder: pathlib.Path) -> pathlib.Path:
@@ -55,20 +55,22 @@ def inter_file(folder: pathlib.Path) -> pathlib.Path:
     return found[0]
 
 
-def _titles(path: pathlib.Path, items: IdMap) -> np.ndarray | None:
+def _words(path: pathlib.Path, items: IdMap) -> ItemWords | None:
     if not path.exists():
         return None
     names = columns.split_header(first_line(path), "\t", is_quoted=False)
     item = columns.find(path, names, columns.ALIASES["item"])
     title = columns.find(path, names, TITLES)
-    if item is None or title is None:
+    genres = next((names.index(name) for name in GENRES if name in names), None)
+    if item is None or (title is None and genres is None):
         return None
-    table = TitleTable(
+    table = ItemTable(
         separator="\t",
         num_fields=len(names),
         has_header=True,
         item=item,
         title=title,
         year=columns.find(path, names, ("releaseyear", "year")),
+        genres=genres,
     )
-    return read_titles(path, table, items)
+    return read_words(path, table, items)

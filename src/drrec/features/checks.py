@@ -65,10 +65,10 @@ def check_rows(features: np.ndarray, present: np.ndarray, ids: Sequence[str], wh
         )
     bad = present & ~np.isfinite(features).all(axis=1)
     if bad.any():
+        names = [raw for raw, is_bad in zip(ids, bad, strict=True) if is_bad]
         raise InputError(
             f"Expected finite {what}. Received: NaN or infinity for {bad.sum():,} items "
-            f"({listed([raw for raw, is_bad in zip(ids, bad, strict=True) if is_bad])}). Mark them absent, or extract "
-            "or import them again."
+            f"({listed(names)}). Mark them absent, or extract or import them again."
         )
     if not present.any():
         raise InputError(
