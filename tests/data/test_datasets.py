@@ -1,11 +1,15 @@
 import dataclasses
+import pathlib
 
+import numpy as np
 import pytest
 
 from drrec.data.datasets import DATASETS, load_dataset
 from drrec.data.sources import SOURCES
+from drrec.data.split import SplitConfig, split_interactions
 from drrec.errors import InputError
 
+LFM2K = pathlib.Path(__file__).parents[3] / "shared" / "data" / "lfm2k"
 INTER = "user_id:token\titem_id:token\trating:float\n1\tx\t4\n2\ty\t5\n"
 
 
@@ -75,3 +79,29 @@ def test_loading_opens_no_connection(tmp_path, monkeypatch):
     monkeypatch.setattr("subprocess.run", refuse)
     with pytest.raises(InputError):
         load_dataset("ml-100k", tmp_path)
+
+
+def test_mmrecs_form_loads_with_the_parts_that_its_owner_gave(tmp_path):
+    folder = tmp_path / "artists"
+    folder.mkdir()
+    text = "userID\titemID\trating\tx_label\n7\t10\t1\t0\n2\t9\t1\t1\n7\t9\t1\t2\n2\t10\t1\t0\n"
+    (folder / "artists.inter").write_text(text)
+    dataset = load_dataset(folder)
+    log = dataset.interactions
+    assert log.users.raw[log.user].tolist() == ["2", "2", "7", "7"]
+    assert log.items.raw[log.item].tolist() == ["9", "10", "10", "9"]
+    assert dataset.parts.tolist() == [1, 0, 0, 2]
+    assert log.liked.all()
+
+
+def test_last_fm_listeners_in_mmrecs_form():
+    if not LFM2K.is_dir():
+        pytest.skip(f"there is no {LFM2K}")
+    dataset = load_dataset(LFM2K)
+    log = dataset.interactions
+    assert (dataset.name, len(log), log.num_users, log.num_items) == ("lfm2k", 39187, 1300, 1426)
+    assert np.bincount(dataset.parts).tolist() == [30825, 3332, 5030]
+    assert log.items.raw[1:].tolist() == [str(number) for number in range(1425)]
+    assert log.liked.all()
+    split = split_interactions(log, SplitConfig(strategy="given"), dataset.parts)
+    assert (len(split.train), len(split.test)) == (30825, 5030)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drrec.data.interactions import Interactions
 from drrec.data.lines import first_line
-from drrec.data.rows import IMPLICIT_RATING, RatingTable, read_interactions
+from drrec.data.rows import IMPLICIT_RATING, RatingTable, read_interactions, read_log
 from drrec.errors import InputError
 
 TABLE = RatingTable(separator="\t", num_fields=4, user=0, item=1, rating=2, timestamp=3)
@@ -178,7 +178,7 @@ def test_without_ratings_and_timestamps_rows_are_likes_in_order(read, caplog):
             st.integers(0, 9), st.integers(0, 9), st.integers(1, 10), st.integers(0, 4 * 10**9)
         ),
         min_size=2,
-    ).filter(lambda rows: len({row[0] for row in rows}) > 1)
+    ).filter(lambda rows: len({row[0] for row in rows}) > 1 < len({row[2] for row in rows}))
 )
 def test_reading_what_was_written_is_from_raw(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("rows") / "log"
@@ -194,3 +194,47 @@ def test_first_line_drops_bom_and_line_end(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(InputError, match="an empty file"):
         first_line(tmp_path / "empty")
+
+
+PARTED = RatingTable(separator="\t", num_fields=5, user=0, item=1, rating=2, timestamp=3, part=4)
+
+
+def test_one_rating_for_all_rows_says_no_more_than_none(read):
+    log = read(b"a\tx\t1\t10\nb\ty\t1.0\t20\n")
+    assert log.rating.tolist() == [IMPLICIT_RATING] * 2
+    assert log.liked.all()
+    assert read(b"a\tx\t1\t10\nb\ty\t2\t20\n").rating.tolist() == [1, 2]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 9), st.integers(0, 2)),
+        min_size=2,
+    ).filter(lambda rows: len({row[0] for row in rows}) > 1)
+)
+def test_parts_follow_their_rows_through_sorting_and_repeats(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("rows") / "log"
+    path.write_text(
+        "".join(f"{u}\t{i}\t{n % 7}\t{t}\t{p}\n" for n, (u, i, t, p) in enumerate(rows))
+    )
+    log, parts = read_log(path, PARTED)
+    last = {}  # in time, ties by row
+    for user, item, _, part in sorted(rows, key=lambda row: row[2]):
+        last[str(user), str(item)] = part
+    raw = zip(log.users.raw[log.user].tolist(), log.items.raw[log.item].tolist(), strict=True)
+    assert parts.dtype == np.int8
+    assert parts.tolist() == [last[pair] for pair in raw]
+
+
+@pytest.mark.parametrize("part", ["3", "-1", "0.5", "train", ""])
+def test_a_part_that_is_none_is_refused_by_line(tmp_path, part):
+    path = tmp_path / "log"
+    path.write_text(f"a\tx\t1\t10\t0\nb\ty\t2\t20\t{part}\n")
+    with pytest.raises(InputError, match=r"Expected 0 \(train\), 1 .*Received: .* line 2 of"):
+        read_log(path, PARTED)
+
+
+def test_without_a_column_for_them_there_are_no_parts(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(GOOD)
+    assert read_log(path, TABLE)[1] is None

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drrec.data.interactions import Interactions
-from drrec.data.split import SplitConfig, split_interactions
+from drrec.data.split import Split, SplitConfig, split_interactions
 from drrec.data.strategies import SPLITS
 from drrec.errors import InputError
 
@@ -174,3 +174,38 @@ def test_movielens_100k_has_594_users_to_test(ml_100k):
         10439,
         20381,
     ]
+
+
+def test_a_given_split_is_taken_as_it_is(tiny_interactions, tmp_path):
+    parts = np.random.default_rng(0).integers(0, 3, len(tiny_interactions)).astype(np.int8)
+    config = SplitConfig(strategy="given")
+    split = split_interactions(tiny_interactions, config, parts)
+    assert split.part.tolist() == parts.tolist()
+    for number, part in enumerate((split.train, split.validation, split.test)):
+        assert rows(part) == rows(tiny_interactions.where(parts == number))
+    assert rows(split.final().train) == rows(tiny_interactions.where(parts < 2))
+    split.save(tmp_path / "split.npz")
+    assert Split.load(tmp_path / "split.npz", tiny_interactions).fingerprint == split.fingerprint
+    other = split_interactions(tiny_interactions, config, parts[::-1])
+    assert other.fingerprint != split.fingerprint
+
+
+def test_other_splits_do_not_look_at_parts(tiny_interactions, config):
+    parts = np.zeros(len(tiny_interactions), np.int8)
+    split = split_interactions(tiny_interactions, config, parts)
+    assert split.fingerprint == split_interactions(tiny_interactions, config).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (None, r"for the given split\. Received: one that does not\. Add a column x_label"),
+        ([0, 2], r"Expected a part for each of 4 rows.* Received: 2, of the parts \[0, 2\]"),
+        ([0, 0, 1, 1], r"train and test among them\. Received: 4, of the parts \[0, 1\]"),
+    ],
+)
+def test_a_given_split_without_whole_parts_is_refused(parts, message):
+    log = Interactions.from_raw([1, 1, 2, 2], [1, 2, 1, 2], np.ones(4), np.arange(4))
+    given_parts = None if parts is None else np.array(parts, np.int8)
+    with pytest.raises(InputError, match=message):
+        split_interactions(log, SplitConfig(strategy="given"), given_parts)

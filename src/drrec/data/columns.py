@@ -10,7 +10,7 @@ import numpy as np
 
 from drrec.data.interactions import Dataset
 from drrec.data.lines import first_line
-from drrec.data.rows import RatingTable, read_interactions
+from drrec.data.rows import RatingTable, read_log
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "artistid"),
     "rating": ("rating", "ratings", "score", "stars"),
     "timestamp": ("timestamp", "time", "ts", "unixtime", "unixreviewtime"),
+    "part": ("xlabel",),
 }
 """Names of columns, without case, `_`, `-`, blanks and RecBole's `:type`."""
 
@@ -30,8 +31,9 @@ _SEPARATORS = ",\t;|"
 def load(path: pathlib.Path) -> Dataset:
     """Read a CSV or TSV file with a header; other columns than the ratings' are left alone.
 
-    A log without ratings is implicit: each row counts as `IMPLICIT_RATING`. Without timestamps
-    the order of the rows is the order in time.
+    A log without ratings, or with the same one throughout, is implicit: each row counts as
+    `IMPLICIT_RATING`. Without timestamps the order of the rows is the order in time. A column
+    `x_label` (MMRec: 0 train, 1 validation, 2 test) gives the parts of the split `given`.
 
     Raises:
         InputError: there is no column for users or for items, or a row is bad.
@@ -40,8 +42,9 @@ def load(path: pathlib.Path) -> Dataset:
     is_tabbed = path.suffix.lower() in (".tsv", ".inter")
     separator = "\t" if is_tabbed else max(_SEPARATORS, key=header.count)
     table = rating_table(path, header, separator, is_quoted=path.suffix.lower() != ".inter")
-    interactions = read_interactions(path, table)
-    return Dataset(path.stem, interactions, np.full(interactions.num_items, "", dtype="<U1"))
+    interactions, parts = read_log(path, table)
+    titles = np.full(interactions.num_items, "", dtype="<U1")
+    return Dataset(path.stem, interactions, titles, parts=parts)
 
 
 def rating_table(
@@ -69,6 +72,7 @@ def rating_table(
         item=item,
         rating=found["rating"],
         timestamp=found["timestamp"],
+        part=found["part"],
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IMPLICIT_RATING = 5.0
-"""What a row without a rating column counts as: chosen, hence the largest reward, (5 − 3) / 2."""
+"""What a row without a rating of its own counts as: chosen, hence the top reward, (5 − 3) / 2."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,16 +34,26 @@ class RatingTable(lines.Table):
     """None where every row counts as `IMPLICIT_RATING`."""
     timestamp: int | None = None
     """None where the order of the rows is the order in time."""
+    part: int | None = None
+    """None where the rows have not been divided into train, validation and test."""
 
     @property
     def columns(self) -> dict[str, int]:
         """The columns that there are, by name."""
-        names = ("user", "item", "rating", "timestamp")
+        names = ("user", "item", "rating", "timestamp", "part")
         return {name: index for name in names if (index := getattr(self, name)) is not None}
 
 
 def read_interactions(path: pathlib.Path, table: RatingTable) -> Interactions:
+    """Read and check all ratings of a file: see `read_log`."""
+    return read_log(path, table)[0]
+
+
+def read_log(path: pathlib.Path, table: RatingTable) -> tuple[Interactions, np.ndarray | None]:
     """Read and check all ratings of a file: UTF-8 with or without BOM, or Latin-1.
+
+    Returns:
+        The ratings, and [R] int8 their parts of the `given` split, None without such a column.
 
     Raises:
         InputError: the file is missing, empty or cut, or a row is no rating (the message says
@@ -51,7 +61,7 @@ def read_interactions(path: pathlib.Path, table: RatingTable) -> Interactions:
     """
     for encoding in lines.ENCODINGS:
         try:
-            interactions = _read(path, table, encoding)
+            interactions, parts = _read(path, table, encoding)
         except UnicodeDecodeError:
             continue
         except OSError as error:
@@ -61,11 +71,13 @@ def read_interactions(path: pathlib.Path, table: RatingTable) -> Interactions:
                 f"Expected at least two users in {path}. Received: one. "
                 "A recommender learns from how people differ: add ratings of others."
             )
-        return interactions
+        return interactions, parts
     raise AssertionError  # Latin-1 decodes every byte
 
 
-def _read(path: pathlib.Path, table: RatingTable, encoding: str) -> Interactions:
+def _read(
+    path: pathlib.Path, table: RatingTable, encoding: str
+) -> tuple[Interactions, np.ndarray | None]:
     try:
         frame = _parse(path, table, encoding)
     except UnicodeDecodeError:
@@ -74,12 +86,8 @@ def _read(path: pathlib.Path, table: RatingTable, encoding: str) -> Interactions
         raise _first_fault(path, table, encoding, str(error)) from error
     if frame.empty:
         raise lines.no_rows(path)
-    rating = np.full(len(frame), IMPLICIT_RATING)
+    rating = _ratings(path, frame)
     timestamp = np.arange(len(frame), dtype=np.float64)
-    if table.rating is not None:
-        rating = frame["rating"].to_numpy(np.float64)
-    else:
-        logger.warning("%s has no ratings: each row counts as %g", path, IMPLICIT_RATING)
     if table.timestamp is not None:
         timestamp = frame["timestamp"].to_numpy(np.float64)
     else:
@@ -88,12 +96,27 @@ def _read(path: pathlib.Path, table: RatingTable, encoding: str) -> Interactions
         raise _first_fault(path, table, encoding, "fields that run together")
     if table.timestamp == table.num_fields - 1:
         _check_end(path, timestamp)
+    if table.part is not None and not frame["part"].isin((0, 1, 2)).all():
+        raise _first_fault(path, table, encoding, "other parts than 0, 1 and 2")
     try:
-        return Interactions.from_raw(
+        interactions, rows = Interactions.with_source_rows(
             frame["user"].to_numpy(), frame["item"].to_numpy(), rating, timestamp
         )
     except InputError as error:
         raise _first_fault(path, table, encoding, str(error)) from error
+    return interactions, None if table.part is None else frame["part"].to_numpy(np.int8)[rows]
+
+
+def _ratings(path: pathlib.Path, frame: pd.DataFrame) -> np.ndarray:
+    if "rating" in frame:
+        rating = frame["rating"].to_numpy(np.float64)
+        if len(np.unique(rating)) > 1 or not np.isfinite(rating).all():
+            return rating
+        found = f"the rating {rating[0]:g} throughout"
+    else:
+        found = "no ratings"
+    logger.warning("%s has %s: each row counts as %g", path, found, IMPLICIT_RATING)
+    return np.full(len(frame), IMPLICIT_RATING)
 
 
 def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFrame:
@@ -105,7 +128,7 @@ def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFram
     ]
     for name, index in table.columns.items():
         names[index * step] = name
-    numbers = [name for name in ("rating", "timestamp") if name in table.columns]
+    numbers = [name for name in ("rating", "timestamp", "part") if name in table.columns]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is too long
         return pd.read_csv(
@@ -129,7 +152,8 @@ def _first_fault(path: pathlib.Path, table: RatingTable, encoding: str, reason: 
     absent = {"rating": "5", "timestamp": "0"}
     for line, fields in lines.numbered(path, table, encoding):
         row = absent | {name: fields[index] for name, index in table.columns.items()}
-        if fault := checks.row_fault(**row):
+        part = row.pop("part", "0")
+        if fault := checks.row_fault(**row) or checks.part_fault(part):
             return InputError(f"{fault} in line {line} of {path}. Mend or remove that line.")
     return InputError(
         f"Expected rows of ratings in {path}. Received: {checks.short(reason)}. Get the file again."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.data.checks import nearest
-from drrec.data.strategies import SPLITS, TEST, TRAIN, VALIDATION
+from drrec.data.strategies import GIVEN, SPLITS, TEST, TRAIN, VALIDATION, given
 from drrec.errors import InputError
 from drrec.files import replaced
 
@@ -32,7 +32,7 @@ class SplitConfig:
     """How ratings are divided."""
 
     strategy: str = "temporal"
-    """temporal, leave_one_out, global_time, user (cold users) or random."""
+    """temporal, leave_one_out, global_time, user (cold users), random; or given, with the data."""
     validation_share: float = 0.1
     """Share of the ratings (of the users in `user`) that validate, in [0, 1)."""
     test_share: float = 0.2
@@ -46,10 +46,11 @@ class SplitConfig:
         Raises:
             InputError: the strategy is unknown, or the shares leave nothing to train on.
         """
-        if self.strategy not in SPLITS:
+        known = (*SPLITS, GIVEN)
+        if self.strategy not in known:
             raise InputError(
                 f"Expected a known split. Received: {self.strategy!r}. "
-                f"{nearest(self.strategy, SPLITS)}"
+                f"{nearest(self.strategy, known)}"
             )
         shares = self.validation_share + self.test_share
         if not (self.validation_share >= 0 and self.test_share > 0 and shares < 1):
@@ -135,15 +136,28 @@ class Split:
         }
 
 
-def split_interactions(interactions: Interactions, config: SplitConfig | None = None) -> Split:
+def split_interactions(
+    interactions: Interactions,
+    config: SplitConfig | None = None,
+    parts: np.ndarray | None = None,
+) -> Split:
     """Divide ratings by the strategy of `config` (default: `temporal`, 70/10/20).
 
     Users too short for a strategy stay in train entirely.
 
+    Args:
+        interactions: what to divide.
+        config: the strategy, its shares and its seed.
+        parts: [R] int8 that the strategy `given` takes as they are; no other looks at them.
+
     Raises:
-        InputError: no user is long enough, so that a part would be empty.
+        InputError: no user is long enough, so that a part would be empty; or the strategy is
+            `given`, and there are no parts, or one of them is empty.
     """
     config = config or SplitConfig()
+    if config.strategy == GIVEN:
+        part = given(interactions, parts)
+        return _divided(interactions, part, config, interactions.fingerprint, is_final=False)
     part = SPLITS[config.strategy](
         interactions, config.validation_share, config.test_share, config.seed
     )

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drrec.data.interactions import Interactions
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+
+GIVEN = "given"
+"""Not drawn: the data set's owner has divided it (`Dataset.parts`)."""
 
 
 def temporal(
@@ -103,6 +108,30 @@ SPLITS: dict[str, Callable[[Interactions, float, float, int], np.ndarray]] = {
     "user": user,
     "random": random,
 }
+
+
+def given(interactions: Interactions, parts: np.ndarray | None) -> np.ndarray:
+    """The parts that a data set's owner gave.
+
+    Returns:
+        [R] int8.
+
+    Raises:
+        InputError: there are none, or no train or no test among them.
+    """
+    if parts is None:
+        raise InputError(
+            f"Expected a data set that says of each row which part it is in, for the {GIVEN} "
+            "split. Received: one that does not. Add a column x_label (0 train, 1 validation, "
+            f"2 test), or choose another split: {', '.join(SPLITS)}."
+        )
+    if parts.shape != interactions.rating.shape or not np.isin((TRAIN, TEST), parts).all():
+        raise InputError(
+            f"Expected a part for each of {len(interactions)} rows, train and test among them. "
+            f"Received: {len(parts)}, of the parts {np.unique(parts).tolist()}. "
+            "Mend the column x_label (0 train, 1 validation, 2 test)."
+        )
+    return parts.astype(np.int8)
 
 
 def _tails(
