@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
+from drrec.envs.base import LoggedState, Outcome, SessionEnvironment, mark
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -15,30 +16,8 @@ if TYPE_CHECKING:
     from drrec.envs.sessions import Sessions
 
 
-class LoggedState(NamedTuple):
-    """N sessions under way."""
-
-    user: tf.Tensor  # [N] int32
-    step: tf.Tensor  # [N] int32, how many items were shown
-    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
-    shown: tf.Tensor  # [N, T] int32 item ids, 0 where nothing was shown yet
-
-
-class Outcome(NamedTuple):
-    """What showing one item to each of N users led to, before any session starts anew."""
-
-    reward: tf.Tensor  # [N] float32
-    next_history: tf.Tensor  # [N, L] int32
-    next_shown: tf.Tensor  # [N, T] int32
-    terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
-    done: tf.Tensor  # [N] bool: the session is over, by its end or by its time limit
-
-
-class LoggedEnvironment:
-    """Sessions over a log of ratings: reward (rating − 3) / 2; a liked item enters the history.
-
-    An item is shown once a session. Pure: every method maps states to states.
-    """
+class LoggedEnvironment(SessionEnvironment):
+    """Sessions over a log of ratings: reward (rating − 3) / 2."""
 
     def __init__(
         self,
@@ -57,11 +36,7 @@ class LoggedEnvironment:
         """
         if (config.unlogged == "model") != (predicted is not None):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
-        self.config = config
-        self.num_items = train.num_items
-        self.state_size = sessions.history.shape[1]
-        self._players = tf.constant(sessions.players)  # [V]
-        self._history = tf.constant(sessions.history)  # [U, L]
+        super().__init__(config, train.num_items, sessions.players, sessions.history)
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
         order = np.lexsort((train.item, train.user))
         self._offsets = tf.constant(train.offsets.astype(np.int32))  # [U + 1]
@@ -76,26 +51,13 @@ class LoggedEnvironment:
         counts = tf.math.bincount(logged, minlength=self.num_items, dtype=tf.float32)
         return tf.linalg.matvec(vectors, counts / tf.reduce_sum(counts), transpose_a=True)
 
-    def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
-        """[count] int32 users to play, uniform over those whose log has enough to show."""
-        drawn = tf.random.stateless_uniform([count], seed, 0, len(self._players), tf.int32)
-        return tf.gather(self._players, drawn)
-
-    def start(self, user: tf.Tensor) -> LoggedState:
-        """Fresh sessions of users [N] int32."""
-        shown = tf.fill([tf.shape(user)[0], self.config.episode_length], PADDING)
-        return LoggedState(user, tf.zeros_like(user), tf.gather(self._history, user), shown)
-
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
-        shape = [tf.shape(user)[0], self.num_items]
+        not_shown = super().available(user, shown)
         if self.config.unlogged == "never":
             logged = tf.gather(self._candidates, user)  # [B, C]
-            allowed = _mark(tf.zeros(shape, tf.bool), logged, True)
-        else:
-            opening = tf.gather(self._history, user)  # [B, L]
-            allowed = _mark(tf.ones(shape, tf.bool), opening, False)
-        return _mark(allowed, shown, False) & (tf.range(self.num_items) != PADDING)
+            return not_shown & mark(tf.zeros_like(not_shown), logged, True)
+        return mark(not_shown, tf.gather(self._history, user), False)
 
     def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B] int32: the available item that `scores [B, I]` puts first."""
@@ -106,38 +68,17 @@ class LoggedEnvironment:
             theirs = tf.where(_left(logged, shown), theirs, -float("inf"))
             place = tf.argmax(theirs, axis=1, output_type=tf.int32)
             return tf.gather(logged, place, batch_dims=1)
-        scores = tf.where(self.available(user, shown), scores, -float("inf"))
-        return tf.argmax(scores, axis=1, output_type=tf.int32)
+        return super().choose(scores, user, shown)
 
-    def _is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+    def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[N] bool: nothing is available."""
         if self.config.unlogged == "never":
             return ~tf.reduce_any(_left(tf.gather(self._candidates, user), shown), axis=1)
-        return ~tf.reduce_any(self.available(user, shown), axis=1)
+        return super().is_over(user, shown)
 
-    def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
-        """Show `item [N]`, which must be available, to each user."""
-        reward = self.reward(state.user, item)
-        liked = reward > 0
-        moved = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
-        history = tf.where(liked[:, None], moved, state.history)  # [N, L]
-        now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
-        shown = tf.where(now, item[:, None], state.shown)
-        terminal = self._is_over(state.user, shown)
-        step = state.step + 1
-        done = terminal | (step >= self.config.episode_length)
-        outcome = Outcome(reward, history, shown, terminal, done)
-        return LoggedState(state.user, step, history, shown), outcome
-
-    def restart(self, state: LoggedState, done: tf.Tensor, user: tf.Tensor) -> LoggedState:
-        """Start a session of `user [N]` wherever `done [N]`."""
-        fresh = self.start(user)
-        return LoggedState(
-            *(
-                tf.where(done if new.shape.rank == 1 else done[:, None], new, old)
-                for new, old in zip(fresh, state, strict=True)
-            )
-        )
+    def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
+        """[N] what `item [N]` pays now: in a log, what it always does."""
+        return self.reward(state.user, item)
 
     def reward(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         """[N] what `item [N]` pays users [N]: by their logged rating, else `config.unlogged`."""
@@ -159,14 +100,10 @@ class LoggedEnvironment:
         return (tf.clip_by_value(mean + dot, 1, 5) - 3) / 2
 
 
-def _mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
-    """Set `marks [N, I]` to `value` at `items [N, C]`."""
-    rows = tf.broadcast_to(tf.range(tf.shape(items)[0])[:, None], tf.shape(items))
-    where = tf.stack([rows, items], axis=2)  # [N, C, 2]
-    return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))
-
-
 def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
     """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
     was_shown = tf.reduce_any(items[:, :, None] == shown[:, None, :], axis=2)
     return (items != PADDING) & ~was_shown
+
+
+__all__ = ["LoggedEnvironment", "LoggedState", "Outcome"]

@@ -1,0 +1,141 @@
+"""A made-up world of films and users whose pleasure is known: what lies behind `demo`.
+
+A film has a kind, traits in [−1, 1] and a quality, and pleases a user by
+
+    appeal(u, i) = taste(u, kind_i) + Σ_t weight(u, t) trait(i, t) + quality_i
+
+A film shown bores: what comes among the next `window` shown pleases less by `boredom[k, j]`, k
+being the kind that was shown and j the kind that is. Loud kinds please more at once and tire for
+all kinds, by more in the end than they please: who looks ahead shows fewer of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from drrec.errors import InputError
+from drrec.files import read_arrays, replaced
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from drrec.data.interactions import IdMap
+
+KINDS = ("storm", "chase", "romance", "comedy", "mystery")
+IS_LOUD = np.array([True, True, False, False, False])
+TRAITS = ("brightness", "pace", "depth")
+WINDOW = 2
+LEVEL = 0.35
+"""The mean appeal of a quiet film."""
+LOUDNESS = 0.25
+"""What a loud kind pleases more."""
+TIRING = 0.33
+"""What a loud film takes from each of the next films."""
+SAMENESS = 0.2
+"""What any film takes, beside that, from each of the next that is of its own kind."""
+FONDNESS = 0.28
+"""Standard deviation of a taste for a kind."""
+PREFERENCE = 0.2
+"""Standard deviation of the weight of a trait."""
+
+
+class Truth(NamedTuple):
+    """What items please and how they bore, by the dense ids of a data set."""
+
+    appeal: np.ndarray  # [U, I] float32, row 0 of the items 0
+    kind: np.ndarray  # [I] int32 in 0 … K − 1; of padding K, which bores nobody
+    boredom: np.ndarray  # [K + 1, K + 1] float32: a shown film's kind, the next one's kind
+    window: int  # W, for how many films one bores
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class World:
+    """Everything that is hidden: I' films, U' users, K kinds, T traits, in the order of raw ids."""
+
+    items: np.ndarray  # [I'] str, raw ids
+    users: np.ndarray  # [U'] str, raw ids
+    kind: np.ndarray  # [I'] int64
+    trait: np.ndarray  # [I', T] in [−1, 1]
+    quality: np.ndarray  # [I']
+    taste: np.ndarray  # [U', K], as it is when the log ends
+    weight: np.ndarray  # [U', T]
+    boredom: np.ndarray  # [K, K]
+    window: np.ndarray  # [] int
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, num_items: int, num_users: int) -> Self:
+        """A world of its own for each state of `rng`."""
+        num_kinds, num_traits = len(KINDS), len(TRAITS)
+        boredom = np.where(IS_LOUD, TIRING, 0.0)[:, None] + SAMENESS * np.eye(num_kinds)
+        level = LEVEL + LOUDNESS * IS_LOUD
+        return cls(
+            items=_numbered("f", num_items),
+            users=_numbered("u", num_users),
+            kind=rng.permutation(np.arange(num_items) % num_kinds),
+            trait=rng.uniform(-1, 1, (num_items, num_traits)),
+            quality=rng.normal(0, 0.1, num_items),
+            taste=level + rng.normal(0, FONDNESS, (num_users, num_kinds)),
+            weight=rng.normal(0, PREFERENCE, (num_users, num_traits)),
+            boredom=boredom,
+            window=np.array(WINDOW),
+        )
+
+    def appeal(self) -> np.ndarray:
+        """[U', I'] float64, before any boredom."""
+        liked = np.einsum("ut,it->ui", self.weight, self.trait)
+        return self.taste[:, self.kind] + liked + self.quality
+
+    def truth(self, users: IdMap, items: IdMap) -> Truth:
+        """The world by the dense ids of a data set, which may lack some of it.
+
+        Raises:
+            InputError: the data set has a user or an item that the world does not know.
+        """
+        user = _rows(self.users, users.raw, users.kind)
+        item = _rows(self.items, items.raw[1:], items.kind)
+        num_kinds = len(self.boredom)
+        appeal = np.zeros((len(user), len(item) + 1), np.float32)
+        appeal[:, 1:] = self.appeal()[np.ix_(user, item)]
+        kind = np.full(len(item) + 1, num_kinds, np.int32)
+        kind[PADDING + 1 :] = self.kind[item]
+        boredom = np.zeros((num_kinds + 1, num_kinds + 1), np.float32)
+        boredom[:num_kinds, :num_kinds] = self.boredom
+        return Truth(appeal, kind, boredom, int(self.window))
+
+    def save(self, path: pathlib.Path) -> None:
+        """Write one `.npz`, whole or not at all."""
+        with replaced(path) as side, side.open("wb") as file:
+            np.savez(file, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: no such file, or a broken one.
+        """
+        mend = "Remove its folder and run `python run.py data demo`."
+        arrays = read_arrays(path, "a world", mend)
+        if arrays.keys() != {field.name for field in dataclasses.fields(cls)}:
+            raise InputError(f"Expected a world in {path}. Received: {sorted(arrays)}. {mend}")
+        return cls(**arrays)
+
+
+def _numbered(letter: str, count: int) -> np.ndarray:
+    return np.array([f"{letter}{number:0{len(str(count))}}" for number in range(1, count + 1)])
+
+
+def _rows(known: np.ndarray, raw: np.ndarray, kind: str) -> np.ndarray:
+    """Where each of `raw` stands in `known`, which is sorted."""
+    rows = np.minimum(np.searchsorted(known, raw), len(known) - 1)
+    strange = raw[known[rows] != raw]
+    if len(strange):
+        raise InputError(
+            f"Expected a world that knows every {kind} of the log. Received: one without "
+            f"{strange[0]!r}. The world and the log must be made together."
+        )
+    return rows

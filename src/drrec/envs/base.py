@@ -1,0 +1,121 @@
+"""Sessions of N users side by side, as tensors: what every environment of them shares."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, NamedTuple
+
+import tensorflow as tf
+
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from drrec.envs.config import LoggedConfig
+
+
+class LoggedState(NamedTuple):
+    """N sessions under way."""
+
+    user: tf.Tensor  # [N] int32
+    step: tf.Tensor  # [N] int32, how many items were shown
+    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
+    shown: tf.Tensor  # [N, T] int32 item ids, 0 where nothing was shown yet
+
+
+class Outcome(NamedTuple):
+    """What showing one item to each of N users led to, before any session starts anew."""
+
+    reward: tf.Tensor  # [N] float32
+    next_history: tf.Tensor  # [N, L] int32
+    next_shown: tf.Tensor  # [N, T] int32
+    terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
+    done: tf.Tensor  # [N] bool: the session is over, by its end or by its time limit
+
+
+class SessionEnvironment(abc.ABC):
+    """Shows one item at a time to N users; a liked item enters the history.
+
+    An item is shown once a session. Pure: every method maps states to states.
+    """
+
+    def __init__(
+        self, config: LoggedConfig, num_items: int, players: np.ndarray, history: np.ndarray
+    ) -> None:
+        """Put the tables on the device.
+
+        Args:
+            config: how long sessions are.
+            num_items: I.
+            players: [V] int32 the users to play.
+            history: [U, L] int32 how each user's session opens.
+        """
+        self.config = config
+        self.num_items = num_items
+        self.state_size = history.shape[1]
+        self._players = tf.constant(players)  # [V]
+        self._history = tf.constant(history)  # [U, L]
+
+    @abc.abstractmethod
+    def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
+        """[D] the mean of item vectors [I, D] over what sessions may show."""
+
+    @abc.abstractmethod
+    def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
+        """[N] float32 the reward for showing `item [N]` now."""
+
+    def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
+        everything = tf.ones([tf.shape(user)[0], self.num_items], tf.bool)
+        return mark(everything, shown, False) & (tf.range(self.num_items) != PADDING)
+
+    def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B] int32: the available item that `scores [B, I]` puts first."""
+        scores = tf.where(self.available(user, shown), scores, -float("inf"))
+        return tf.argmax(scores, axis=1, output_type=tf.int32)
+
+    def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[N] bool: nothing is available."""
+        return ~tf.reduce_any(self.available(user, shown), axis=1)
+
+    def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
+        """[count] int32 users to play, uniform over those whose log has enough to show."""
+        drawn = tf.random.stateless_uniform([count], seed, 0, len(self._players), tf.int32)
+        return tf.gather(self._players, drawn)
+
+    def start(self, user: tf.Tensor) -> LoggedState:
+        """Fresh sessions of users [N] int32."""
+        shown = tf.fill([tf.shape(user)[0], self.config.episode_length], PADDING)
+        return LoggedState(user, tf.zeros_like(user), tf.gather(self._history, user), shown)
+
+    def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
+        """Show `item [N]`, which must be available, to each user."""
+        reward = self.paid(state, item)
+        liked = reward > 0
+        moved = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
+        history = tf.where(liked[:, None], moved, state.history)  # [N, L]
+        now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
+        shown = tf.where(now, item[:, None], state.shown)
+        terminal = self.is_over(state.user, shown)
+        step = state.step + 1
+        done = terminal | (step >= self.config.episode_length)
+        outcome = Outcome(reward, history, shown, terminal, done)
+        return LoggedState(state.user, step, history, shown), outcome
+
+    def restart(self, state: LoggedState, done: tf.Tensor, user: tf.Tensor) -> LoggedState:
+        """Start a session of `user [N]` wherever `done [N]`."""
+        fresh = self.start(user)
+        return LoggedState(
+            *(
+                tf.where(done if new.shape.rank == 1 else done[:, None], new, old)
+                for new, old in zip(fresh, state, strict=True)
+            )
+        )
+
+
+def mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
+    """Set `marks [N, I]` to `value` at `items [N, C]`."""
+    rows = tf.broadcast_to(tf.range(tf.shape(items)[0])[:, None], tf.shape(items))
+    where = tf.stack([rows, items], axis=2)  # [N, C, 2]
+    return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))

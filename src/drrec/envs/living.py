@@ -1,0 +1,54 @@
+"""Living sessions: users of a made-up world, who please and tire as the world has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from drrec.envs.base import LoggedState, SessionEnvironment
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.data.world import Truth
+    from drrec.envs.config import LoggedConfig
+
+
+class LivingEnvironment(SessionEnvironment):
+    """Any item of the catalogue may be shown; it pays its appeal less what was shown takes from it.
+
+    Sessions open with what each user liked last in the log; nobody comes bored.
+    """
+
+    def __init__(self, config: LoggedConfig, train: Interactions, truth: Truth) -> None:
+        """Put the tables on the device.
+
+        Args:
+            config: how long sessions and histories are.
+            train: the ratings that sessions open from; all users play.
+            truth: what items really please, by the dense ids of `train`.
+        """
+        players = np.arange(train.num_users, dtype=np.int32)
+        super().__init__(config, train.num_items, players, train.liked_histories(config.state_size))
+        self._appeal = tf.constant(truth.appeal)  # [U, I]
+        self._kind = tf.constant(truth.kind)  # [I]
+        self._boredom = tf.constant(truth.boredom)  # [K + 1, K + 1]
+        self._window = truth.window
+
+    def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
+        """[D] the mean of item vectors [I, D] over the catalogue."""
+        return tf.reduce_mean(vectors[1:], axis=0)
+
+    def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
+        """[N] appeal less boredom; not clipped."""
+        reward = tf.gather_nd(self._appeal, tf.stack([state.user, item], axis=1))  # [N]
+        kind = tf.gather(self._kind, item)
+        for back in range(1, self._window + 1):
+            place = state.step - back
+            earlier = tf.gather(state.shown, tf.maximum(place, 0), batch_dims=1)  # [N]
+            earlier = tf.where(place < 0, PADDING, earlier)
+            pair = tf.stack([tf.gather(self._kind, earlier), kind], axis=1)
+            reward -= tf.gather_nd(self._boredom, pair)
+        return reward
