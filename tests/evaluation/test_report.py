@@ -40,6 +40,16 @@ def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
         assert {*TABLE_METRICS[protocol], PRIMARY_METRICS[protocol]} <= set(metrics)
 
 
+def test_the_chance_level_is_told_where_it_is_known() -> None:
+    level = PerUser(np.arange(60), {m: np.linspace(0, 0.5, 60) for m in PROTOCOL_METRICS["rated"]})
+    plain = results()
+    assert "random order" not in table(summarised([plain]), "rated")
+    content = summarised([dataclasses.replace(plain, chance={"rated": level})])
+    assert content["chance"]["rated"]["ndcg@5"] == pytest.approx(0.25)
+    told = "A random order is expected to reach precision@5 .250, ndcg@5 .250, precision@10 .250"
+    assert told in table(content, "rated")
+
+
 def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
     content = summarised([results(seed=7)], agents=["ddpg"])
     assert (content["dataset"], content["split"], content["seed"]) == ("ml-100k", "temporal", 7)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from drrec.errors import InputError
+from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from drrec.data.interactions import Interactions
     from drrec.types import Recommender
 
 MAX_SCORES = 2**23
@@ -45,6 +47,18 @@ def collected(users: np.ndarray, parts: list[dict[str, np.ndarray]]) -> PerUser:
     return PerUser(
         users, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     )
+
+
+def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
+    """[B, I] bool: every item, without those that the user has in `train` if `mask_seen`."""
+    is_candidate = np.ones((len(users), train.num_items), bool)
+    is_candidate[:, PADDING] = False
+    if mask_seen:
+        counts = train.counts()[users]
+        row = np.repeat(np.arange(len(users)), counts)
+        first = np.repeat(train.offsets[users] - counts.cumsum() + counts, counts)
+        is_candidate[row, train.item[first + np.arange(len(row))]] = False
+    return is_candidate
 
 
 def candidate_scores(

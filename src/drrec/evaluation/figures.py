@@ -44,6 +44,10 @@ def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.Pat
         left = np.arange(len(columns)) - 0.4 + width * (index + 0.5)
         whiskers = np.maximum([mean - low, high - mean], 0)
         axes.errorbar(left, mean, whiskers, fmt="o", markersize=5, label=name, capsize=2)
+    if level := content.get("chance", {}).get(protocol):
+        middle = np.arange(len(columns))
+        heights = [level[metric] for metric in columns]
+        axes.hlines(heights, middle - 0.45, middle + 0.45, "gray", "dashed", label="random order")
     axes.set_xticks(np.arange(len(columns)), columns)
     axes.set_title(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
     figure.legend(loc="outside lower center", ncols=min(4, len(methods)))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.candidates import PerUser, batches, candidate_scores, catalogue, collected
 from drrec.evaluation.metrics import measured
-from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -56,7 +55,8 @@ def full(
     parts = []
     for batch in batches(test.user, test.num_items):
         target = test.item[test.offsets[batch]]
-        is_candidate = _is_candidate(train, batch, target, mask_seen)
+        is_candidate = catalogue(train, batch, mask_seen=mask_seen)
+        is_candidate[np.arange(len(batch)), target] = True
         scores = candidate_scores(recommender, batch, histories[batch], None, is_candidate)
         place = places(scores, target, luck[batch])
         hits = place[:, None] == np.arange(max(CUTS))  # [B, K]
@@ -81,17 +81,3 @@ def places(scores: np.ndarray, target: np.ndarray, luck: np.ndarray) -> np.ndarr
     own = np.take_along_axis(scores, target[:, None].astype(np.intp), axis=1)  # [B, 1]
     num_equal = (scores == own).sum(axis=1)  # the target itself included
     return (scores > own).sum(axis=1) + np.floor(luck * num_equal).astype(np.int64)
-
-
-def _is_candidate(
-    train: Interactions, users: np.ndarray, target: np.ndarray, mask_seen: bool
-) -> np.ndarray:
-    is_candidate = np.ones((len(users), train.num_items), bool)  # [B, I]
-    is_candidate[:, PADDING] = False
-    if mask_seen:
-        counts = train.counts()[users]
-        row = np.repeat(np.arange(len(users)), counts)
-        first = np.repeat(train.offsets[users] - counts.cumsum() + counts, counts)
-        is_candidate[row, train.item[first + np.arange(len(row))]] = False
-    is_candidate[np.arange(len(users)), target] = True
-    return is_candidate

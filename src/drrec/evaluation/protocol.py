@@ -6,23 +6,48 @@ from typing import TYPE_CHECKING
 
 from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.full import FULL_METRICS, full
+from drrec.evaluation.ranked import RANKED_METRICS, cold_items, ranked
 from drrec.evaluation.rated import RATED_METRICS, rated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROTOCOLS: dict[str, Callable[..., PerUser]] = {"rated": rated, "full": full}
-"""`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name."""
+PROTOCOLS: dict[str, Callable[..., PerUser]] = {
+    "rated": rated,
+    "full": full,
+    "ranked": ranked,
+    "cold_items": cold_items,
+    "cold_users": rated,
+}
+"""`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name.
 
-PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {"rated": RATED_METRICS, "full": FULL_METRICS}
+`cold_items` takes `candidates`, too. Both cold ones are handed their logs of `data.cold.ColdSplit`.
+"""
+
+PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
+    "rated": RATED_METRICS,
+    "full": FULL_METRICS,
+    "ranked": RANKED_METRICS,
+    "cold_items": RANKED_METRICS,
+    "cold_users": RATED_METRICS,
+}
 """What each protocol measures."""
 
-PRIMARY_METRICS: dict[str, str] = {"rated": "ndcg@5", "full": "ndcg@10"}
+PRIMARY_METRICS: dict[str, str] = {
+    "rated": "ndcg@5",
+    "full": "ndcg@10",
+    "ranked": "ndcg@10",
+    "cold_items": "ndcg@10",
+    "cold_users": "ndcg@10",
+}
 """By which metric the best baseline is chosen."""
 
 TABLE_METRICS: dict[str, tuple[str, ...]] = {
     "rated": RATED_METRICS,
     "full": ("hr@10", "ndcg@10", "mrr@10"),
+    "ranked": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
+    "cold_items": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
+    "cold_users": RATED_METRICS,
 }
 """The columns of each protocol's table; `metrics.json` has all."""
 
@@ -32,6 +57,8 @@ __all__ = [
     "PROTOCOL_METRICS",
     "TABLE_METRICS",
     "PerUser",
+    "cold_items",
     "full",
+    "ranked",
     "rated",
 ]

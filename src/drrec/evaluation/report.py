@@ -102,6 +102,9 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
     yield f"{source}, {num_users} users, {named}."
     deviation = " ± standard deviation over seeds" if len(seeds) > 1 else ""
     yield f"Mean{deviation} [95 % bootstrap interval over users]; the best mean is bold."
+    if level := content.get("chance", {}).get(protocol):
+        shares = ", ".join(f"{metric} {short(level[metric])}" for metric in columns)
+        yield f"A random order is expected to reach {shares}."
     for name, cells in methods.items():
         tested = {metric: cells[metric] for metric in columns if "p_value" in cells[metric]}
         if tested:

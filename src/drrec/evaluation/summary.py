@@ -29,6 +29,8 @@ class Results:
     protocols: dict[str, dict[str, PerUser]]
     splits: dict[str, str] = dataclasses.field(default_factory=dict)
     """Protocols that ran on another split than `split`, with its name."""
+    chance: dict[str, PerUser] = dataclasses.field(default_factory=dict)
+    """What a random order is expected to reach, for protocols where that is known."""
 
 
 def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> dict[str, Any]:
@@ -42,9 +44,10 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         agents: the methods that are tested against the best of the others.
 
     Returns:
-        `{"dataset", "split", "seed", "seeds", "splits": {protocol: name}, "protocols": {protocol:
-        {method: {metric: cell}}}}`, a cell being `{"mean", "low", "high", "num_users"}`, with
-        `std` where there are several seeds, and `p_value` and `versus` for an agent.
+        `{"dataset", "split", "seed", "seeds", "splits": {protocol: name}, "chance": {protocol:
+        {metric: mean}}, "protocols": {protocol: {method: {metric: cell}}}}`, a cell being `{"mean",
+        "low", "high", "num_users"}`, with `std` where there are several seeds, and `p_value` and
+        `versus` for an agent.
 
     Raises:
         ValueError: the results do not belong together.
@@ -65,6 +68,10 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         "seed": first.seed,
         "seeds": [each.seed for each in results],
         "splits": {protocol: first.splits.get(protocol, first.split) for protocol in protocols},
+        "chance": {
+            protocol: {name: float(np.mean(each)) for name, each in level.metrics.items()}
+            for protocol, level in first.chance.items()
+        },
         "protocols": protocols,
     }
 
