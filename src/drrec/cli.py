@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 HERE = pathlib.Path()
 _DATA = pathlib.Path("data")
 
-Name = Literal["ml-100k", "ml-1m", "ml-20m", "ml-25m", "ml-latest-small"]
+Name = Literal["ml-100k", "ml-1m", "ml-20m", "ml-25m", "ml-latest-small", "demo"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """Fetch a data set into data/, checked against its SHA-256."""
+    """Fetch a data set into data/, checked against its SHA-256; `demo` is made."""
 
     name: tyro.conf.Positional[Name]
     """Which."""
@@ -110,12 +110,13 @@ def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
     from drrec import experiment
-    from drrec.data.sources import SOURCES, fetch
+    from drrec.data.datasets import DATASETS
+    from drrec.data.sources import fetch
     from drrec.runs import Run
 
     resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
     config = resumed.config() if resumed else arguments.train
-    if config.dataset in SOURCES:
+    if config.dataset in DATASETS:
         fetch(config.dataset, _DATA)
     judged = experiment.Judged.load(config, _DATA)
     run = resumed or Run.create(HERE, arguments.name, config)

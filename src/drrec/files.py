@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -36,6 +37,22 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         side.replace(target)
     finally:
         side.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Give a side folder to fill; it becomes `folder`, a new one, only if the body succeeds."""
+    target = pathlib.Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    side = pathlib.Path(
+        tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    )
+    try:
+        yield side
+        side.chmod(0o755)
+        side.rename(target)
+    finally:
+        shutil.rmtree(side, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

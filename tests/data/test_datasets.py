@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from drrec.data.datasets import DATASETS, load_dataset
-from drrec.data.sources import SOURCES
+from drrec.data.sources import MADE, SOURCES
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.errors import InputError
 
@@ -14,7 +14,7 @@ INTER = "user_id:token\titem_id:token\trating:float\n1\tx\t4\n2\ty\t5\n"
 
 
 def test_each_data_set_has_a_source():
-    assert list(DATASETS) == list(SOURCES)
+    assert list(DATASETS) == [*SOURCES, *MADE]
 
 
 @pytest.mark.parametrize("name", DATASETS)

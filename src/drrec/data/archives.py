@@ -6,11 +6,11 @@ import hashlib
 import pathlib
 import shutil
 import stat
-import tempfile
 import zipfile
 from typing import TYPE_CHECKING
 
 from drrec.errors import InputError
+from drrec.files import whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,12 +51,8 @@ def unpack(
         InputError: it is no zip file, or damaged; it lacks a file; it is too large; or a member
             is a link or leads out of the folder.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    side = pathlib.Path(
-        tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part")
-    )
     try:
-        with zipfile.ZipFile(archive) as zipped:
+        with whole_folder(folder) as side, zipfile.ZipFile(archive) as zipped:
             members = _checked(zipped, archive)
             chosen = {
                 name: member
@@ -75,15 +71,11 @@ def unpack(
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with zipped.open(member) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, _CHUNK)
-        side.chmod(0o755)
-        side.rename(folder)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise InputError(
             f"Expected a whole zip file at {archive}. Received: {error}. "
             "Remove it and fetch it again."
         ) from error
-    finally:
-        shutil.rmtree(side, ignore_errors=True)
 
 
 def _checked(zipped: zipfile.ZipFile, archive: pathlib.Path) -> dict[str, zipfile.ZipInfo]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from drrec.data.archives import check_sha256, unpack
 from drrec.data.checks import nearest
+from drrec.data.demo import make_demo
 from drrec.data.download import Unreachable, download
 from drrec.errors import InputError
 
@@ -74,6 +75,9 @@ SOURCES: dict[str, Source] = {
     )
 }
 
+MADE: dict[str, Callable[[pathlib.Path], None]] = {"demo": make_demo}
+"""Data sets that come from nowhere: what makes each in a new folder."""
+
 RECBOLE = "recbole==1.2.1"
 RECBOLE_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
 
@@ -82,6 +86,7 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
     """Put a known data set into `<data_dir>/<name>`, unless it is there; whole or not at all.
 
     A `<data_dir>/raw/<name>.zip` that is there already, say brought by hand, is checked and used.
+    What stands in `MADE` is made and not downloaded.
 
     Returns:
         The folder.
@@ -90,14 +95,18 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
         InputError: the name is unknown, the host cannot be reached, what came is not what it
             should be, or the disk is full.
     """
-    if name not in SOURCES:
-        raise InputError(f"Expected a known data set. Received: {name!r}. {nearest(name, SOURCES)}")
+    if name not in SOURCES and name not in MADE:
+        known = nearest(name, [*SOURCES, *MADE])
+        raise InputError(f"Expected a known data set. Received: {name!r}. {known}")
     folder = pathlib.Path(data_dir) / name
     if folder.exists():
         logger.info("%s is there already", folder)
         return folder
     try:
-        _fetch(SOURCES[name], folder)
+        if name in MADE:
+            MADE[name](folder)
+        else:
+            _fetch(SOURCES[name], folder)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
