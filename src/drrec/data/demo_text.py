@@ -36,7 +36,7 @@ _PLOTS = {
         "A {tornado|wildfire|typhoon} closes in while a {person} searches the {ruins|wreckage}.",
     ),
     "chase": (
-        "A {person} races {motorbikes|trucks} across the {border|city} with {police|killers} behind.",
+        "A {person} races {cars|trucks} over the {border|bridges} with {police|killers} behind.",
         "Pursued by a {gang|hitman}, a {person} has one night to {flee|escape} with {money|files}.",
         "A {getaway|heist} goes wrong and a {person} runs across {rooftops|trains|motorways}.",
     ),
