@@ -6,4 +6,6 @@ bash scripts/setup.sh requirements-dev.txt
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+# PyTorch and TensorFlow never share a process: tests/features has one of its own.
+.venv/bin/python -m pytest tests/features "$@"
+exec .venv/bin/python -m pytest --ignore=tests/features "$@"

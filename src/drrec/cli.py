@@ -14,6 +14,7 @@ import tyro
 
 from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
+from drrec.features.config import ExtractConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,14 @@ class Device:
 
     gpu: int | None = None
     """Number of the card; -1 is the processor; by default the first card if there is one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Extract:
+    """Encode what items look, sound and read like into data/features/<dataset>.h5."""
+
+    extract: ExtractConfig = dataclasses.field(default_factory=ExtractConfig)
+    device: Device = dataclasses.field(default_factory=Device)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +102,23 @@ def main_data(arguments: Data) -> int:
     from drrec.data.sources import fetch
 
     _say(str(fetch(arguments.name, _DATA)))
+    return 0
+
+
+def main_extract(arguments: Extract) -> int:
+    """`run.py extract`: PyTorch's process, which never loads TensorFlow."""
+    from drrec.data.datasets import DATASETS, load_dataset
+    from drrec.data.sources import fetch
+
+    config = arguments.extract
+    if config.dataset in DATASETS:
+        fetch(config.dataset, _DATA)
+    dataset = load_dataset(config.dataset, _DATA)
+    from drrec.features.extract import extract, summary
+    from drrec.features.store import features_path
+
+    outcomes = extract(config, dataset, _DATA, arguments.device.gpu)
+    _say(summary(outcomes, features_path(_DATA, dataset.name)))
     return 0
 
 
@@ -163,6 +189,7 @@ def main_recommend(arguments: Recommend) -> int:
 
 STAGES: dict[type, Callable[[Any], int]] = {
     Data: main_data,
+    Extract: main_extract,
     Embed: main_embed,
     Train: main_train,
     Eval: main_eval,

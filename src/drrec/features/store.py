@@ -19,6 +19,7 @@ import numpy as np
 from drrec.errors import InputError
 from drrec.features.checks import check_ids, check_rows, listed
 from drrec.files import replaced
+from drrec.types import MODALITIES
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Dataset
 
 SCHEMA_VERSION = 1
-MODALITIES = ("video", "audio", "text")
 
 
 class Modality(NamedTuple):

@@ -1,0 +1,75 @@
+"""Where an encoder's files are: a folder, the hub's cache, or the hub; and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+
+from drrec.errors import InputError
+
+_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+
+
+def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
+    """The folder of an encoder, downloaded if it is neither a folder nor in the hub's cache.
+
+    Raises:
+        InputError: it cannot be had; the message says the name and both ways to mend it.
+    """
+    folder = pathlib.Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    # Seconds, not minutes, where there is no network; somebody's own choice holds.
+    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    try:
+        for is_cached in (True, False):
+            try:
+                return pathlib.Path(
+                    huggingface_hub.snapshot_download(
+                        name,
+                        revision=revision,
+                        local_files_only=is_cached,
+                        allow_patterns=list(_FILES),
+                    )
+                )
+            except errors.LocalEntryNotFoundError:
+                if not is_cached:
+                    raise
+        raise AssertionError
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).split(". ")[0][:200]
+        raise InputError(
+            f"Expected the {modality} model {name!r} (revision {revision}) as a folder or on the "
+            f"hub. Received: neither ({type(error).__name__}: {reason}). Either download it where "
+            f"there is a network (`hf download {name} --revision {revision} --local-dir FOLDER`) "
+            f"and give --{modality}-model FOLDER, or bring that machine's cache of the hub and "
+            "name it in HF_HOME."
+        ) from error
+
+
+def weights_sha256(folder: pathlib.Path, what: str) -> str:
+    """SHA-256 of a model's safetensors file; of several, of all in the order of their names.
+
+    Raises:
+        InputError: there is none, or no config.json beside it.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files or not (folder / "config.json").is_file():
+        missing = "model.safetensors" if not files else "config.json"
+        others = sorted(path.name for path in folder.glob("*.bin"))
+        mend = "Convert its weights: pickles are never opened." if others else "Name a model's."
+        raise InputError(
+            f"Expected {what} in {folder} with config.json and model.safetensors. Received: a "
+            f"folder without {missing}{f' but with {others[0]}' if others else ''}. {mend}"
+        )
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""What an extraction will do: for each modality what there is to encode, and with what."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import logging
+import pathlib
+from typing import TYPE_CHECKING
+
+from drrec.data.datasets import DATASETS
+from drrec.errors import InputError
+from drrec.features.checks import listed
+from drrec.features.config import SMALL
+from drrec.features.encoders import EncoderConfig, check_kind, has_bfloat16
+from drrec.features.hub import encoder_folder, weights_sha256
+from drrec.features.media import FOLDERS, find_media
+from drrec.features.processors import ProcessorConfig
+from drrec.features.small import build_small_encoders, small_name
+from drrec.features.texts import Texts, texts_of
+from drrec.features.work import MediaWork, TextWork
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Dataset
+    from drrec.features.config import ExtractConfig
+    from drrec.features.work import Work
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("av", "numpy", "pillow", "torch", "transformers")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """One modality, ready to be encoded."""
+
+    encoder: EncoderConfig
+    work: Work
+    pooling: str
+    fingerprint: str
+
+
+class Plan:
+    """Finds it all before anything is encoded, so that what is wrong is said at once."""
+
+    def __init__(
+        self, config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Path, device: str
+    ) -> None:
+        self._config, self._dataset, self._data_dir = config, dataset, data_dir
+        self._device = device
+        self._ids = dataset.interactions.items.raw[1:].tolist()
+        self._texts = self._read_texts()
+
+    def task(self, modality: str) -> Task:
+        """What to do for one modality.
+
+        Raises:
+            InputError: its model or its media are not there or do not fit.
+        """
+        encoder = self._encoder(modality)
+        check_kind(encoder)
+        model = self._config.model(modality, self._dataset.name)
+        spread = modality == "video" and (
+            (self._config.frame_pooling or ("mean_std" if model == SMALL else "mean")) == "mean_std"
+        )
+        pooling = encoder.pooling + (", mean and spread of frames" if spread else "")
+        work = self._work(encoder, spread)
+        return Task(
+            encoder=encoder,
+            work=work,
+            pooling=pooling,
+            fingerprint=self._fingerprint(encoder, work, pooling),
+        )
+
+    def _encoder(self, modality: str) -> EncoderConfig:
+        config, name = self._config, self._dataset.name
+        model = config.model(modality, name)
+        if model == SMALL:
+            small = self._data_dir / "features" / f"small-{name}-{config.seed}"
+            build_small_encoders(small, self._texts.words, config.seed)
+            folder, label = small / modality, small_name(modality, config.seed)
+        else:
+            folder = encoder_folder(model, config.revision(modality, name), modality)
+            label = model
+        is_native = config.precision == "auto" and has_bfloat16(self._device)
+        return EncoderConfig(
+            modality=modality,
+            folder=folder,
+            name=label,
+            pooling=config.pooling,
+            bfloat16=config.precision == "bfloat16" or is_native,
+            device=self._device,
+        )
+
+    def _work(self, encoder: EncoderConfig, spread: bool) -> Work:
+        config = self._config
+        if encoder.modality == "text":
+            work = TextWork(config, str(encoder.folder), self._texts.words)
+            if not work.groups:
+                raise InputError(
+                    f"Expected titles, genres or plots of {self._dataset.name}. Received: none. "
+                    "Name a CSV with columns item_id and plot: --text-file."
+                )
+            return work
+        folder = config.media or self._folder() / "media"
+        media = find_media(folder, encoder.modality, set(self._ids))
+        if not media.files:
+            kinds = " or ".join(f"{kind}/" for kind in FOLDERS[encoder.modality])
+            raise InputError(
+                f"Expected media of {self._dataset.name} in {kinds} of {folder}. Received: none "
+                f"named by an item, such as {FOLDERS[encoder.modality][0]}/{self._ids[0]}.mp4. Put "
+                "them there, name another folder (--media), or leave the modality out "
+                "(--modality text)."
+            )
+        self._say_unknown(f"media in {folder}", media.unknown)
+        processor = ProcessorConfig(
+            modality=encoder.modality,
+            folder=str(encoder.folder),
+            frames=config.frames,
+            seconds=config.seconds,
+        )
+        return MediaWork(config, processor, self._ids, media.files, spread)
+
+    def _read_texts(self) -> Texts:
+        by_default = self._folder() / "plots.csv"
+        plots = self._config.text_file or (by_default if by_default.is_file() else None)
+        texts = texts_of(self._dataset, plots)
+        self._say_unknown(f"plots in {plots}", texts.unknown)
+        return texts
+
+    def _folder(self) -> pathlib.Path:
+        if self._config.dataset in DATASETS:
+            return self._data_dir / self._config.dataset
+        path = pathlib.Path(self._config.dataset)
+        return path if path.is_dir() else path.parent
+
+    def _say_unknown(self, what: str, names: list[str]) -> None:
+        if not names:
+            return
+        if self._config.strict:
+            raise InputError(
+                f"Expected {what} of items of {self._dataset.name} alone. Received: {len(names):,} "
+                f"of none ({listed(names)}). Rename or remove them, or leave out --strict."
+            )
+        logger.warning("%s: %d belong to no item (%s)", what, len(names), listed(names, most=50))
+
+    def _fingerprint(self, encoder: EncoderConfig, work: Work, pooling: str) -> str:
+        config = self._config
+        settings = {
+            name: getattr(config, name)
+            for name in ("frames", "seconds", "max_tokens", "batch_size", "dtype")
+        }
+        decisive = [
+            *(settings, pooling, encoder.modality, encoder.name, encoder.bfloat16),
+            *(encoder.device.split(":")[0], versions(), self._ids, work.contents()),
+            weights_sha256(encoder.folder, encoder.what),
+        ]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that decide what features come out."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}

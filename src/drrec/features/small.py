@@ -1,0 +1,139 @@
+"""Small untrained encoders of the three architectures, built here from a seed.
+
+Random features with mean pooling keep what a picture, a sound or a text is made of: a linear
+probe finds colour and motion, pitch and loudness, and words in them. They know nothing of the
+world, as trained encoders do, and reports say so.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+import string
+import tempfile
+from typing import TYPE_CHECKING
+
+import torch
+import transformers
+
+from drrec.features.encoders import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_VERSION = 1
+_MOST_WORDS = 6_000
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+NAMES = {"video": "untrained ViT", "audio": "untrained AST", "text": "untrained BERT"}
+
+
+def small_name(modality: str, seed: int) -> str:
+    """What reports call it."""
+    return f"{NAMES[modality]} (seed {seed})"
+
+
+def build_small_encoders(folder: pathlib.Path, texts: Sequence[str], seed: int) -> None:
+    """Put a ViT, an AST and a BERT into `video/`, `audio/` and `text/` of a folder.
+
+    The same texts and seed give the same weights, byte for byte; what is there already of them
+    is left as it is.
+
+    Args:
+        folder: is replaced as a whole.
+        texts: the vocabulary is the words in them, the most frequent first.
+        seed: of the weights.
+    """
+    made_of = hashlib.sha256(json.dumps([_VERSION, seed, list(texts)]).encode()).hexdigest()
+    stamp = folder / "made_of"
+    if stamp.is_file() and stamp.read_text() == made_of:
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        side = pathlib.Path(place) / "made"
+        with quiet(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            _build_video(side / "video")
+            _build_audio(side / "audio")
+            _build_text(side / "text", texts)
+        (side / "made_of").write_text(made_of)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        side.rename(folder)
+
+
+def _build_video(folder: pathlib.Path) -> None:
+    config = transformers.ViTConfig(
+        hidden_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=384,
+        image_size=48,
+        patch_size=8,
+    )
+    _save(transformers.ViTModel(config, add_pooling_layer=False), folder)
+    processor = transformers.ViTImageProcessorPil(size={"height": 48, "width": 48})
+    processor.save_pretrained(folder)
+
+
+def _build_audio(folder: pathlib.Path) -> None:
+    # A patch is as high as the spectrogram: its mean over time keeps which tones there were.
+    config = transformers.ASTConfig(
+        hidden_size=192,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=384,
+        patch_size=32,
+        frequency_stride=32,
+        time_stride=8,
+        max_length=256,
+        num_mel_bins=32,
+    )
+    _save(transformers.ASTModel(config), folder)
+    transformers.ASTFeatureExtractor(num_mel_bins=32, max_length=256).save_pretrained(folder)
+
+
+def _build_text(folder: pathlib.Path, texts: Sequence[str]) -> None:
+    words = vocabulary(texts)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=192,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=384,
+        max_position_embeddings=512,
+    )
+    model = transformers.BertModel(config, add_pooling_layer=False)
+    with torch.no_grad():
+        # What stands there counts, not where: of a bag of words the mean keeps every word.
+        model.embeddings.word_embeddings.weight.mul_(20)
+    _save(model, folder)
+    tokenizer = transformers.BertTokenizer(
+        vocab={word: place for place, word in enumerate(words)}, do_lower_case=True
+    )
+    tokenizer.model_max_length = 512
+    tokenizer.save_pretrained(folder)
+
+
+def vocabulary(texts: Sequence[str]) -> list[str]:
+    """WordPieces of texts: their words, the most frequent first, and single letters for others."""
+    counts = collections.Counter(
+        word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())
+    )
+    letters = sorted({letter for word in counts for letter in word} | set(string.ascii_lowercase))
+    words = sorted(counts, key=lambda word: (-counts[word], word))[:_MOST_WORDS]
+    pieces = [*letters, *(f"##{letter}" for letter in letters), *words]
+    return list(dict.fromkeys([*_SPECIAL, *pieces]))
+
+
+def _save(model: transformers.PreTrainedModel, folder: pathlib.Path) -> None:
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            # Twelve layers want small weights; of two, small ones would leave a bare projection.
+            if weight.ndim > 1 and "embeddings.word" not in name:
+                weight.mul_(4)
+    model.save_pretrained(folder)

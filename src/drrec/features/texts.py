@@ -1,0 +1,75 @@
+"""What there is to read of an item: title, year, genres, and a plot where somebody wrote one."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from drrec.data import columns, lines
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from drrec.data.interactions import Dataset
+
+PLOTS = ("plot", "text", "description", "overview", "synopsis")
+"""Names of the column with the plot, written as `columns.ALIASES` are; the first counts."""
+
+
+class Texts(NamedTuple):
+    """The texts of a data set's items, and the plots that belong to none."""
+
+    words: list[str]  # [I'] by dense id from 1, "" where there is nothing to read
+    unknown: list[str]  # raw ids
+
+
+def texts_of(dataset: Dataset, plots: pathlib.Path | None) -> Texts:
+    """Title, genres and plot of every item, as one text each.
+
+    Args:
+        dataset: titles in MovieLens' form, "Matrix, The (1999)", are turned round.
+        plots: CSV with columns item_id and plot, text or description; None for none.
+
+    Raises:
+        InputError: that file is missing or lacks a column, or a row of it is cut.
+    """
+    by_item = _plots(plots) if plots else {}
+    items = dataset.interactions.items
+    rows = zip(items.raw[1:].tolist(), dataset.titles[1:], dataset.genres[1:], strict=True)
+    words = [
+        " ".join(
+            part if part[-1] in ".!?" else f"{part}."
+            for part in (_turned(str(title)), str(genres), by_item.get(raw, ""))
+            if part
+        )
+        for raw, title, genres in rows
+    ]
+    return Texts(words, [raw for raw in by_item if raw not in items])
+
+
+def _turned(title: str) -> str:
+    match = re.fullmatch(r"(.+), (The|A|An|Le|La|Les|Il|El|Das|Der|Die)( \(.*\))?", title)
+    return f"{match[2]} {match[1]}{match[3] or ''}" if match else title
+
+
+def _plots(path: pathlib.Path) -> dict[str, str]:
+    header = lines.first_line(path)
+    names = columns.split_header(header, ",", is_quoted=True)
+    item = columns.find(path, names, columns.ALIASES["item"])
+    plot = next((names.index(name) for name in PLOTS if name in names), None)
+    if item is None or plot is None:
+        raise InputError(
+            f"Expected columns item_id and plot (or {', '.join(PLOTS[1:])}) in line 1 of {path}. "
+            f"Received: {header[:80]!r}. Name the columns in the first line, joined by commas."
+        )
+    table = lines.Table(separator=",", num_fields=len(names), has_header=True, is_quoted=True)
+    csv.field_size_limit(1 << 24)
+    for encoding in lines.ENCODINGS:
+        try:
+            rows = [row for _, row in lines.numbered(path, table, encoding)]
+        except UnicodeDecodeError:
+            continue
+        return {row[item].strip(): " ".join(row[plot].split()) for row in rows}
+    raise AssertionError  # Latin-1 decodes every byte
