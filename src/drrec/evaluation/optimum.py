@@ -33,7 +33,10 @@ def bored_appeal(truth: Truth, users: np.ndarray, shown: np.ndarray) -> np.ndarr
 
 
 def played(
-    truth: Truth, users: np.ndarray, steps: int, choose: Callable[[np.ndarray], np.ndarray]
+    truth: Truth,
+    users: np.ndarray,
+    steps: int,
+    choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play a session of each user.
 
@@ -41,24 +44,25 @@ def played(
         truth: the world.
         users: [B] dense ids.
         steps: T.
-        choose: from what was shown, [B, t], to what is next, [B].
+        choose: from what was shown and what it paid, both [B, t], to what is next, [B].
 
     Returns:
         [B, T] the items shown and [B, T] what they paid.
     """
     shown = np.zeros((len(users), 0), np.int32)
-    paid = []
+    paid = np.zeros((len(users), 0), np.float32)
     for _ in range(steps):
-        item = choose(shown)
-        paid.append(bored_appeal(truth, users, shown)[np.arange(len(users)), item])
-        shown = np.concatenate([shown, item[:, None].astype(np.int32)], axis=1)
-    return shown, np.stack(paid, axis=1)
+        item = choose(shown, paid)[:, None]  # [B, 1]
+        now = np.take_along_axis(bored_appeal(truth, users, shown), item, axis=1)
+        shown = np.concatenate([shown, item.astype(np.int32)], axis=1)
+        paid = np.concatenate([paid, now], axis=1)
+    return shown, paid
 
 
 def greedy_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
     """[B] what he earns in a session who knows the truth and takes the best film each time."""
 
-    def best(shown: np.ndarray) -> np.ndarray:
+    def best(shown: np.ndarray, _: np.ndarray) -> np.ndarray:
         appeal = bored_appeal(truth, users, shown)
         appeal[:, 0] = -np.inf
         np.put_along_axis(appeal, shown, -np.inf, axis=1)

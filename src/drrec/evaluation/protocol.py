@@ -8,6 +8,7 @@ from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.full import FULL_METRICS, full
 from drrec.evaluation.ranked import RANKED_METRICS, cold_items, ranked
 from drrec.evaluation.rated import RATED_METRICS, rated
+from drrec.evaluation.session import SESSION_METRICS, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +19,11 @@ PROTOCOLS: dict[str, Callable[..., PerUser]] = {
     "ranked": ranked,
     "cold_items": cold_items,
     "cold_users": rated,
+    "session": session,
 }
 """`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name.
 
+`session` takes the truth of a world in place of `test`, and the `best` that could be had.
 `cold_items` takes `candidates`, too. Both cold ones are handed their logs of `data.cold.ColdSplit`.
 """
 
@@ -30,6 +33,7 @@ PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
     "ranked": RANKED_METRICS,
     "cold_items": RANKED_METRICS,
     "cold_users": RATED_METRICS,
+    "session": SESSION_METRICS,
 }
 """What each protocol measures."""
 
@@ -39,6 +43,7 @@ PRIMARY_METRICS: dict[str, str] = {
     "ranked": "ndcg@10",
     "cold_items": "ndcg@10",
     "cold_users": "ndcg@10",
+    "session": "reward",
 }
 """By which metric the best baseline is chosen."""
 
@@ -48,6 +53,7 @@ TABLE_METRICS: dict[str, tuple[str, ...]] = {
     "ranked": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_items": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_users": RATED_METRICS,
+    "session": ("reward", "mean_reward", "share"),
 }
 """The columns of each protocol's table; `metrics.json` has all."""
 
@@ -61,4 +67,5 @@ __all__ = [
     "full",
     "ranked",
     "rated",
+    "session",
 ]

@@ -7,6 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.session import BOUNDS
 from drrec.evaluation.summary import split_of
 from drrec.files import write_json, write_text
 
@@ -81,7 +82,7 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def _best(methods: Mapping[str, Any], metric: str) -> str:
-    means = [cells[metric]["mean"] for cells in methods.values()]
+    means = [cells[metric]["mean"] for name, cells in methods.items() if name not in BOUNDS]
     known = [mean for mean in means if mean is not None and math.isfinite(mean)]
     return short(max(known, default=None))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.evaluation.protocol import PRIMARY_METRICS
+from drrec.evaluation.session import BOUNDS
 from drrec.evaluation.statistics import mean_interval, paired_p_value, spread
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def split_of(content: Mapping[str, Any], protocol: str) -> str:
 
 def best_baseline(methods: Mapping[str, Cells], metric: str, agents: Collection[str]) -> str | None:
     """The method outside `agents` with the highest mean of `metric`, None if there is none."""
-    baselines = [name for name in methods if name not in agents]
+    baselines = [name for name in methods if name not in agents and name not in BOUNDS]
     return max(baselines, key=lambda name: methods[name][metric]["mean"], default=None)
 
 

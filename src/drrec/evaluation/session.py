@@ -1,0 +1,114 @@
+"""The `session` protocol: whole sessions with users who please and tire, and what could be had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.optimum import greedy_rewards, played
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.data.world import Truth
+    from drrec.types import Recommender
+
+SESSION_STEPS = 20
+"""T, films in a session."""
+
+SESSION_METRICS = ("reward", "mean_reward", "regret", "share")
+
+BOUNDS = ("greedy_truth", "optimum")
+"""Rows of the table that know the truth: nobody's baselines."""
+
+
+def session(
+    recommender: Recommender,
+    train: Interactions,
+    truth: Truth,
+    *,
+    best: np.ndarray,
+    state_size: int = 10,
+    seed: int = 0,
+    steps: int = SESSION_STEPS,
+) -> PerUser:
+    """Show each user the film with the best score, `steps` times, none twice.
+
+    An item whose reward is positive is pushed onto the history. Whoever does not use histories is
+    asked once.
+
+    Args:
+        recommender: a fitted one.
+        train: what histories start from: each user's last liked items.
+        truth: what items really please.
+        best: [U] the largest reward there is, from `optimum.best_rewards`.
+        state_size: L, the length of a history.
+        seed: of the shuffle that breaks ties.
+        steps: T.
+
+    Returns:
+        `SESSION_METRICS` for each user.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    users = np.arange(train.num_users, dtype=np.int32)
+    histories = train.liked_histories(state_size)
+    lot = np.random.default_rng(seed).permutation(train.num_items)
+    reward = [
+        _earned(recommender, truth, batch, histories[batch], lot, steps)
+        for batch in batches(users, train.num_items)
+    ]
+    return measured_rewards(users, np.concatenate(reward), best, steps)
+
+
+def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[str, PerUser]:
+    """The rows `BOUNDS`: greed that knows the truth, and the best there is, `best [U]`."""
+    users = np.arange(len(best), dtype=np.int32)
+    rewards = (greedy_rewards(truth, users, steps), best)
+    return {
+        name: measured_rewards(users, reward, best, steps)
+        for name, reward in zip(BOUNDS, rewards, strict=True)
+    }
+
+
+def measured_rewards(
+    users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int
+) -> PerUser:
+    """`SESSION_METRICS` of total rewards [U]; the share is NaN where nothing is to be had."""
+    reward, best = reward.astype(np.float64), best.astype(np.float64)
+    share = np.divide(reward, best, out=np.full(len(best), np.nan), where=best > 0)
+    values = (reward, reward / steps, best - reward, share)
+    return collected(users, [dict(zip(SESSION_METRICS, values, strict=True))])
+
+
+def _earned(
+    recommender: Recommender,
+    truth: Truth,
+    users: np.ndarray,
+    histories: np.ndarray,
+    lot: np.ndarray,
+    steps: int,
+) -> np.ndarray:
+    """[B] the total reward of each user's session."""
+    is_item = np.broadcast_to(np.arange(len(lot)) != PADDING, (len(users), len(lot)))
+    scores = candidate_scores(recommender, users, histories, None, is_item)
+
+    def best_unshown(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
+        nonlocal histories, scores
+        if shown.shape[1] and recommender.uses_history:
+            histories = _pushed(histories, shown[:, -1], paid[:, -1] > 0)
+            scores = candidate_scores(recommender, users, histories, None, is_item)
+        left = scores.copy()
+        np.put_along_axis(left, shown, -np.inf, axis=1)
+        # The first of equal scores in the order of the lot.
+        return lot[left[:, lot].argmax(axis=1)]
+
+    return played(truth, users, steps, best_unshown)[1].sum(axis=1)
+
+
+def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:
+    moved = np.concatenate([histories[:, 1:], item[:, None]], axis=1)
+    return np.where(liked[:, None], moved, histories)
