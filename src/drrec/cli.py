@@ -7,6 +7,7 @@ import functools
 import logging
 import operator
 import pathlib
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ import tyro
 
 from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
-from drrec.features.config import ExtractConfig
+from drrec.features.config import ExtractConfig, ImportConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +48,11 @@ class Extract:
 
     extract: ExtractConfig = dataclasses.field(default_factory=ExtractConfig)
     device: Device = dataclasses.field(default_factory=Device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImportFeatures(ImportConfig):
+    """Take features that others made over into data/features/<dataset>.h5."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,20 @@ def main_extract(arguments: Extract) -> int:
     return 0
 
 
+def main_import_features(arguments: ImportFeatures) -> int:
+    """`run.py import-features`."""
+    from drrec.data.datasets import load_dataset
+    from drrec.features.importers import import_features
+    from drrec.features.store import features_path
+
+    dataset = load_dataset(arguments.dataset, _DATA)
+    path = features_path(_DATA, dataset.name)
+    for modality, present in import_features(arguments, dataset, path).items():
+        total = dataset.interactions.num_items - 1
+        _say(f"{modality}: {present:,} of {total:,} items have features in {path}")
+    return 0
+
+
 def main_embed(arguments: Embed) -> int:
     """`run.py embed`."""
     _select(arguments.device)
@@ -190,6 +210,7 @@ def main_recommend(arguments: Recommend) -> int:
 STAGES: dict[type, Callable[[Any], int]] = {
     Data: main_data,
     Extract: main_extract,
+    ImportFeatures: main_import_features,
     Embed: main_embed,
     Train: main_train,
     Eval: main_eval,
@@ -240,7 +261,8 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
     choices: list[Any] = []
     for stage in stages:
         default: dict[str, Any] = {"default": train} if stage is Train and train else {}
-        named = tyro.conf.subcommand(stage.__name__.lower(), **default)
+        command = re.sub("(?<=[a-z])(?=[A-Z])", "-", stage.__name__).lower()
+        named = tyro.conf.subcommand(command, **default)
         choices.append(Annotated[stage, named])
     return parse(functools.reduce(operator.or_, choices))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from drrec.errors import InputError
 
@@ -113,7 +115,7 @@ class ImportConfig:
 
     format: Literal["mmrec", "ducho", "json", "csv"]
     """Form they are in: MMRec's *_feat.npy, a Ducho tree, JSON {item: [numbers]}, or CSV."""
-    source: pathlib.Path
+    source: Annotated[pathlib.Path, tyro.conf.arg(name="from")]
     """Folder or file to read."""
     dataset: str
     """A known name, or the path of a data set of one's own."""

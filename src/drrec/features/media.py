@@ -182,7 +182,7 @@ def _at(
 
 
 def _reason(path: pathlib.Path, error: BaseException) -> str:
-    if not path.stat().st_size:
+    if path.is_file() and not path.stat().st_size:
         return "an empty file"
     said = str(getattr(error, "strerror", None) or error).replace(str(path), "it")
     return " ".join(f"{type(error).__name__}: {said}".split())
