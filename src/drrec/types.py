@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PADDING = 0
 """The dense item id that stands for no item."""
 
+MODALITIES = ("video", "audio", "text")
+"""What an item looks, sounds and reads like."""
+
 
 class Transitions(NamedTuple):
     """B transitions. `discount` is γ, or 0 at a true end; a time limit is not an end.

@@ -2,54 +2,164 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from drrec.models.content import fit_encoder
 from drrec.models.embedding import side_by_side
+from drrec.models.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
+from drrec.models.implicit import fit_implicit
 from drrec.models.pmf import fit_pmf
 from drrec.models.variational import fit_variational
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from drrec.data.interactions import Interactions
-    from drrec.models.config import EmbeddingConfig
+    from drrec.features.store import Modality
+    from drrec.models.config import ContentConfig, EmbeddingConfig
     from drrec.models.embedding import Embeddings
+    from drrec.models.item_encoder import ItemEncoder
 
-FACTORISATIONS: dict[str, Callable[..., Embeddings]] = {
-    "variational": fit_variational,
-    "pmf": fit_pmf,
+
+class Factorisation(NamedTuple):
+    """How vectors are fitted, and what ratings say of an item's while the users' stay."""
+
+    fit: Callable[..., Embeddings]
+    """`(train, *, dim, seed, start) -> Embeddings`."""
+    evidence: Callable[[Interactions, np.ndarray, float], Evidence]
+    """`(train, user [U, D], mean) -> Evidence`."""
+
+
+FACTORISATIONS: dict[str, Factorisation] = {
+    "variational": Factorisation(fit_variational, explicit_evidence),
+    "pmf": Factorisation(fit_pmf, explicit_evidence),
+    "implicit": Factorisation(fit_implicit, implicit_evidence),
 }
-"""`fit(train, *, dim, seed, start) -> Embeddings` by name."""
+
+
+class Content(NamedTuple):
+    """What items are known by beside their ids, and how it is made use of."""
+
+    config: ContentConfig
+    modalities: Sequence[Modality]
+
+
+class Vectors(NamedTuple):
+    """A table of vectors, and the encoder that its last columns come from, if any."""
+
+    table: Embeddings
+    encoder: ItemEncoder | None = None
 
 
 class Pretrained(NamedTuple):
     """Two tables with the same axes, one table where nothing is held out."""
 
-    rehearsal: Embeddings
+    rehearsal: Vectors
     """Fitted on the past alone: sessions that hand out the rest hold something to be learned."""
-    deployed: Embeddings
+    deployed: Vectors
     """Fitted on all of `train`."""
 
 
-def pretrain(train: Interactions, config: EmbeddingConfig, seed: int) -> Pretrained:
+def pretrain(
+    train: Interactions, config: EmbeddingConfig, seed: int, content: Content | None = None
+) -> Pretrained:
     """Fit on the past of `train`, then on all of it.
 
     An agent that learned with vectors fitted on the very ratings it is paid for would learn to
     trust them too much (stacking; Wolpert 1992).
     """
     past, _ = train.past_and_future(config.held_out)
-    early, late = [], []
-    for name, dim in config.widths().items():
-        fit = FACTORISATIONS[name]
-        early.append(fit(past, dim=dim, seed=seed))
-        late.append(
-            fit(train, dim=dim, seed=seed, start=early[-1]) if config.held_out else early[-1]
-        )
-    rehearsal = _finished(side_by_side(early), past, config)
-    deployed = _finished(side_by_side(late), train, config) if config.held_out else rehearsal
-    return Pretrained(rehearsal, deployed)
+    early = _factorised(past, config, content, seed, {})
+    rehearsal = _finished(early, past, config, content, seed)
+    if not config.held_out:
+        return Pretrained(rehearsal, rehearsal)
+    late = _factorised(train, config, content, seed, early)
+    return Pretrained(rehearsal, _finished(late, train, config, content, seed))
 
 
-def _finished(embeddings: Embeddings, ratings: Interactions, config: EmbeddingConfig) -> Embeddings:
-    scaled = embeddings.scaled()
-    return scaled.with_popularity(ratings, config.popularity) if config.popularity else scaled
+def _factorised(
+    ratings: Interactions,
+    config: EmbeddingConfig,
+    content: Content | None,
+    seed: int,
+    starts: dict[str, Embeddings],
+) -> dict[str, Embeddings]:
+    widths = config.widths()
+    if content and content.config.identity == "half":
+        widths = config.shared_out(sum(widths.values()) // 2)
+    return {
+        name: FACTORISATIONS[name].fit(ratings, dim=dim, seed=seed, start=starts.get(name))
+        for name, dim in widths.items()
+    }
+
+
+def _finished(
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    config: EmbeddingConfig,
+    content: Content | None,
+    seed: int,
+) -> Vectors:
+    table = side_by_side(list(views.values())).scaled()
+    if config.popularity:
+        table = table.with_popularity(ratings, config.popularity)
+    return _with_content(table, views, ratings, content, seed) if content else Vectors(table)
+
+
+def _with_content(
+    table: Embeddings,
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    content: Content,
+    seed: int,
+) -> Vectors:
+    """Join what the ids' vectors say of an item and what its content says.
+
+    The encoder's columns are the table's last ones, so that fine-tuning knows where they are.
+    """
+    widths = [view.dim for view in views.values()]
+    num_factors = sum(widths)
+    evidence = _evidence(table, views, ratings)
+    encoder, item = fit_encoder(content.modalities, evidence, table.item, content.config, seed)
+    identity, user = content.config.identity, table.user
+    if identity == "prior":
+        for columns in _columns(widths):
+            block = Evidence(evidence.information[:, columns, columns], evidence.target[:, columns])
+            item[:, columns] = posterior(block, item[:, columns])
+    if identity != "none" and table.dim > num_factors:
+        # How many ratings an item has is known where it has any.
+        is_rated = evidence.target.any(axis=1)
+        item[is_rated, num_factors:] = table.item[is_rated, num_factors:]
+    if identity == "half":
+        item = np.concatenate([table.item[:, :num_factors], item], axis=1)
+        factors = user[:, :num_factors] / 2
+        user = np.concatenate([factors, factors, user[:, num_factors:]], axis=1)
+    else:
+        has_content = np.any([modality.present for modality in content.modalities], axis=0)
+        item = np.where(has_content[:, None], item, table.item)
+    return Vectors(dataclasses.replace(table, item=item, user=user), encoder)
+
+
+def _evidence(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Evidence:
+    """Of each factorisation on its own columns, and of popularity on its own, if it has one."""
+    shape = table.item.shape
+    information, target = np.zeros((*shape, shape[1])), np.zeros(shape)
+    widths = [view.dim for view in views.values()]
+    for columns, name in zip(_columns(widths), views, strict=True):
+        user = len(views) * table.user[:, columns]
+        block = FACTORISATIONS[name].evidence(ratings, user, table.mean)
+        information[:, columns, columns], target[:, columns] = block
+    is_rated = target.any(axis=1)
+    weight = np.trace(information[is_rated], axis1=1, axis2=2).mean() / sum(widths)
+    for column in range(sum(widths), shape[1]):
+        information[is_rated, column, column] = weight
+        target[is_rated, column] = weight * table.item[is_rated, column]
+    return Evidence(information, target)
+
+
+def _columns(widths: Sequence[int]) -> list[slice]:
+    ends = np.cumsum(widths).tolist()
+    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]

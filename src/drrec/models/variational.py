@@ -19,6 +19,9 @@ from drrec.models.embedding import Embeddings
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
+NOISE_PRECISION = 1.2
+"""1 / variance of a rating around its expectation."""
+
 _ROWS_AT_ONCE = 2048
 
 
@@ -38,7 +41,7 @@ def fit_variational(
     dim: int,
     start: Embeddings | None = None,
     num_sweeps: int = 40,
-    noise_precision: float = 1.2,
+    noise_precision: float = NOISE_PRECISION,
     seed: int = 0,
 ) -> Embeddings:
     """Fit item and user vectors on `train`.
