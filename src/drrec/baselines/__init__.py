@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.baselines.chance import Random
+from drrec.baselines.content import ContentKNN
 from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.popularity import Popularity
@@ -23,3 +24,6 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "variational": VariationalMF,
 }
 """Constructors by the names that tables use; each can be called without arguments."""
+
+CONTENT_BASELINES: dict[str, Callable[..., Recommender]] = {"content_knn": ContentKNN}
+"""Likewise, each called with the features of `features.store.load_features`."""

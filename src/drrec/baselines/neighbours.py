@@ -170,11 +170,12 @@ def nearest(ratings: sp.csc_array, num_neighbours: int, shrinkage: float) -> sp.
         common = (present.T @ present[:, block]).toarray()
         similarity = cosine * common / np.maximum(common + shrinkage, 1)
         similarity[np.arange(block.start, block.stop), np.arange(cosine.shape[1])] = 0
-        blocks.append(_largest(similarity, num_neighbours))
+        blocks.append(largest(similarity, num_neighbours))
     return sp.csr_array(sp.hstack(blocks))
 
 
-def _largest(similarity: np.ndarray, kept: int) -> sp.csr_array:
+def largest(similarity: np.ndarray, kept: int) -> sp.csr_array:
+    """The positive ones among the `kept` largest values of each column, [I, block] both ways."""
     kept = min(kept, len(similarity))
     rows = np.argpartition(-similarity, kept - 1, axis=0)[:kept]  # [kept, block]
     value = np.maximum(np.take_along_axis(similarity, rows, axis=0), 0)
