@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -10,16 +11,21 @@ import logging
 import pathlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from drrec import __version__
 from drrec.agents.registry import AGENTS
 from drrec.baselines import BASELINES
-from drrec.data.datasets import load_dataset
+from drrec.data.datasets import load_dataset, load_truth
 from drrec.data.split import Split, SplitConfig, split_interactions
+from drrec.envs.living import LivingEnvironment
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions, opening_and_rest
 from drrec.errors import InputError
+from drrec.evaluation.optimum import best_rewards
 from drrec.evaluation.protocol import PROTOCOLS
 from drrec.evaluation.report import report_text, write_report
+from drrec.evaluation.session import SESSION_STEPS, bounds, session
 from drrec.evaluation.summary import Results, summarised
 from drrec.models.embedding import Embeddings
 from drrec.models.pretrain import Pretrained, pretrain
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from drrec.agents.ddpg import DDPG
     from drrec.config import TrainConfig
     from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.world import Truth
+    from drrec.envs.base import SessionEnvironment
     from drrec.evaluation.candidates import PerUser
     from drrec.types import Recommender
 
@@ -51,16 +59,32 @@ class Judged:
     split: Split
     train: Interactions
     test: Interactions
+    truth: Truth | None = None
+    """What lies behind the ratings, if they are made up."""
 
     @classmethod
     def load(cls, config: TrainConfig, data_dir: pathlib.Path) -> Judged:
         """Load the data set and divide it."""
         dataset = load_dataset(config.dataset, data_dir)
+        truth = load_truth(config.dataset, data_dir, dataset)
+        if config.environment.sessions == "living" and truth is None:
+            raise InputError(
+                f"Expected a data set with a hidden world, such as demo, for living sessions. "
+                f"Received: {config.dataset}. Leave --sessions out."
+            )
         split = split_interactions(dataset.interactions, SplitConfig(strategy=config.split))
         if config.judge == "validation":
-            return cls(dataset, split, split.train, split.validation)
+            return cls(dataset, split, split.train, split.validation, truth)
         split = split.final()
-        return cls(dataset, split, split.train, split.test)
+        return cls(dataset, split, split.train, split.test, truth)
+
+    @functools.cached_property
+    def best(self) -> np.ndarray:
+        """[U] the largest total reward of a session; only where there is a `truth`."""
+        if self.truth is None:
+            raise ValueError("Expected a data set with a hidden world.")
+        logger.info("sessions: finding the best there are")
+        return best_rewards(self.truth, np.arange(self.train.num_users), SESSION_STEPS)
 
 
 def embed(config: TrainConfig, train: Interactions, weights: pathlib.Path) -> Pretrained:
@@ -93,25 +117,36 @@ def embed(config: TrainConfig, train: Interactions, weights: pathlib.Path) -> Pr
     return pretrained
 
 
-def build_agent(config: TrainConfig, train: Interactions, vectors: Embeddings) -> DDPG:
+def build_agent(
+    config: TrainConfig, train: Interactions, vectors: Embeddings, truth: Truth | None = None
+) -> DDPG:
     """The agent in its environment, before the first step."""
-    environment = config.environment
+    environment = build_environment(config, train, vectors, truth)
+    return AGENTS[AGENT](config.agent, environment, vectors.user, vectors.item, config.seed)
+
+
+def build_environment(
+    config: TrainConfig, train: Interactions, vectors: Embeddings, truth: Truth | None = None
+) -> SessionEnvironment:
+    """Whom the agent plays with: the log, or the `truth` behind it."""
+    settings = config.environment
+    if settings.sessions == "living" and truth is not None:
+        return LivingEnvironment(settings, train, truth)
     if config.vectors.held_out:
         known, shown = train.past_and_future(config.vectors.held_out)
     else:
-        known, shown = opening_and_rest(train, environment.state_size)
-    sessions = Sessions.over(known, shown, environment.state_size)
+        known, shown = opening_and_rest(train, settings.state_size)
+    sessions = Sessions.over(known, shown, settings.state_size)
     predicted = None
-    if environment.unlogged == "model":
+    if settings.unlogged == "model":
         predicted = (vectors.user, vectors.item, vectors.mean)
-    logged = LoggedEnvironment(environment, train, sessions, predicted)
-    return AGENTS[AGENT](config.agent, logged, vectors.user, vectors.item, config.seed)
+    return LoggedEnvironment(settings, train, sessions, predicted)
 
 
 def train_seed(run: Run, config: TrainConfig, judged: Judged) -> bool:
     """Train one seed from where it stopped, and export it; False if it was interrupted."""
     pretrained = embed(config, judged.train, run.root / "save_weights")
-    agent = build_agent(config, judged.train, pretrained.rehearsal)
+    agent = build_agent(config, judged.train, pretrained.rehearsal, judged.truth)
     label = f"{AGENT}, seed {config.seed}"
     if not train(agent, config.steps, run.folder, run.weights, label):
         return False
@@ -158,7 +193,10 @@ def evaluate_run(run: Run, config: TrainConfig, judged: Judged) -> dict[str, Any
             method: _judge(recommender, protocol, seed_config, judged)
             for method, recommender in methods.items()
         }
-        results.append(Results(judged.dataset.name, name, seed_config.seed, {protocol: per_user}))
+        protocols = {protocol: per_user}
+        if judged.truth is not None:
+            protocols["session"] = _sessions(methods, judged.truth, seed_config, judged)
+        results.append(Results(judged.dataset.name, name, seed_config.seed, protocols))
     return summarised(results, agents=[AGENT])
 
 
@@ -173,6 +211,24 @@ def _baselines(
             fitted[name] = (baseline(seed=seed) if takes_seed else baseline()).fit(train)
         methods[name] = fitted[name]
     return methods
+
+
+def _sessions(
+    methods: dict[str, Recommender], truth: Truth, config: TrainConfig, judged: Judged
+) -> dict[str, PerUser]:
+    """What each method earns in living sessions, and what could be earned."""
+    earned = {
+        name: session(
+            recommender,
+            judged.train,
+            truth,
+            best=judged.best,
+            state_size=config.environment.state_size,
+            seed=config.seed,
+        )
+        for name, recommender in methods.items()
+    }
+    return earned | bounds(truth, judged.best)
 
 
 def _judge(recommender: Recommender, protocol: str, config: TrainConfig, judged: Judged) -> PerUser:

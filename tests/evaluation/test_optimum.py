@@ -49,9 +49,9 @@ def test_what_a_film_would_please_now(truth, order):
 
 
 def test_more_users_than_are_taken_at_once():
-    truth = random_truth(3, num_users=19, kinds=[0, 1, 2, 0, 1], num_kinds=3, window=2)
-    together = best_rewards(truth, np.arange(19), 4)
-    assert together.tolist() == [best_rewards(truth, np.array([u]), 4)[0] for u in range(19)]
+    truth = random_truth(3, num_users=35, kinds=[0, 1, 2, 0, 1], num_kinds=3, window=2)
+    together = best_rewards(truth, np.arange(35), 4)
+    assert together.tolist() == [best_rewards(truth, np.array([u]), 4)[0] for u in range(35)]
 
 
 def test_more_steps_than_films_are_refused():

@@ -12,6 +12,9 @@ from drrec.errors import InputError
 class LoggedConfig:
     """What a session shows and pays."""
 
+    sessions: Literal["logged", "living"] = "logged"
+    """Who plays: users as the ratings tell of them, or as they are in the hidden world of a made-up
+    data set, which `demo` has: they tire, and any item may be shown, so --unlogged is moot."""
     unlogged: Literal["never", "constant", "model"] = "never"
     """What an item pays that the user has not rated: such items are never shown; a constant
     (--unlogged-reward); or what matrix factorisation on the training ratings predicts."""

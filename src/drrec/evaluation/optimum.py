@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from drrec.data.world import Truth
 
-_USERS_AT_ONCE = 8
+_USERS_AT_ONCE = 32
 
 
 def bored_appeal(truth: Truth, users: np.ndarray, shown: np.ndarray) -> np.ndarray:

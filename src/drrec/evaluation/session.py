@@ -61,7 +61,7 @@ def session(
         _earned(recommender, truth, batch, histories[batch], lot, steps)
         for batch in batches(users, train.num_items)
     ]
-    return measured_rewards(users, np.concatenate(reward), best, steps)
+    return _measured(users, np.concatenate(reward), best, steps)
 
 
 def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[str, PerUser]:
@@ -69,14 +69,12 @@ def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[s
     users = np.arange(len(best), dtype=np.int32)
     rewards = (greedy_rewards(truth, users, steps), best)
     return {
-        name: measured_rewards(users, reward, best, steps)
+        name: _measured(users, reward, best, steps)
         for name, reward in zip(BOUNDS, rewards, strict=True)
     }
 
 
-def measured_rewards(
-    users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int
-) -> PerUser:
+def _measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int) -> PerUser:
     """`SESSION_METRICS` of total rewards [U]; the share is NaN where nothing is to be had."""
     reward, best = reward.astype(np.float64), best.astype(np.float64)
     share = np.divide(reward, best, out=np.full(len(best), np.nan), where=best > 0)
