@@ -121,7 +121,7 @@ def measure_evaluation(options: Evaluation) -> dict[str, Any]:
 
     split = _split()
     agent = _agent(Loop(gpu=options.gpu))
-    policy = agent.policy(agent.tables.user.numpy(), agent.tables.item.numpy())
+    policy = agent.policy(agent.user.numpy(), agent.networks.items.table().numpy())
     times = []
     for _ in range(5):
         started = time.perf_counter()
@@ -204,7 +204,7 @@ def _flops_per_step(agent: DDPG) -> float:
         )
 
     actor, critic = kernels(agent.networks.actor), kernels(agent.networks.critic)
-    catalogue = agent.tables.item.shape.num_elements()
+    catalogue = agent.networks.items.table().shape.num_elements()
     # Forward 2 flops a weight, backward 4. Targets go forward; critic and actor go both ways; the
     # actor's gradient goes through the critic to its input alone.
     sample = 2 * (actor + critic) + 6 * critic + 6 * actor + 4 * critic

@@ -123,11 +123,11 @@ def test_the_actor_climbs_the_critic(agent):
     run(agent, 60)
     stand_still(agent, "critic")
     agent.networks.actor_optimizer.learning_rate.assign(1e-2)
-    networks, tables = agent.networks, agent.tables
+    networks = agent.networks
     users = tf.range(60)
     histories = tf.zeros([60, 3], tf.int32)
-    user = tf.gather(tables.user, users)
-    state = networks.state(user, tf.gather(tables.item, histories))
+    user = tf.gather(agent.user, users)
+    state = networks.state(user, tf.gather(agent.networks.items.table(), histories))
 
     def value():
         return float(tf.reduce_mean(networks.critic(state, user, networks.actor(state, user))))
@@ -249,7 +249,7 @@ def test_without_epsilon_there_is_no_noise(tiny_interactions):
 
 def test_the_item_shown_is_the_available_one_that_the_action_scores_highest(agent):
     run(agent, 8)
-    item = agent.tables.item.numpy()
+    item = agent.networks.items.table().numpy()
     for session in rows(agent):
         for row in session:
             before = [shown for shown in row["next_shown"].tolist() if shown != row["item"]]
@@ -263,8 +263,7 @@ def test_the_item_shown_is_the_available_one_that_the_action_scores_highest(agen
 
 def test_the_policy_is_the_actor_without_noise(agent):
     run(agent, 5)
-    tables = agent.tables
-    policy = agent.policy(tables.user.numpy(), tables.item.numpy())
+    policy = agent.policy(agent.user.numpy(), agent.networks.items.table().numpy())
     users = np.array([3, 1, 4], np.int32)
     histories = np.array([[0, 5, 9], [0, 0, 0], [2, 6, 5]], np.int32)
     np.testing.assert_allclose(
@@ -302,9 +301,11 @@ def test_reward_one_for_ever_is_worth_what_the_sum_says(form, critic_action):
 
     run(agent, 2000)
     columns = agent.replay.columns
-    vectors = tf.gather(agent.tables.user, columns.user)
-    encoded = agent.networks.state(vectors, tf.gather(agent.tables.item, columns.history))
-    shown = tf.gather(agent.tables.item, columns.item)
+    vectors = tf.gather(agent.user, columns.user)
+    encoded = agent.networks.state(
+        vectors, tf.gather(agent.networks.items.table(), columns.history)
+    )
+    shown = tf.gather(agent.networks.items.table(), columns.item)
     action = shown if critic_action == "item" else tf.cast(columns.action, tf.float32)
     q = agent.networks.critic(encoded, vectors, action).numpy()
 

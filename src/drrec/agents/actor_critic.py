@@ -13,20 +13,24 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from drrec.agents.config import DDPGConfig
+    from drrec.agents.items import ItemTable
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DDPGNetworks:
     """Everything that learns; the checkpoint and the pairs to sync are read off its fields."""
 
+    items: ItemTable
     state: keras.layers.Layer
     actor: keras.layers.Layer
     critic: keras.layers.Layer
+    target_items: ItemTable
     target_state: keras.layers.Layer
     target_actor: keras.layers.Layer
     target_critic: keras.layers.Layer
     actor_optimizer: keras.optimizers.Optimizer
     critic_optimizer: keras.optimizers.Optimizer
+    encoder_optimizer: keras.optimizers.Optimizer
 
     def target_pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
         """(online, target) of every weight that has a target."""
@@ -41,9 +45,12 @@ class DDPGNetworks:
         ]
 
 
-def build_networks(config: DDPGConfig, dim: int, state_size: int, seed: int) -> DDPGNetworks:
+def build_networks(
+    config: DDPGConfig, items: ItemTable, target_items: ItemTable, state_size: int, seed: int
+) -> DDPGNetworks:
     """Networks with their targets equal to them, started from `seed`."""
     keras.utils.set_random_seed(seed)
+    dim = items.table().shape[1]
     vector = (None, dim)
 
     def trio() -> tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]:
@@ -57,7 +64,11 @@ def build_networks(config: DDPGConfig, dim: int, state_size: int, seed: int) -> 
     actor_optimizer.build(online[1].trainable_variables)
     critic_optimizer = keras.optimizers.Adam(config.lr_critic)
     critic_optimizer.build(online[0].trainable_variables + online[2].trainable_variables)
-    networks = DDPGNetworks(*online, *target, actor_optimizer, critic_optimizer)
+    encoder_optimizer = keras.optimizers.Adam(config.lr_encoder)
+    encoder_optimizer.build(items.trainable_variables)
+    networks = DDPGNetworks(
+        items, *online, target_items, *target, actor_optimizer, critic_optimizer, encoder_optimizer
+    )
     for value, copy in networks.target_pairs():
         copy.assign(value)
     return networks

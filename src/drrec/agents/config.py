@@ -41,6 +41,8 @@ class DDPGConfig:
     """Adam learning rate of the actor. [0 < rate <= 1]"""
     lr_critic: float = 1e-3
     """Adam learning rate of critic and state module. [0 < rate <= 1]"""
+    lr_encoder: float = 1e-4
+    """Adam learning rate of the item encoder, with --encoder finetuned. [0 < rate <= 1]"""
     discount: float = 0.0
     """γ, what a reward one step later is worth now; 0 is what validation chose for logged sessions,
     whose items are all shown sooner or later. [0 <= γ < 1]"""
@@ -81,7 +83,7 @@ class DDPGConfig:
             if not low <= value <= high:
                 bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
                 raise InputError(f"`{name}` must be {bounds}. Received: {value}.")
-        for name in ("lr_actor", "lr_critic", "tau"):
+        for name in ("lr_actor", "lr_critic", "lr_encoder", "tau"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(
                     f"`{name}` must be above 0 and at most 1. Received: {getattr(self, name)}."

@@ -1,6 +1,7 @@
 """DDPG over logged sessions, compiled whole (Lillicrap et al. 2016; Liu et al. 2018, algorithm 1).
 
-The critic's loss trains the state module; the actor's loss does not reach it.
+The critic's loss trains the state module, and the item encoder where that is tuned; the actor's
+loss reaches neither.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from drrec.agents.actor_critic import DDPGNetworks, build_networks
+from drrec.agents.items import ItemTable, TunedItemTable
 from drrec.agents.losses import actor_loss, critic_loss, td_target
 from drrec.agents.policy import Policy
 from drrec.agents.replay import Replay
@@ -19,9 +21,13 @@ from drrec.envs.logged import LoggedEnvironment, LoggedState
 from drrec.types import Transitions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from drrec.agents.config import DDPGConfig
+    from drrec.features.store import Modality
+    from drrec.models.item_encoder import ItemEncoder
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,13 +38,6 @@ class DDPGLearner:
     replay: Replay
     sessions: LoggedState  # of tf.Variable
     iteration: tf.Variable  # [] int64, also the counter of all random streams
-
-
-class Tables(NamedTuple):
-    """Frozen vectors that ids are looked up in."""
-
-    user: tf.Tensor  # [U, D]
-    item: tf.Tensor  # [I, D], row 0 zero
 
 
 class Metrics(NamedTuple):
@@ -62,20 +61,32 @@ class DDPG:
         user: np.ndarray,
         item: np.ndarray,
         seed: int,
+        content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
     ) -> None:
-        """Allocate everything. `user [U, D]` and `item [I, D]` are frozen."""
+        """Allocate everything.
+
+        Args:
+            config: the agent's settings.
+            environment: what it acts in.
+            user: [U, D] frozen.
+            item: [I, D], row 0 zero; frozen but for what `content` moves.
+            seed: of all that is random.
+            content: the encoder to be tuned, and what it encodes; None tunes none.
+        """
         self.config = config
         self.environment = environment
-        self.tables = Tables(tf.constant(user, tf.float32), tf.constant(item, tf.float32))
-        dim = item.shape[1]
+        self.user = tf.constant(user, tf.float32)
+        items, target_items = (
+            TunedItemTable(item, *content) if content else ItemTable(item) for _ in range(2)
+        )
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, dim, state_size, seed)
-        self.replay = Replay.empty(config.memory_size, state_size, length, dim)
+        self.networks = build_networks(config, items, target_items, state_size, seed)
+        self.replay = Replay.empty(config.memory_size, state_size, length, item.shape[1])
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = seed
         if config.form == "anchored":
             for critic in (self.networks.critic, self.networks.target_critic):
-                critic.center.assign(environment.mean_logged(self.tables.item))
+                critic.center.assign(environment.mean_logged(items.table()))
         first = environment.start(self._draw_users(0))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
         self.learner = DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)
@@ -98,18 +109,23 @@ class DDPG:
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
         """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""
+        item = self.networks.items.moved(item)
         return Policy(user, item, self.networks.state, self.networks.actor)
 
     def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
         """[N], [N, L] -> [N, D] the actor's action, without noise."""
-        user = tf.gather(self.tables.user, users)
-        state = self.networks.state(user, tf.gather(self.tables.item, histories))
+        return self._act(users, histories, self.networks.items.table())
+
+    def _act(self, users: tf.Tensor, histories: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        user = tf.gather(self.user, users)
+        state = self.networks.state(user, tf.gather(items, histories))
         return self.networks.actor(state, user)
 
     def _iterate(self) -> Metrics:
         state = LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
-        action = self._explore(self.act(state.user, state.history))  # [N, D]
-        item = self._shown_by(action, state.user, state.shown)  # [N]
+        items = self.networks.items.table()
+        action = self._explore(self._act(state.user, state.history, items))  # [N, D]
+        item = self._shown_by(action, items, state.user, state.shown)  # [N]
         moved, outcome = self.environment.step(state, item)
         discount = tf.where(outcome.terminal, 0.0, self.config.discount)
         self.replay.write(
@@ -137,19 +153,22 @@ class DDPG:
         beta = config.per_beta + (1 - config.per_beta) * progress
         sample = self.replay.sample(config.batch_size, beta, self._stream(2))
         batch = sample.transitions
-        user = tf.gather(self.tables.user, batch.user)  # [B, D]
+        user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)
-        shown = tf.gather(self.tables.item, batch.item)
-        action = shown if config.critic_action == "item" else batch.action  # [B, D]
-        history = tf.gather(self.tables.item, batch.history)
 
         critic_weights = nets.state.trainable_variables + nets.critic.trainable_variables
-        with tf.GradientTape() as tape:
-            state = nets.state(user, history)
+        encoder_weights = nets.items.trainable_variables
+        with tf.GradientTape(persistent=bool(encoder_weights)) as tape:
+            items = nets.items.table()
+            shown = tf.gather(items, batch.item)
+            action = shown if config.critic_action == "item" else batch.action  # [B, D]
+            state = nets.state(user, tf.gather(items, batch.history))
             q = nets.critic(state, user, action)
             loss = critic_loss(q, target, sample.weight)
             penalised = loss + config.critic_l2 * _kernel_penalty(critic_weights)
         self._descend(nets.critic_optimizer, tape, penalised, critic_weights)
+        if encoder_weights:
+            self._descend(nets.encoder_optimizer, tape, loss, encoder_weights)
 
         actor_weights = nets.actor.trainable_variables
         state = tf.stop_gradient(state)
@@ -175,13 +194,14 @@ class DDPG:
         if not self.config.discount:
             return batch.reward
         nets = self.networks
-        next_history = tf.gather(self.tables.item, batch.next_history)  # [B, L, D]
+        items = nets.target_items.table()
+        next_history = tf.gather(items, batch.next_history)  # [B, L, D]
         next_state = nets.target_state(user, next_history)
-        next_action = self._as_trained(nets.target_actor(next_state, user), batch)
+        next_action = self._as_trained(nets.target_actor(next_state, user), items, batch)
         next_q = nets.target_critic(next_state, user, next_action)
         return td_target(batch.reward, batch.discount, next_q)
 
-    def _as_trained(self, action: tf.Tensor, batch: Transitions) -> tf.Tensor:
+    def _as_trained(self, action: tf.Tensor, items: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """[B, D]: the action in the form that the critic is trained on.
 
         A critic that has only seen items' vectors extrapolates at any other, and bootstraps from
@@ -189,12 +209,13 @@ class DDPG:
         """
         if self.config.critic_action == "proto":
             return action
-        item = self._shown_by(action, batch.user, batch.next_shown)
-        return tf.gather(self.tables.item, item)
+        return tf.gather(items, self._shown_by(action, items, batch.user, batch.next_shown))
 
-    def _shown_by(self, action: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B] int32: the available item that action [B, D] scores highest."""
-        scores = tf.matmul(action, self.tables.item, transpose_b=True)  # [B, I]
+    def _shown_by(
+        self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
+    ) -> tf.Tensor:
+        """[B] int32: the available item of `items [I, D]` that action [B, D] scores highest."""
+        scores = tf.matmul(action, items, transpose_b=True)  # [B, I]
         return self.environment.choose(scores, user, shown)
 
     def _descend(

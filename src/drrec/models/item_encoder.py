@@ -36,6 +36,7 @@ class ItemEncoder(keras.layers.Layer):
     ) -> None:
         """Make vectors of `width` D by `FUSIONS[fusion]`, with `dropout` on the features."""
         super().__init__(**kwargs)
+        self.width = width
         self.fusion = FUSIONS[fusion](width, aggregation)
         self.dropout = keras.layers.Dropout(dropout)
         self._settings = {

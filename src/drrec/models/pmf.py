@@ -125,6 +125,9 @@ def fit_pmf(
         _, errors = fitted(past, _MOST_EPOCHS, future)
         epochs = int(np.argmin(errors)) + 1
     embeddings = fitted(train, epochs, None)[0].embeddings(train.fingerprint)
+    # The prior's mean: a start that has not quite decayed would rank what nobody rated.
+    embeddings.item[np.bincount(train.item, minlength=train.num_items) == 0] = 0
+    embeddings.user[train.counts() == 0, :-1] = 0
     return _turned(embeddings, start) if start else embeddings
 
 

@@ -1,0 +1,72 @@
+"""The item vectors that an agent looks ids up in: as pre-trained, or with their encoder tuned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from drrec.models.content import encoded
+from drrec.models.item_encoder import ItemEncoder, encoder_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drrec.features.store import Modality
+
+
+class ItemTable(keras.layers.Layer):
+    """Frozen vectors `item [I, D]`, row 0 zero: nothing in here learns."""
+
+    def __init__(self, item: np.ndarray) -> None:
+        """Put them on the device."""
+        super().__init__()
+        self._item = tf.constant(item, tf.float32)
+
+    def table(self) -> tf.Tensor:
+        """[I, D]."""
+        return self._item
+
+    def moved(self, item: np.ndarray) -> np.ndarray:
+        """[I, D] other vectors with the same axes, moved as far as these have moved."""
+        return item
+
+
+class TunedItemTable(ItemTable):
+    """Vectors whose last columns follow an encoder as it is tuned, from where they stand.
+
+    item + E(x) − E₀(x), with E₀ the encoder at the start: at first this is the frozen table, to
+    which ratings have added what content alone cannot say.
+    """
+
+    def __init__(
+        self, item: np.ndarray, encoder: ItemEncoder, modalities: Sequence[Modality]
+    ) -> None:
+        """Copy the encoder, whose own weights stay as they are."""
+        super().__init__(item)
+        features, present = encoder_inputs(modalities)
+        self._features = [tf.constant(x, tf.float32) for x in features]
+        self._present = tf.constant(present)
+        # An item without content is known by its id alone: it starts at 0 and stays there.
+        start = encoded(encoder, modalities, np.zeros((len(item), encoder.width), np.float32))
+        self._start = tf.constant(start)
+        self.encoder = ItemEncoder.from_config(encoder.get_config())
+        self.encoder.build([x.shape for x in features], present.shape, start.shape)
+        self.encoder.set_weights(encoder.get_weights())
+
+    def table(self) -> tf.Tensor:
+        """[I, D]."""
+        return self._item + self._way()
+
+    def moved(self, item: np.ndarray) -> np.ndarray:
+        """[I, D] other vectors with the same axes, moved as far as these have moved."""
+        return item + self._way().numpy()
+
+    def _way(self) -> tf.Tensor:
+        nothing = tf.zeros_like(self._start)
+        way = self.encoder(self._features, self._present, nothing) - self._start
+        way *= tf.cast(tf.range(len(self._item)) > 0, tf.float32)[:, None]
+        left = self._item.shape[1] - self._start.shape[1]
+        return tf.pad(way, [[0, 0], [left, 0]])  # [I, E] -> [I, D]
