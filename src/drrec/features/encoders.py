@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import safetensors
 import torch
 import transformers
 
@@ -33,7 +34,10 @@ _KINDS = {
     "input_ids": "a model of text",
 }
 _TOWERS = {"video": "vision_model", "audio": "audio_model", "text": "text_model"}
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError)
+_BROKEN = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError),
+    safetensors.SafetensorError,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

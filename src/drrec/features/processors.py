@@ -114,7 +114,10 @@ class Sound:
         ]
         if len(windows) > 1 and len(windows[-1]) < self.window // 4:
             windows.pop()  # a rest that is nearly all padding says little
-        made = [self._arrays(window) for window in windows]
+        try:
+            made = [self._arrays(window) for window in windows]
+        except _BROKEN as error:  # such as a sound that is shorter than a frame
+            raise Unusable(f"{type(error).__name__}: {error}") from error
         inputs = {name: np.concatenate([arrays[name] for arrays in made]) for name in made[0]}
         return Prepared(inputs, np.array([len(window) for window in windows]), self.window)
 

@@ -26,7 +26,7 @@ from drrec.features.encoders import quiet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_VERSION = 1
+_VERSION = 2
 _MOST_WORDS = 6_000
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 NAMES = {"video": "untrained ViT", "audio": "untrained AST", "text": "untrained BERT"}
@@ -75,7 +75,12 @@ def _build_video(folder: pathlib.Path) -> None:
         image_size=48,
         patch_size=8,
     )
-    _save(transformers.ViTModel(config, add_pooling_layer=False), folder)
+    model = transformers.ViTModel(config, add_pooling_layer=False)
+    _strengthen(model, 4)
+    with torch.no_grad():
+        # A thing that moves must change the mean over patches: it has to count where it is.
+        model.embeddings.position_embeddings.mul_(10)
+    model.save_pretrained(folder)
     processor = transformers.ViTImageProcessorPil(size={"height": 48, "width": 48})
     processor.save_pretrained(folder)
 
@@ -89,11 +94,15 @@ def _build_audio(folder: pathlib.Path) -> None:
         intermediate_size=384,
         patch_size=32,
         frequency_stride=32,
-        time_stride=8,
+        time_stride=4,
         max_length=256,
         num_mel_bins=32,
     )
-    _save(transformers.ASTModel(config), folder)
+    model = transformers.ASTModel(config)
+    _strengthen(model, 3)
+    with torch.no_grad():
+        model.embeddings.position_embeddings.zero_()  # when a tone was heard says nothing
+    model.save_pretrained(folder)
     transformers.ASTFeatureExtractor(num_mel_bins=32, max_length=256).save_pretrained(folder)
 
 
@@ -108,10 +117,11 @@ def _build_text(folder: pathlib.Path, texts: Sequence[str]) -> None:
         max_position_embeddings=512,
     )
     model = transformers.BertModel(config, add_pooling_layer=False)
+    _strengthen(model, 4)
     with torch.no_grad():
-        # What stands there counts, not where: of a bag of words the mean keeps every word.
-        model.embeddings.word_embeddings.weight.mul_(20)
-    _save(model, folder)
+        # Which word it is counts, not where: of a bag of words the mean keeps every word.
+        model.embeddings.word_embeddings.weight.mul_(5)
+    model.save_pretrained(folder)
     tokenizer = transformers.BertTokenizer(
         vocab={word: place for place, word in enumerate(words)}, do_lower_case=True
     )
@@ -130,10 +140,9 @@ def vocabulary(texts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*_SPECIAL, *pieces]))
 
 
-def _save(model: transformers.PreTrainedModel, folder: pathlib.Path) -> None:
+def _strengthen(model: transformers.PreTrainedModel, scale: float) -> None:
+    """Twelve layers begin with small weights; of two they would leave a bare projection."""
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            # Twelve layers want small weights; of two, small ones would leave a bare projection.
-            if weight.ndim > 1 and "embeddings.word" not in name:
-                weight.mul_(4)
-    model.save_pretrained(folder)
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.mul_(scale)
