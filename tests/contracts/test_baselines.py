@@ -10,6 +10,7 @@ import pytest
 
 from drrec.baselines import BASELINES
 from drrec.data.interactions import Interactions
+from drrec.evaluation.ranked import TIE
 from drrec.evaluation.rated import rated
 from drrec.types import Recommender
 
@@ -82,6 +83,18 @@ def test_users_and_items_unknown_to_train_are_scored(
     train = tiny_interactions.where(known)
     whole = scores(BASELINES[name]().fit(train), train)
     assert np.isfinite(whole[:, 1:]).all()
+
+
+def test_items_and_users_without_a_rating_are_alike(
+    name: str, tiny_interactions: Interactions
+) -> None:
+    """Else their ids would rank cold items, and ids of catalogues follow popularity."""
+    known = (tiny_interactions.user >= 5) & (tiny_interactions.item <= 70)
+    whole = scores(BASELINES[name]().fit(tiny_interactions.where(known)), tiny_interactions)
+    if name != "random":
+        tie = TIE * np.abs(whole[:, 1:]).max(axis=1)
+        assert (np.ptp(whole[:, 71:], axis=1) <= tie).all()
+        np.testing.assert_allclose(whole[:4, 1:], whole[1:5, 1:], atol=tie.max())
 
 
 def test_same_seed_same_scores_whatever_the_test_ratings_are(
