@@ -40,7 +40,7 @@ def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
         assert {*TABLE_METRICS[protocol], PRIMARY_METRICS[protocol]} <= set(metrics)
 
 
-def test_the_chance_level_is_told_where_it_is_known() -> None:
+def test_the_chance_level_is_told_where_it_is_known(tmp_path: pathlib.Path) -> None:
     level = PerUser(np.arange(60), {m: np.linspace(0, 0.5, 60) for m in PROTOCOL_METRICS["rated"]})
     plain = results()
     assert "random order" not in table(summarised([plain]), "rated")
@@ -48,6 +48,9 @@ def test_the_chance_level_is_told_where_it_is_known() -> None:
     assert content["chance"]["rated"]["ndcg@5"] == pytest.approx(0.25)
     told = "A random order is expected to reach precision@5 .250, ndcg@5 .250, precision@10 .250"
     assert told in table(content, "rated")
+    for name, drawn in (("with", content), ("without", content | {"chance": {}})):
+        save_intervals(drawn, "rated", tmp_path / f"{name}.png")
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
 
 
 def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
