@@ -1,0 +1,358 @@
+"""The whole extraction: against a plain loop, killed and resumed, with media of every bad kind."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import transformers
+from tests.features.tiny import gray, save_encoder, tone, write_image, write_trailer
+
+from drrec.data.datasets import load_dataset
+from drrec.errors import InputError
+from drrec.features import journal, work
+from drrec.features.config import ExtractConfig
+from drrec.features.decoding import decode
+from drrec.features.extract import extract, summary
+from drrec.features.media import frames_of
+from drrec.features.store import load_features
+
+ROOT = pathlib.Path(__file__).parents[2]
+IDS = [str(number) for number in range(1, 15)]
+
+
+class Here:
+    """Decodes in this process: starting another takes seconds, and one test does."""
+
+    def __init__(self, config, workers):
+        self._processor = config.load()
+
+    def decoded(self, items):
+        return (decode(self._processor, files) for files in items)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def _decode_here(monkeypatch):
+    monkeypatch.setattr(work, "Decoders", Here)
+
+
+def write_log(folder):
+    rows = [f"{user}\t{raw}\t4\t{time}" for user in "uv" for time, raw in enumerate(IDS)]
+    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    (folder / "mine.inter").write_text(head + "\n".join(rows) + "\n")
+    titles = [f"{raw}\tThe {'storm ' * int(raw)}{raw}, or love" for raw in IDS]
+    (folder / "mine.item").write_text(
+        "item_id:token\tmovie_title:token\n" + "\n".join(titles) + "\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A data set `mine` of 14 items with media of all kinds, good and bad, and three encoders."""
+    folder = tmp_path_factory.mktemp("place") / "mine"
+    media = folder / "media"
+    for number, raw in enumerate(IDS[:8]):
+        film = [gray(20 * number + 3 * step) for step in range(9 + number)]
+        sound = tone(200 + 100 * number, 0.4 + 0.3 * number)
+        write_trailer(media / f"trailers/{raw}.mp4", film, sound)
+    write_image(media / "images/9.jpg", gray(77))
+    write_trailer(media / "audio/9.mp4", sound=tone(300))
+    (media / "trailers/10.mp4").write_bytes(b"")
+    write_image(media / "images/10.png", gray(99))  # stands in for the broken trailer
+    (media / "trailers/11.mp4").write_bytes(b"no film at all")
+    write_trailer(media / "trailers/12.mkv", [gray(50)] * 9)  # no sound track
+    write_log(folder)
+    (folder / "plots.csv").write_text("item_id,plot\n2,A chase at night.\n")
+    for kind in ("vit", "ast", "bert"):
+        save_encoder(folder.parent / kind, kind)
+    return folder
+
+
+@pytest.fixture
+def here(place, tmp_path):
+    """A copy of it, to be worked in; the files keep their times."""
+    shutil.copytree(place.parent, tmp_path / "here")
+    return tmp_path / "here" / "mine"
+
+
+def config_of(here, **changes):
+    models = {"video": "vit", "audio": "ast", "text": "bert"}
+    named = {f"{name}_model": str(here.parent / kind) for name, kind in models.items()}
+    settings = {"frames": 3, "batch_size": 6, "precision": "float32", "workers": 1}
+    return ExtractConfig(dataset=str(here), **(named | settings | changes))
+
+
+def run(here, config=None, **changes):
+    config = config or config_of(here, **changes)
+    return extract(config, load_dataset(here), here.parent / "data", -1)
+
+
+def stored(here):
+    return here.parent / "data/features/mine.h5"
+
+
+def content(path):
+    """All of a file, by name."""
+    with h5py.File(path) as file:
+        made = {f"/{name}": value for name, value in file.attrs.items()}
+        for group in ("video", "audio", "text"):
+            if group in file:
+                made |= {f"{group}/{name}": value for name, value in file[group].attrs.items()}
+                made |= {
+                    f"{group}/{name}": file[group][name][...].tobytes() for name in file[group]
+                }
+        return made | {"ids": file["item_ids"][...].tolist()}
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_features_are_those_of_a_plain_loop(here):
+    outcomes = run(here)
+    dataset = load_dataset(here)
+    found = load_features(stored(here), dataset, ["video", "audio", "text"])
+    items = dataset.interactions.items
+    vit = transformers.AutoModel.from_pretrained(here.parent / "vit").eval()
+    process = transformers.AutoImageProcessor.from_pretrained(here.parent / "vit", backend="pil")
+    bert = transformers.AutoModel.from_pretrained(here.parent / "bert").eval()
+    tokenize = transformers.AutoTokenizer.from_pretrained(here.parent / "bert")
+    with torch.no_grad():
+        for raw in IDS[:8]:
+            images = frames_of(here / f"media/trailers/{raw}.mp4", 3)
+            tokens = vit(**process(images=images, return_tensors="pt")).last_hidden_state
+            np.testing.assert_allclose(
+                found["video"].features[items.dense(raw)],
+                tokens[:, 1:].mean(dim=(0, 1)),
+                rtol=1e-4,
+                atol=1e-5,
+            )
+        for raw, text in [("2", "The storm storm 2, or love. A chase at night."),
+                          ("14", "The " + "storm " * 14 + "14, or love.")]:  # fmt: skip
+            tokens = bert(**tokenize(text, return_tensors="pt")).last_hidden_state
+            vector = found["text"].features[items.dense(raw)]
+            np.testing.assert_allclose(vector, tokens[0].mean(0), rtol=1e-4, atol=1e-5)
+    assert {name: one.present[1:].nonzero()[0].tolist() for name, one in found.items()} == {
+        "video": [*range(10), 11],
+        "audio": list(range(9)),
+        "text": list(range(14)),
+    }
+    assert found["video"].encoder.endswith("vit")
+    reasons = {one.modality: one.reasons for one in outcomes}
+    assert list(reasons["video"]) == ["11"]
+    assert list(reasons["audio"]) == ["10", "11", "12"]
+    assert reasons["audio"]["10"] == "10.mp4: an empty file"
+    assert reasons["audio"]["12"] == "12.mkv: no sound track"
+    said = summary(outcomes, stored(here))
+    assert "audio: 9 of 14 items" in said
+    assert "  12: 12.mkv: no sound track" in said
+
+
+@pytest.mark.usefixtures("_decode_here")
+@pytest.mark.parametrize("after", [1, 2, 4, 6])
+def test_interrupted_at_any_batch_and_resumed_it_equals_one_run(here, monkeypatch, after):
+    run(here)
+    whole = content(stored(here))
+    stored(here).unlink()
+    add, added = journal.Journal.add, []
+
+    def interrupted(self, batch):
+        add(self, batch)
+        added.append(batch)
+        if len(added) == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal.Journal, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(here)
+    run(here)
+    again = len(added)
+    assert content(stored(here)) == whole
+    stored(here).unlink()
+    run(here)
+    assert len(added) - again == again  # nothing was encoded twice
+    assert [p.name for p in stored(here).parent.iterdir()] == ["mine.h5"]
+
+
+def test_killed_at_once_and_run_again_it_equals_one_run(here):
+    """A real process with real decoders, killed as kill -9 does; its children go with it."""
+    config = {"modality": "video", "batch_size": 1}
+    run(here, **config)
+    whole = content(stored(here))
+    stored(here).unlink()
+    models = [flag for name, kind in (("video", "vit"), ("audio", "ast"), ("text", "bert"))
+              for flag in (f"--{name}-model", str(here.parent / kind))]  # fmt: skip
+    command = [sys.executable, str(ROOT / "run.py"), "extract", "--dataset", str(here), *models]
+    command += ["--modality", "video", "--frames", "3", "--batch-size", "1", "--gpu", "-1"]
+    command += ["--precision", "float32", "--workers", "1"]
+    part = stored(here).with_name(".mine.video.part")
+    with (here.parent / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=here.parent, stdout=log, stderr=log)
+    one_batch = 400  # bytes, at least
+    try:
+        until = time.monotonic() + 120
+        while not (part.exists() and part.stat().st_size > 3 * one_batch):
+            assert process.poll() is None, (here.parent / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.001)
+        children = children_of(process.pid)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert children
+    assert not stored(here).exists()
+    until = time.monotonic() + 60
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    done = subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert content(stored(here)) == whole
+    assert "11.mp4: InvalidDataError" in done.stdout
+
+
+def children_of(pid):
+    path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("no /proc")
+    return [int(child) for child in path.read_text().split()]
+
+
+def is_alive(pid):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_what_is_there_already_is_not_made_again_unless_something_changed(here, monkeypatch):
+    assert [one.is_new for one in run(here)] == [True] * 3
+    before = content(stored(here))
+    outcomes = run(here)
+    assert [one.is_new for one in outcomes] == [False] * 3
+    assert "video: there already" in summary(outcomes, stored(here))
+    (here / "plots.csv").write_text("item_id,plot\n3,Another.\n")
+    assert [one.is_new for one in run(here)] == [False, False, True]
+    os.utime(here / "media/trailers/1.mp4", (1, 1))
+    assert [one.is_new for one in run(here)] == [True, True, False]
+    for change in ({"frames": 2}, {"pooling": "cls"}, {"frame_pooling": "mean_std"},
+                   {"dtype": "float16"}, {"batch_size": 5}, {"precision": "bfloat16"}):  # fmt: skip
+        (outcome,) = run(here, modality="video", **change)
+        assert outcome.is_new, change
+    after = content(stored(here))
+    assert {k: v for k, v in after.items() if k.startswith("audio")} == {
+        k: v for k, v in before.items() if k.startswith("audio")} | {
+        "audio/fingerprint": after["audio/fingerprint"]}  # fmt: skip
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_a_resume_with_other_settings_starts_anew(here, monkeypatch):
+    add = journal.Journal.add
+
+    def interrupted(self, batch):
+        add(self, batch)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(here, modality="video", frames=1)
+    run(here, modality="video", frames=3)
+    resumed = content(stored(here))
+    stored(here).unlink()
+    run(here, modality="video", frames=3)
+    assert content(stored(here)) == resumed
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_spread_stands_beside_the_mean_and_half_precision_is_stored(here):
+    dataset = load_dataset(here)
+    run(here, modality="video")
+    plain = load_features(stored(here), dataset, ["video"])["video"].features
+    run(here, modality="video", frame_pooling="mean_std", dtype="float16")
+    both = load_features(stored(here), dataset, ["video"])["video"].features
+    np.testing.assert_allclose(both[:, :24], plain, atol=2e-3)
+    spread = both[:, 24:]
+    assert spread[dataset.interactions.items.dense("9")].tolist() == [0] * 24  # one picture
+    assert spread[dataset.interactions.items.dense("8")].max() > 0.01
+    assert content(stored(here))["video/dtype"] == "float16"
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_strict_stops_at_a_broken_file_and_leaves_the_old_features(here):
+    run(here, modality="text")
+    before = stored(here).read_bytes()
+    with pytest.raises(InputError, match=r"video of item 11. Received: 11.mp4: .* --strict"):
+        run(here, modality="video", strict=True)
+    assert stored(here).read_bytes() == before
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_media_and_plots_of_unknown_items_are_named(here, caplog):
+    write_image(here / "media/images/nobody.png", gray(1))
+    (here / "plots.csv").write_text("item_id,plot\n99,Somebody else.\n")
+    assert run(here, modality="video,text")
+    assert "images/nobody.png" in caplog.text
+    assert "1 belong to no item (99)" in caplog.text
+    with pytest.raises(InputError, match=r"1 of none \(99\).*--strict"):
+        run(here, modality="text", strict=True)
+    (here / "plots.csv").unlink()
+    with pytest.raises(InputError, match=r"1 of none \(images/nobody.png\)"):
+        run(here, modality="video", strict=True)
+
+
+@pytest.mark.usefixtures("_decode_here")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"modality": "smell"}, "among video, audio, text. Received: 'smell'"),
+        ({"media": pathlib.Path("nowhere")}, r"trailers/ or images/ of nowhere. Received: none"),
+        ({"video_model": "bert"}, "to be a model of images. Received: a model of text"),
+        ({"text_file": pathlib.Path("none.csv")}, "none.csv"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_encoded(here, changes, said, monkeypatch):
+    monkeypatch.chdir(here.parent)
+    with pytest.raises(InputError, match=said) as refused:
+        run(here, **changes)
+    assert "\n" not in str(refused.value)
+    assert not stored(here).parent.exists() or not list(stored(here).parent.glob("*"))
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_nothing_but_broken_media_is_refused(here):
+    for path in (here / "media/trailers").glob("*"):
+        path.write_bytes(b"x")
+    shutil.rmtree(here / "media/images")
+    with pytest.raises(InputError, match="only files that cannot be used"):
+        run(here, modality="video")
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_batches_do_not_change_what_comes_out(here):
+    dataset = load_dataset(here)
+    run(here, batch_size=1)
+    one = load_features(stored(here), dataset, ["video", "audio", "text"])
+    run(here, batch_size=64)
+    for name, many in load_features(stored(here), dataset, list(one)).items():
+        np.testing.assert_allclose(many.features, one[name].features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_small_encoders_are_named_untrained(here):
+    models = {f"{name}_model": "small" for name in ("video", "audio", "text")}
+    run(here, seed=3, **models)
+    found = content(stored(here))
+    assert found["video/encoder"] == "untrained ViT (seed 3)"
+    assert found["text/encoder"] == "untrained BERT (seed 3)"
+    assert found["video/pooling"] == "mean, mean and spread of frames"
+    assert len(found["video/weights_sha256"]) == 64
+    assert "torch" in found["audio/library_versions"]
