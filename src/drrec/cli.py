@@ -20,6 +20,9 @@ from drrec.features.config import ExtractConfig, ImportConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drrec.experiment import Judged
+    from drrec.models.pretrain import Content
+
 HERE = pathlib.Path()
 _DATA = pathlib.Path("data")
 
@@ -145,10 +148,11 @@ def main_import_features(arguments: ImportFeatures) -> int:
 def main_embed(arguments: Embed) -> int:
     """`run.py embed`."""
     _select(arguments.device)
-    from drrec.experiment import Judged, embed
+    from drrec import experiment
 
     config = arguments.train
-    embed(config, Judged.load(config, _DATA).train, HERE / "save_weights")
+    judged, content = _inputs(config)
+    experiment.embed(config, judged.train, HERE / "save_weights", content)
     return 0
 
 
@@ -156,21 +160,17 @@ def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
     from drrec import experiment
-    from drrec.data.datasets import DATASETS
-    from drrec.data.sources import fetch
     from drrec.runs import Run
 
     resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
     config = resumed.config() if resumed else arguments.train
-    if config.dataset in DATASETS:
-        fetch(config.dataset, _DATA)
-    judged = experiment.Judged.load(config, _DATA)
+    judged, content = _inputs(config)
     run = resumed or Run.create(HERE, arguments.name, config)
-    if not experiment.train_run(run, config, judged):
+    if not experiment.train_run(run, config, judged, content):
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
-    content = experiment.evaluate_run(run, config, judged)
-    _say(experiment.report_run(run, config, content))
+    metrics = experiment.evaluate_run(run, config, judged, content)
+    _say(experiment.report_run(run, config, metrics))
     logging.info("all of it is in %s", run.folder)
     return 0
 
@@ -184,10 +184,22 @@ def main_eval(arguments: Eval) -> int:
 
     run = Run.find(HERE, arguments.run) if arguments.run else Run.latest(HERE)
     config = run.config()
-    content = experiment.evaluate_run(run, config, experiment.Judged.load(config, _DATA))
-    report = experiment.report_run(run, config, content)
-    _say(to_json(content) if arguments.json else report)
+    metrics = experiment.evaluate_run(run, config, *_inputs(config))
+    report = experiment.report_run(run, config, metrics)
+    _say(to_json(metrics) if arguments.json else report)
     return 0
+
+
+def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
+    """The ratings, fetched if need be and divided, and what items are known by beside ids."""
+    from drrec import experiment
+    from drrec.data.datasets import DATASETS
+    from drrec.data.sources import fetch
+
+    if config.dataset in DATASETS:
+        fetch(config.dataset, _DATA)
+    judged = experiment.Judged.load(config, _DATA)
+    return judged, experiment.content_of(config, config.content, judged.dataset, _DATA)
 
 
 def main_recommend(arguments: Recommend) -> int:

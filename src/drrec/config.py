@@ -12,50 +12,66 @@ from typing import Any, Literal, TypeVar
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
-from drrec.models.config import EmbeddingConfig
+from drrec.models.config import ContentConfig, EmbeddingConfig
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Everything that decides what a run learns."""
+class RunConfig:
+    """What a run learns from and is judged by, and how; all but what items are known by."""
 
     dataset: str = "ml-100k"
     """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
-    split: Literal["temporal", "leave_one_out", "global_time", "user", "random"] = "temporal"
-    """Who may see which rating; `leave_one_out` is judged over the whole catalogue."""
+    split: Literal["temporal", "leave_one_out", "global_time", "user", "random", "given"] = (
+        "temporal"
+    )
+    """Who may see which rating; `leave_one_out` is judged over the whole catalogue; `given` is the
+    data set's own."""
     judge: Literal["test", "validation"] = "test"
     """What to judge on: `validation` fits on train alone, and is where settings are chosen."""
     min_items: int = 10
     """Items that a user must have in the judged part to count in protocol `rated`. [>= 1]"""
+    cold_items: float = 0.0
+    """Share of the items that are kept out of training altogether, and judged. [0 to 0.5)"""
+    cold_users: float = 0.0
+    """Share of the users that are kept out of training altogether, and judged. [0 to 0.5)"""
+    cold_seed: int = 0
+    """Which items and users are cold; the same for all --seeds. [>= 0]"""
+    features: str | None = None
+    """HDF5 file of the items' features; by default data/features/<dataset>.h5, made if needed."""
     steps: int = 40_000
     """Environment steps to train for, all sessions together. [>= 1]"""
     seed: int = 0
     """Of everything random but the split. [>= 0]"""
     seeds: int = 1
     """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
-    modality: str = ""
-    """Modalities of the items, joined by commas; '' knows them by id alone."""
-    fusion: Literal["early", "late", "gated"] = "early"
-    """How modalities are fused; of no effect where there are none."""
-    aggregation: Literal["concat", "mean"] = "concat"
-    """How a fusion pools; of no effect where there is none."""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: DDPGConfig = dataclasses.field(default_factory=DDPGConfig)
 
     def __post_init__(self) -> None:
-        for name, least in {"min_items": 1, "steps": 1, "seed": 0, "seeds": 1}.items():
-            if getattr(self, name) < least:
+        least = {"min_items": 1, "steps": 1, "seed": 0, "seeds": 1, "cold_seed": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
                 raise InputError(
-                    f"`{name}` must be at least {least}. Received: {getattr(self, name)}."
+                    f"`{name}` must be at least {bound}. Received: {getattr(self, name)}."
                 )
-        if self.modality:
-            raise InputError(
-                f"Expected `modality` '' (ids alone). Received: {self.modality!r}. "
-                "This version has no features of content; leave the flag out."
-            )
+        for name in ("cold_items", "cold_users"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise InputError(
+                    f"`{name}` must be in [0, 0.5), as as many are kept for validation. "
+                    f"Received: {getattr(self, name)}. Try 0.1."
+                )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """Everything that decides what a run learns."""
+
+    content: ContentConfig = dataclasses.field(default_factory=ContentConfig)
+    twin: bool = True
+    """With content: train the same agent on ids alone beside it, to see what content adds."""
 
 
 def from_dict(cls: type[T], values: Any, where: str) -> T:

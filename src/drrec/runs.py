@@ -11,7 +11,7 @@ from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
 from drrec.files import read_json, write_json
 
-VERSION = 1
+VERSION = 2
 """Of a run's folder; one of another version is refused."""
 
 

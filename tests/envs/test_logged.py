@@ -93,7 +93,8 @@ def test_predictions_go_with_the_model_only(log, sessions):
 def may_be_shown(log, sessions, user, shown, unlogged):
     if unlogged == "never":
         return set(sessions.candidates[user].tolist()) - set(shown) - {0}
-    return set(range(1, log.num_items)) - set(sessions.history[user].tolist()) - set(shown)
+    known, _ = log.past_and_future(0.5)
+    return set(log.item.tolist()) - set(known.item[known.user == user].tolist()) - set(shown)
 
 
 UNLOGGED = st.sampled_from(["never", "constant"])

@@ -17,7 +17,7 @@ from drrec.agents.items import ItemTable, TunedItemTable
 from drrec.agents.losses import actor_loss, critic_loss, td_target
 from drrec.agents.policy import Policy
 from drrec.agents.replay import Replay
-from drrec.envs.logged import LoggedEnvironment, LoggedState
+from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.types import Transitions
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DDPG:
     def __init__(
         self,
         config: DDPGConfig,
-        environment: LoggedEnvironment,
+        environment: SessionEnvironment,
         user: np.ndarray,
         item: np.ndarray,
         seed: int,

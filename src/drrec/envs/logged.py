@@ -38,6 +38,8 @@ class LoggedEnvironment(SessionEnvironment):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
         super().__init__(config, train.num_items, sessions.players, sessions.history)
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
+        self._known = tf.constant(sessions.known)  # [U, K]
+        self._is_rated = tf.constant(np.bincount(train.item, minlength=train.num_items) > 0)  # [I]
         order = np.lexsort((train.item, train.user))
         self._offsets = tf.constant(train.offsets.astype(np.int32))  # [U + 1]
         self._logged_item = tf.constant(train.item[order])  # [R], ascending for each user
@@ -52,12 +54,16 @@ class LoggedEnvironment(SessionEnvironment):
         return tf.linalg.matvec(vectors, counts / tf.reduce_sum(counts), transpose_a=True)
 
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
+        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`.
+
+        Never what they had rated before the session, nor what nobody has rated: of a cold item the
+        log cannot say that it would not have pleased.
+        """
         not_shown = super().available(user, shown)
         if self.config.unlogged == "never":
             logged = tf.gather(self._candidates, user)  # [B, C]
             return not_shown & mark(tf.zeros_like(not_shown), logged, True)
-        return mark(not_shown, tf.gather(self._history, user), False)
+        return mark(not_shown & self._is_rated, tf.gather(self._known, user), False)
 
     def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B] int32: the available item that `scores [B, I]` puts first."""

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 MOST_CANDIDATES = 512
-"""A user's session hands out the first so many at most: the table is as wide as its longest."""
+"""A user's session hands out the first so many at most, and withholds as many of those known: a
+table is as wide as its longest row."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sessions:
-    """How each user's session opens, and which logged items it hands out."""
+    """How each user's session opens, and which logged items it hands out and withholds."""
 
     players: np.ndarray  # [V] int32, the users that have at least two items to be shown
     history: np.ndarray  # [U, L] int32 liked item ids, most recent last, 0 = padding
     candidates: np.ndarray  # [U, C] int32 item ids, 0 = padding
+    known: np.ndarray  # [U, K] int32 items rated before the session, 0 = padding
 
     @classmethod
     def over(cls, known: Interactions, shown: Interactions, state_size: int) -> Self:
@@ -41,9 +43,8 @@ class Sessions:
                 "Expected a user with at least two ratings to be shown. Received: none. "
                 "Raise `--held-out`, lower `--state-size`, or use a longer log."
             )
-        candidates = np.full((shown.num_users, counts.max()), PADDING, np.int32)
-        candidates[shown.user, _place(shown)] = shown.item
-        return cls(players, known.liked_histories(state_size), candidates)
+        recent = known.where(known.position_from_end() < MOST_CANDIDATES)
+        return cls(players, known.liked_histories(state_size), _by_user(shown), _by_user(recent))
 
 
 def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:
@@ -53,6 +54,13 @@ def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions
     first = before - before[np.minimum(train.offsets[train.user], len(train) - 1)]
     opening = liked & (first < state_size)
     return train.where(opening), train.where(~opening)
+
+
+def _by_user(ratings: Interactions) -> np.ndarray:
+    """[U, C] int32 each user's items in the order of time, 0 = padding."""
+    table = np.full((ratings.num_users, ratings.counts().max()), PADDING, np.int32)
+    table[ratings.user, _place(ratings)] = ratings.item
+    return table
 
 
 def _place(ratings: Interactions) -> np.ndarray:

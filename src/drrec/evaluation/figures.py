@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from drrec.evaluation.protocol import TABLE_METRICS
+from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
 from drrec.evaluation.summary import split_of
 from drrec.files import replaced
 
@@ -52,6 +52,36 @@ def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.Pat
     axes.set_title(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
     figure.legend(loc="outside lower center", ncols=min(4, len(methods)))
     axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+def save_gains(added: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """What content adds: a panel per protocol, a row per method, with its interval; 0 is nothing.
+
+    Args:
+        added: what `gains.gains` gives.
+        path: the PNG to write, whole or not at all.
+    """
+    methods = added["methods"]
+    protocols = list(next(iter(methods.values())))
+    height = 1.4 + 0.3 * len(methods)
+    figure = Figure(figsize=(1.5 + 3.2 * len(protocols), height), layout="constrained")
+    panels = figure.subplots(1, len(protocols), squeeze=False, sharey=True)[0]
+    places = np.arange(len(methods))[::-1]
+    for axes, protocol in zip(panels, protocols, strict=True):
+        metric = PRIMARY_METRICS[protocol]
+        cells = [found[protocol][metric] for found in methods.values()]
+        mean, low, high = (
+            np.array([cell[key] for cell in cells], float) for key in ("mean", "low", "high")
+        )
+        whiskers = np.maximum([mean - low, high - mean], 0)
+        axes.errorbar(mean, places, xerr=whiskers, fmt="o", markersize=5, capsize=2)
+        axes.axvline(0, color="gray", linestyle="dashed")
+        axes.set_yticks(places, list(methods))
+        axes.set_ylim(-0.7, len(methods) - 0.3)
+        axes.set_title(f"{protocol}: {metric}")
+        axes.set_xlabel(f"above {added['versus']}")
+        axes.grid(axis="x", alpha=0.3)
     _save(figure, path)
 
 

@@ -6,6 +6,7 @@ import math
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from drrec.evaluation.gains import gains_text
 from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
 from drrec.evaluation.session import BOUNDS
 from drrec.evaluation.summary import split_of
@@ -42,6 +43,11 @@ def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> st
     parts = [f"# {content['dataset']}, {content['split']} split"]
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]
+    if "content_added" in content:
+        parts += ["## What content adds", gains_text(content)]
+    if encoders := content.get("encoders"):
+        lines = [f"- {name}: {encoder}" for name, encoder in encoders.items()]
+        parts += ["## What the features were made by", "\n".join(lines)]
     parts += [f"![{pathlib.PurePath(name).stem}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
 
@@ -59,13 +65,16 @@ def write_report(
         training: the columns of `training.csv`, to draw as curves.
     """
     # Importing matplotlib takes longer than most commands need in all.
-    from drrec.evaluation.figures import save_curves, save_intervals
+    from drrec.evaluation.figures import save_curves, save_gains, save_intervals
 
     run = pathlib.Path(run)
     figures = []
     for protocol in content["protocols"]:
         figures.append(f"{protocol}.png")
         save_intervals(content, protocol, run / figures[-1])
+    if "content_added" in content:
+        figures.append("content.png")
+        save_gains(content["content_added"], run / figures[-1])
     if training:
         figures.append("training.png")
         save_curves(training, run / figures[-1])

@@ -57,7 +57,7 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
     _check_comparable(results)
     protocols = {}
     for protocol, methods in first.protocols.items():
-        per_user = {name: _values(results, protocol, name) for name in methods}
+        per_user = {name: per_user_values(results, protocol, name) for name in methods}
         cells = {
             name: _cells(values, list(methods[name].metrics)) for name, values in per_user.items()
         }
@@ -88,8 +88,9 @@ def best_baseline(methods: Mapping[str, Cells], metric: str, agents: Collection[
     return max(baselines, key=lambda name: methods[name][metric]["mean"], default=None)
 
 
-def _values(results: Sequence[Results], protocol: str, name: str) -> np.ndarray:
-    return np.array(  # [S, U, M]
+def per_user_values(results: Sequence[Results], protocol: str, name: str) -> np.ndarray:
+    """[S, U, M] what a method reaches, by seed, user and metric."""
+    return np.array(
         [
             np.stack(list(each.protocols[protocol][name].metrics.values()), axis=1)
             for each in results

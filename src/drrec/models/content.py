@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from drrec.errors import InputError
-from drrec.models.item_encoder import ItemEncoder, encoder_inputs
+from drrec.models.item_encoder import encoder_inputs, new_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drrec.features.store import Modality
     from drrec.models.config import ContentConfig
     from drrec.models.evidence import Evidence
+    from drrec.models.item_encoder import ItemEncoder
 
 _MOST_ROUNDS = 60
 _STEPS_A_ROUND = 10
@@ -84,8 +85,7 @@ def fit_encoder(
         return _lesson(modalities, evidence, identity, rows)
 
     def start(rows: np.ndarray) -> ItemEncoder:
-        encoder = ItemEncoder(identity.shape[1], config.fusion, config.aggregation, config.dropout)
-        encoder.build([(None, m.features.shape[1]) for m in modalities], (None, None), (None, None))
+        encoder = new_encoder(identity.shape[1], config, modalities)
         encoder.standardise_by(modalities, np.isin(np.arange(len(identity)), rows))
         return encoder
 

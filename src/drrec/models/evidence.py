@@ -59,7 +59,7 @@ def posterior(evidence: Evidence, prior_mean: np.ndarray) -> np.ndarray:
     maximisation): where content tells much, an item without ratings is close to it.
     """
     dim = prior_mean.shape[1]
-    is_rated = evidence.target.any(axis=1)
+    is_rated = np.asarray(evidence.target.any(axis=1))
     rated, mean = evidence.where(is_rated), prior_mean[is_rated].astype(np.float64)
     precision, vectors = np.eye(dim), mean
     for _ in range(_EM_STEPS):

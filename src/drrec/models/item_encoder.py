@@ -8,12 +8,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from drrec.errors import InputError
+from drrec.files import read_arrays, replaced
 from drrec.models.fusion import FUSIONS
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Sequence
 
     from drrec.features.store import Modality
+    from drrec.models.config import ContentConfig
 
 _LEAST_DEVIATION = 1e-6
 
@@ -48,7 +52,8 @@ class ItemEncoder(keras.layers.Layer):
 
     def build(self, features_shape: Any, present_shape: Any, identity_shape: Any) -> None:
         """Build for modalities of these widths."""
-        self.means, self.deviations = [], []
+        self.means: list[Any] = []
+        self.deviations: list[Any] = []
         for number, shape in enumerate(features_shape):
             for name, start, weights in (
                 ("mean", "zeros", self.means),
@@ -97,3 +102,40 @@ def encoder_inputs(modalities: Sequence[Modality]) -> tuple[list[np.ndarray], np
     """The features, M arrays [I, dim_m], and `present [I, M]` of all items."""
     present = np.stack([modality.present for modality in modalities], axis=1)
     return [modality.features for modality in modalities], present
+
+
+def new_encoder(width: int, config: ContentConfig, modalities: Sequence[Modality]) -> ItemEncoder:
+    """An untaught encoder of these modalities, built."""
+    encoder = ItemEncoder(width, config.fusion, config.aggregation, config.dropout)
+    widths = [(None, modality.features.shape[1]) for modality in modalities]
+    encoder.build(widths, (None, len(widths)), (None, width))
+    return encoder
+
+
+def save_encoder(path: pathlib.Path, encoder: ItemEncoder) -> None:
+    """Write its weights and its width to one `.npz`, whole or not at all."""
+    arrays: dict[str, Any] = {"width": np.array(encoder.width)}
+    arrays |= {f"weight_{number:03}": np.array(w) for number, w in enumerate(encoder.weights)}
+    with replaced(path) as side, side.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_encoder(
+    path: pathlib.Path, config: ContentConfig, modalities: Sequence[Modality]
+) -> ItemEncoder:
+    """Read what `save_encoder` wrote.
+
+    Raises:
+        InputError: there is no such file, or it is broken or of other settings.
+    """
+    mend = "Remove its folder and run again."
+    arrays = read_arrays(path, "an item encoder", mend)
+    width = int(arrays.pop("width", np.array(0)))
+    encoder = new_encoder(width, config, modalities)
+    weights = [arrays[name] for name in sorted(arrays)]
+    if [w.shape for w in weights] != [tuple(w.shape) for w in encoder.weights]:
+        raise InputError(
+            f"Expected an encoder of these modalities in {path}. Received: another. {mend}"
+        )
+    encoder.set_weights(weights)
+    return encoder

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+import json
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from drrec.models.content import fit_encoder
-from drrec.models.embedding import side_by_side
+from drrec.models.embedding import Embeddings, side_by_side
 from drrec.models.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
 from drrec.models.implicit import fit_implicit
+from drrec.models.item_encoder import load_encoder, save_encoder
 from drrec.models.pmf import fit_pmf
 from drrec.models.variational import fit_variational
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable, Sequence
 
     from drrec.data.interactions import Interactions
     from drrec.features.store import Modality
     from drrec.models.config import ContentConfig, EmbeddingConfig
-    from drrec.models.embedding import Embeddings
     from drrec.models.item_encoder import ItemEncoder
 
 
@@ -44,7 +47,28 @@ class Content(NamedTuple):
     """What items are known by beside their ids, and how it is made use of."""
 
     config: ContentConfig
-    modalities: Sequence[Modality]
+    features: dict[str, Modality]
+
+    @property
+    def modalities(self) -> list[Modality]:
+        """M of them, in the order of the fusion's inputs."""
+        return list(self.features.values())
+
+    @property
+    def encoders(self) -> dict[str, str]:
+        """By modality: what made its features."""
+        return {name: modality.encoder for name, modality in self.features.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings and the features."""
+        # Whether the agent goes on tuning the encoder does not change what it starts from.
+        settings = dataclasses.replace(self.config, encoder="frozen")
+        digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
+        for modality in self.modalities:
+            digest.update(np.ascontiguousarray(modality.features).tobytes())
+            digest.update(modality.present.tobytes())
+        return digest.hexdigest()
 
 
 class Vectors(NamedTuple):
@@ -52,6 +76,25 @@ class Vectors(NamedTuple):
 
     table: Embeddings
     encoder: ItemEncoder | None = None
+
+    def save(self, folder: pathlib.Path, name: str) -> None:
+        """Write `<name>.npz` and `<name>-encoder.npz`, each whole or not at all."""
+        if self.encoder is not None:
+            save_encoder(folder / f"{name}-encoder.npz", self.encoder)
+        self.table.save(folder / f"{name}.npz")
+
+    @classmethod
+    def load(cls, folder: pathlib.Path, name: str, content: Content | None) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: there are no such files, or they are broken.
+        """
+        table = Embeddings.load(folder / f"{name}.npz")
+        if content is None:
+            return cls(table)
+        path = folder / f"{name}-encoder.npz"
+        return cls(table, load_encoder(path, content.config, content.modalities))
 
 
 class Pretrained(NamedTuple):

@@ -1,0 +1,19 @@
+"""One run from ratings to report: each stage by itself, and all in a row."""
+
+from __future__ import annotations
+
+from drrec.experiment.evaluating import evaluate_run, report_run
+from drrec.experiment.judged import Judged
+from drrec.experiment.runs import AGENT, build_agent, train_run
+from drrec.experiment.vectors import content_of, embed
+
+__all__ = [
+    "AGENT",
+    "Judged",
+    "build_agent",
+    "content_of",
+    "embed",
+    "evaluate_run",
+    "report_run",
+    "train_run",
+]

@@ -1,0 +1,136 @@
+"""Trains the seeds of a run, and beside each, if asked, its twin that knows items by id alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from drrec.agents.registry import AGENTS
+from drrec.config import TrainConfig
+from drrec.data.split import Split
+from drrec.envs.living import LivingEnvironment
+from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.sessions import Sessions, opening_and_rest
+from drrec.errors import InputError
+from drrec.experiment.vectors import embed
+from drrec.models.config import ContentConfig
+from drrec.runs import Run
+from drrec.serving.export import Export
+from drrec.training import train
+
+if TYPE_CHECKING:
+    from drrec.agents.ddpg import DDPG
+    from drrec.data.interactions import Interactions
+    from drrec.data.world import Truth
+    from drrec.envs.base import SessionEnvironment
+    from drrec.experiment.judged import Judged
+    from drrec.models.embedding import Embeddings
+    from drrec.models.pretrain import Content, Vectors
+
+logger = logging.getLogger(__name__)
+
+AGENT = "ddpg"
+TWIN = "ddpg_ids"
+"""The same agent with vectors of ids alone, trained beside one that knows content."""
+
+
+def build_agent(
+    config: TrainConfig,
+    judged: Judged,
+    vectors: Vectors,
+    content: Content | None = None,
+) -> DDPG:
+    """The agent in its environment, before the first step."""
+    table = vectors.table
+    environment = build_environment(config, judged.train, table, judged.truth)
+    tuned = None
+    if content and vectors.encoder and content.config.encoder == "finetuned":
+        tuned = vectors.encoder, content.modalities
+    agent = AGENTS[AGENT]
+    return agent(config.agent, environment, table.user, table.item, config.seed, tuned)
+
+
+def build_environment(
+    config: TrainConfig, train: Interactions, vectors: Embeddings, truth: Truth | None = None
+) -> SessionEnvironment:
+    """Whom the agent plays with: the log, or the `truth` behind it."""
+    settings = config.environment
+    if settings.sessions == "living" and truth is not None:
+        return LivingEnvironment(settings, train, truth)
+    if config.vectors.held_out:
+        known, shown = train.past_and_future(config.vectors.held_out)
+    else:
+        known, shown = opening_and_rest(train, settings.state_size)
+    sessions = Sessions.over(known, shown, settings.state_size)
+    predicted = None
+    if settings.unlogged == "model":
+        predicted = (vectors.user, vectors.item, vectors.mean)
+    return LoggedEnvironment(settings, train, sessions, predicted)
+
+
+def train_seed(run: Run, config: TrainConfig, judged: Judged, content: Content | None) -> bool:
+    """Train one seed from where it stopped, and export it; False if it was interrupted."""
+    pretrained = embed(config, judged.train, run.root / "save_weights", content)
+    agent = build_agent(config, judged, pretrained.rehearsal, content)
+    knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
+    label = f"{AGENT}, {knows}, seed {config.seed}"
+    if not train(agent, config.steps, run.folder, run.weights, label):
+        return False
+    table = pretrained.deployed.table
+    policy = agent.policy(table.user, table.item)
+    export = Export.of(policy, judged.dataset, judged.train, config.environment.state_size)
+    export.save(run.folder / "export.npz")
+    return True
+
+
+def train_run(
+    run: Run, config: TrainConfig, judged: Judged, content: Content | None = None
+) -> bool:
+    """Train every seed of a run, and its twins; False if it was interrupted.
+
+    Raises:
+        InputError: the run was begun with other ratings.
+    """
+    agree_on_split(run, judged)
+    for seed_run, seed_config in run.seeds(config):
+        if seed_run != run:
+            _begin(seed_run, seed_config, judged)
+        if not train_seed(seed_run, seed_config, judged, content):
+            return False
+        if has_twin(config):
+            twin_run, twin_config = twin(seed_run, seed_config)
+            _begin(twin_run, twin_config, judged)
+            if not train_seed(twin_run, twin_config, judged, None):
+                return False
+    return True
+
+
+def has_twin(config: TrainConfig) -> bool:
+    """Whether the same agent is trained on ids alone, beside one that knows content."""
+    return config.twin and bool(config.content.modalities)
+
+
+def twin(run: Run, config: TrainConfig) -> tuple[Run, TrainConfig]:
+    """Where the twin of a seed's run is, and what it learns."""
+    plain = dataclasses.replace(config, content=ContentConfig())
+    return Run(run.root, f"{run.name}/ids"), plain
+
+
+def _begin(run: Run, config: TrainConfig, judged: Judged) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.write_config(config)
+    agree_on_split(run, judged)
+
+
+def agree_on_split(run: Run, judged: Judged) -> None:
+    """Save the split with the run, or see that it is the one that the run has."""
+    path = run.folder / "split.npz"
+    if not path.exists():
+        judged.split.save(path)
+        return
+    if Split.load(path, judged.dataset.interactions).fingerprint != judged.split.fingerprint:
+        raise InputError(
+            f"Expected the split that {run.name} was begun with. Received: another. "
+            "Its config.json was changed: train a new run."
+        )

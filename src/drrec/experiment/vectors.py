@@ -1,0 +1,104 @@
+"""The vectors of a run, and the features that go into them: made, or read if made before."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import pathlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from drrec import __version__
+from drrec.errors import InputError
+from drrec.features.store import features_path, load_features, stored_fingerprints
+from drrec.models.pretrain import Content, Pretrained, Vectors, pretrain
+
+if TYPE_CHECKING:
+    from drrec.config import RunConfig, TrainConfig
+    from drrec.data.interactions import Dataset, Interactions
+    from drrec.models.config import ContentConfig
+
+logger = logging.getLogger(__name__)
+
+_EXTRACTOR = "import sys; from drrec import cli; sys.exit(cli.run(*cli.STAGES, prog='run.py'))"
+
+
+def ensure_features(
+    config: RunConfig, dataset: Dataset, names: tuple[str, ...], data_dir: pathlib.Path
+) -> pathlib.Path:
+    """The file of features, made in a process of its own where a modality is not there yet.
+
+    Raises:
+        InputError: that process failed; it has said why.
+    """
+    if config.features:
+        return pathlib.Path(config.features)
+    path = features_path(data_dir, dataset.name)
+    missing = [name for name in names if name not in stored_fingerprints(path, dataset)]
+    if missing:
+        logger.info("features: extracting %s", ", ".join(missing))
+        stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
+        made = subprocess.run([sys.executable, "-c", _EXTRACTOR, *stage], check=False)
+        if made.returncode:
+            raise InputError(
+                f"Expected features of {dataset.name}: {', '.join(missing)}. Received: status "
+                f"{made.returncode} of the extractor, whose reason stands above. Mend it, or "
+                f"make them with other flags: python run.py extract --dataset {config.dataset}"
+            )
+    return path
+
+
+def content_of(
+    config: RunConfig, chosen: ContentConfig, dataset: Dataset, data_dir: pathlib.Path
+) -> Content | None:
+    """What items are known by beside their ids; None if by nothing.
+
+    Raises:
+        InputError: there are no such features, or they are bad.
+    """
+    names = chosen.modalities
+    if not names:
+        return None
+    path = ensure_features(config, dataset, names, data_dir)
+    return Content(chosen, load_features(path, dataset, names))
+
+
+def embed(
+    config: TrainConfig,
+    train: Interactions,
+    weights: pathlib.Path,
+    content: Content | None = None,
+) -> Pretrained:
+    """Pre-train, or read what an earlier run with the same ratings and settings left.
+
+    Args:
+        config: the run's settings.
+        train: the ratings to learn from.
+        weights: the folder `save_weights`.
+        content: what items are known by beside their ids.
+    """
+    settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
+    made_by = {"ratings": train.fingerprint, "version": __version__}
+    if content:
+        made_by["content"] = content.fingerprint
+    identity = json.dumps(settings | made_by, sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    folder = weights / "embeddings" / f"{config.vectors.embedding}-{key}"
+    if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
+        logger.info("vectors: read from %s", folder)
+        found = Pretrained(*(Vectors.load(folder, name, content) for name in Pretrained._fields))
+        if found.deployed.table.fingerprint != train.fingerprint:
+            raise InputError(
+                f"Expected vectors of ratings {train.fingerprint[:12]} in {folder}. Received: "
+                f"of {found.deployed.table.fingerprint[:12]}. Remove that folder and run again."
+            )
+        return found
+    named = [*config.vectors.widths(), *(content.features if content else ())]
+    logger.info("vectors: fitting %s", ", ".join(named))
+    pretrained = pretrain(train, config.vectors, config.seed, content)
+    for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
+        vectors.save(folder, name)
+    return pretrained
