@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drrec.data import sources
+from drrec.data import demo_media, demo_text, sources
 from drrec.data.datasets import load_dataset
 from drrec.data.demo import make_demo
 from drrec.data.demo_text import GENRES
@@ -71,6 +71,28 @@ def test_genres_hint_at_the_kind_and_mislead_now_and_then(tmp_path):
         for row, k in zip(rows, kind, strict=True)
     ]
     assert 0.8 < np.mean(fits) < 0.97
+
+
+def test_hints_mislead_each_modality_apart(tmp_path, monkeypatch):
+    told = {"frames": [], "sound": [], "synopsis": []}
+
+    def listening(name, module):
+        speak = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda kind, *rest: told[name].append(kind) or speak(kind, *rest)
+        )
+
+    listening("frames", demo_media)
+    listening("sound", demo_media)
+    listening("synopsis", demo_text)
+    monkeypatch.setattr(demo_media, "write_trailer", lambda path, *rest: path.touch())
+    make_demo(tmp_path / "demo", num_films=400, num_users=20)
+    kind = World.load(tmp_path / "demo" / "world.npz").kind
+    wrong = np.array(list(told.values())) != kind  # [M, I']
+    assert ((wrong.mean(axis=1) > 0.07) & (wrong.mean(axis=1) < 0.18)).all()
+    # Apart, two would both be wrong in 0.12² of the films.
+    both = wrong.astype(int) @ wrong.T / len(kind)
+    assert both[~np.eye(3, dtype=bool)].max() < 0.05
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(demo, tmp_path):
