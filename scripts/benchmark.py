@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 
 import tyro
+from benchmark_extract import Extraction, measure_extraction
 
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
@@ -279,6 +280,7 @@ def main() -> None:
     stages: dict[str, Callable[..., Any]] = {
         "loop": Loop,
         "evaluation": Evaluation,
+        "extract": Extraction,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -288,8 +290,12 @@ def main() -> None:
     if isinstance(options, Everything):
         measure_everything(options)
         return
-    measure = measure_loop if isinstance(options, Loop) else measure_evaluation
-    measured = measure(options)
+    measures: dict[type, Callable[[Any], dict[str, Any]]] = {
+        Loop: measure_loop,
+        Evaluation: measure_evaluation,
+        Extraction: measure_extraction,
+    }
+    measured = measures[type(options)](options)
     lines = (
         f"{name}: {value:,.2f}" if isinstance(value, float) else f"{name}: {value}"
         for name, value in measured.items()

@@ -72,12 +72,16 @@ class MediaWork:
 
     def batches(self, encoder: Encoder, first: int) -> Iterator[Batch]:
         """Encode; see `Work`."""
+        with contextlib.closing(Decoders(self._processor, self._config.workers)) as decoders:
+            yield from self.encoded_by(decoders, encoder, first)
+
+    def encoded_by(self, decoders: Decoders, encoder: Encoder, first: int) -> Iterator[Batch]:
+        """The same, with decoders that have begun."""
         groups = self.groups[first:]
         items = (tuple(map(str, self._files[row])) for group in groups for row in group)
-        with contextlib.closing(Decoders(self._processor, self._config.workers)) as decoders:
-            decoded = decoders.decoded(items)
-            for group in groups:
-                yield self._encoded(encoder, [next(decoded) for _ in group])
+        decoded = decoders.decoded(items)
+        for group in groups:
+            yield self._encoded(encoder, [next(decoded) for _ in group])
 
     def _encoded(self, encoder: Encoder, decoded: list[Decoded]) -> Batch:
         there = [one.prepared for one in decoded if one.prepared is not None]
