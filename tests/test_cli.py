@@ -17,6 +17,7 @@ from tests.agents.tiny import write_csv
 
 from drrec import cli, experiment
 from drrec.baselines import BASELINES
+from drrec.experiment import evaluating
 from drrec.files import read_json
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -32,7 +33,7 @@ def _quick_baselines():
     """Without those that are fitted by gradient: what they score is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         kept = {name: made for name, made in BASELINES.items() if name != "pmf"}
-        patch.setattr(experiment, "BASELINES", kept)
+        patch.setattr(evaluating, "BASELINES", kept)
         yield
 
 
@@ -128,7 +129,7 @@ def test_train_leaves_a_whole_run(trained):
     assert any(path.suffix == ".png" for path in run.rglob("*"))
     assert not list(trained.rglob("*.part"))
     printed = (trained / "printed").read_text(encoding="utf-8")
-    for method in (*experiment.BASELINES, "ddpg"):
+    for method in (*evaluating.BASELINES, "ddpg"):
         assert method in printed
 
 
@@ -147,7 +148,7 @@ def test_eval_prints_the_same_metrics_as_strict_json(here, capsys):
     assert content == before
     assert (content["dataset"], content["split"]) == ("log", "temporal")
     methods = content["protocols"]["rated"]
-    assert set(methods) == {*experiment.BASELINES, "ddpg"}
+    assert set(methods) == {*evaluating.BASELINES, "ddpg"}
     for metrics in methods.values():
         assert {"precision@5", "ndcg@10", "map"} <= set(metrics)
         for metric in metrics.values():
@@ -296,7 +297,7 @@ def test_a_run_of_another_version_is_refused(here, capsys):
         (list(cli.STAGES), ["recommend", "--run", "first", "--user", "u07"]),
     ):
         line = refused(capsys, *stages, argv=[*argv, "--gpu", "-1"])
-        assert "Expected a run of version 1" in line
+        assert "Expected a run of version 2" in line
         assert "Received: 99" in line
 
 

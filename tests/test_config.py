@@ -6,6 +6,7 @@ from tests.agents.tiny import small_config
 
 from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
+from drrec.models.config import ContentConfig
 
 CONFIG = small_config("log.csv", seed=4)
 
@@ -61,8 +62,38 @@ def test_numbers_below_one_are_refused(name):
         small_config("log.csv", **{name: 0})
 
 
-def test_a_negative_seed_and_modalities_are_refused():
+def test_a_negative_seed_and_shares_of_cold_things_are_refused():
     with pytest.raises(InputError, match=r"`seed` must be at least 0\. Received: -1"):
         small_config("log.csv", seed=-1)
-    with pytest.raises(InputError, match="Expected `modality` ''"):
-        small_config("log.csv", modality="video")
+    with pytest.raises(InputError, match=r"`cold_items` must be in \[0, 0\.5\)"):
+        small_config("log.csv", cold_items=0.5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"modality": "video,smell"}, "Expected `modality` to be of video, audio, text.*smell"),
+        ({"modality": "text,text"}, "each modality once"),
+        ({"fusion": "gated", "aggregation": "concat"}, "Expected `aggregation` mean"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"lr_content": 0.0}, "`lr_content` must be above 0"),
+    ],
+)
+def test_content_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        ContentConfig(**settings)
+
+
+def test_modalities_keep_the_order_given():
+    assert ContentConfig(modality="text, video").modalities == ("text", "video")
+    assert ContentConfig().modalities == ()
+
+
+def test_a_literal_that_may_be_missing_is_read_and_checked():
+    read = from_dict(ContentConfig, {"aggregation": "mean"}, "own.yaml")
+    assert read.aggregation == "mean"
+    assert from_dict(ContentConfig, {"aggregation": None}, "own.yaml").aggregation is None
+    with pytest.raises(
+        InputError, match=r"`aggregation` in own\.yaml to be concat or mean or none"
+    ):
+        from_dict(ContentConfig, {"aggregation": "sum"}, "own.yaml")

@@ -8,22 +8,31 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
-from drrec import experiment
 from drrec.baselines import BASELINES
 from drrec.checkpoint import checkpoints
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
-from drrec.experiment import Judged, build_agent, embed, evaluate_run, report_run, train_run
+from drrec.experiment import (
+    Judged,
+    build_agent,
+    embed,
+    evaluate_run,
+    evaluating,
+    report_run,
+    runs,
+    train_run,
+    vectors,
+)
 from drrec.models.config import EmbeddingConfig
 from drrec.models.embedding import Embeddings
-from drrec.models.pretrain import Pretrained
+from drrec.models.pretrain import Pretrained, pretrain
 from drrec.runs import Run
 
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
     kept = {name: BASELINES[name] for name in ("random", "popularity", "item_cf")}
-    monkeypatch.setattr(experiment, "BASELINES", kept)
+    monkeypatch.setattr(evaluating, "BASELINES", kept)
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -63,15 +72,15 @@ def test_vectors_are_read_again_and_not_fitted_again(config, tmp_path, monkeypat
         raise AssertionError("fitted again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "pretrain", refuse)
+        patch.setattr(vectors, "pretrain", refuse)
         again = embed(dataclasses.replace(config, steps=99), train, tmp_path / "weights")
         for one, other in zip(first, again, strict=True):
-            np.testing.assert_array_equal(one.item, other.item)
-            np.testing.assert_array_equal(one.user, other.user)
-        vectors = dataclasses.replace(config.vectors, held_out=0.3)
+            np.testing.assert_array_equal(one.table.item, other.table.item)
+            np.testing.assert_array_equal(one.table.user, other.table.user)
+        other_share = dataclasses.replace(config.vectors, held_out=0.3)
         for changed in (
             dataclasses.replace(config, seed=1),
-            dataclasses.replace(config, vectors=vectors),
+            dataclasses.replace(config, vectors=other_share),
         ):
             with pytest.raises(AssertionError, match="fitted again"):
                 embed(changed, train, tmp_path / "weights")
@@ -90,11 +99,12 @@ def test_vectors_of_other_ratings_are_refused(config, tmp_path):
 
 @pytest.mark.parametrize("held_out", [0.4, 0.0])
 def test_sessions_hand_out_what_is_held_out_or_all_but_the_opening(config, tmp_path, held_out):
-    vectors = EmbeddingConfig(embedding="variational", dim_emb=5, popularity=0.0, held_out=held_out)
-    config = dataclasses.replace(config, vectors=vectors)
-    train = load(config, tmp_path).train
-    tables = experiment.pretrain(train, vectors, 0)
-    env = build_agent(config, train, tables.rehearsal).environment
+    chosen = EmbeddingConfig(embedding="variational", dim_emb=5, popularity=0.0, held_out=held_out)
+    config = dataclasses.replace(config, vectors=chosen)
+    judged = load(config, tmp_path)
+    train = judged.train
+    tables = pretrain(train, chosen, 0)
+    env = build_agent(config, judged, tables.rehearsal).environment
     users = tf.range(train.num_users)
     start = env.start(users)
     shown = env.available(users, start.shown).numpy()
@@ -114,11 +124,13 @@ def test_sessions_hand_out_what_is_held_out_or_all_but_the_opening(config, tmp_p
 def test_model_rewards_come_from_the_vectors(config, tmp_path):
     environment = LoggedConfig(unlogged="model", state_size=3, episode_length=4)
     config = dataclasses.replace(config, environment=environment)
-    train = load(config, tmp_path).train
-    vectors = experiment.pretrain(train, config.vectors, 0).rehearsal
-    env = build_agent(config, train, vectors).environment
+    judged = load(config, tmp_path)
+    train = judged.train
+    rehearsal = pretrain(train, config.vectors, 0).rehearsal
+    env = build_agent(config, judged, rehearsal).environment
+    table = rehearsal.table
     unseen = next(i for i in range(1, train.num_items) if i not in train.item[train.user == 0])
-    predicted = np.clip(vectors.mean + vectors.user[0] @ vectors.item[unseen], 1, 5)
+    predicted = np.clip(table.mean + table.user[0] @ table.item[unseen], 1, 5)
     paid = float(env.reward(tf.constant([0]), tf.constant([unseen]))[0])
     assert paid == pytest.approx((predicted - 3) / 2, abs=1e-5)
 
@@ -130,10 +142,10 @@ def test_the_rehearsal_trains_and_the_deployed_serves(config, tmp_path):
     tables = embed(config, judged.train, tmp_path / "save_weights")
     assert isinstance(tables, Pretrained)
     with np.load(run.folder / "export.npz") as export:
-        np.testing.assert_array_equal(export["item_vectors"], tables.deployed.item)
-        np.testing.assert_array_equal(export["user_vectors"], tables.deployed.user)
+        np.testing.assert_array_equal(export["item_vectors"], tables.deployed.table.item)
+        np.testing.assert_array_equal(export["user_vectors"], tables.deployed.table.user)
         np.testing.assert_array_equal(export["history"], judged.train.liked_histories(3))
-    assert (tables.deployed.item != tables.rehearsal.item).any()
+    assert (tables.deployed.table.item != tables.rehearsal.table.item).any()
 
 
 def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
@@ -177,7 +189,7 @@ def test_leaving_one_out_is_judged_over_the_whole_catalogue(config, tmp_path):
 def test_an_interrupted_seed_ends_the_run(config, tmp_path, monkeypatch):
     config = dataclasses.replace(config, seeds=2)
     begun = []
-    monkeypatch.setattr(experiment, "train", lambda *given: begun.append(given[2]) and False)
+    monkeypatch.setattr(runs, "train", lambda *given: begun.append(given[2]) and False)
     assert not train_run(Run.create(tmp_path, "first", config), config, load(config, tmp_path))
     assert [folder.name for folder in begun] == ["seed-0"]
     assert not list(tmp_path.rglob("export.npz"))

@@ -87,17 +87,17 @@ def test_the_latest_is_the_one_begun_last(tmp_path):
     assert Run.latest(tmp_path).name == "a"
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 1, None, "2"])
 def test_another_version_is_refused(tmp_path, version):
     run = Run.create(tmp_path, "first", CONFIG)
     path = run.folder / "config.json"
     content = json.loads(path.read_text()) | {"version": version}
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"Expected a run of version 1 .* Received: {version}"):
+    with pytest.raises(InputError, match=rf"Expected a run of version 2 .* Received: {version}"):
         run.config()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", '{"version": 1}', '{"version": 1, "train": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "3", '{"version": 2}', '{"version": 2, "train": 3}'])
 def test_a_damaged_config_is_refused(tmp_path, content):
     run = Run.create(tmp_path, "first", CONFIG)
     (run.folder / "config.json").write_text(content)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from drrec.config import TrainConfig, from_dict
+from drrec.config import CompareConfig, TrainConfig, from_dict
 from drrec.errors import InputError
 from drrec.features.config import ExtractConfig, ImportConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drrec.config import RunConfig
     from drrec.experiment import Judged
     from drrec.models.pretrain import Content
 
@@ -81,11 +82,23 @@ class Train:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Train a grid of modalities and fusions, and say what each is worth beyond ids alone."""
+
+    compare: CompareConfig = dataclasses.field(default_factory=CompareConfig)
+    device: Device = dataclasses.field(default_factory=Device)
+    name: str
+    """Of the comparison, its folder in save_model/; given again it goes on where it stopped."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Eval:
     """Evaluate a saved run again and print its table."""
 
     run: str | None = None
     """Name or folder of the run; by default the latest."""
+    with_content: bool = False
+    """By default the latest run that knows content."""
     json: bool = False
     """Print metrics.json in place of the table."""
     device: Device = dataclasses.field(default_factory=Device)
@@ -175,6 +188,26 @@ def main_train(arguments: Train) -> int:
     return 0
 
 
+def main_compare(arguments: Compare) -> int:
+    """`run.py compare`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.evaluation.report import report_text, write_report
+    from drrec.runs import Run
+
+    config = arguments.compare
+    run = Run.named(HERE, arguments.name)
+    judged = _judged(config)
+    metrics = experiment.compare(run, config, judged, _DATA)
+    if metrics is None:
+        logging.warning("interrupted: the same command goes on where it stopped")
+        return 130
+    write_report(run.folder, metrics)
+    _say(report_text(metrics))
+    logging.info("all of it is in %s", run.folder)
+    return 0
+
+
 def main_eval(arguments: Eval) -> int:
     """`run.py eval` and `eval.py`."""
     _select(arguments.device)
@@ -182,7 +215,10 @@ def main_eval(arguments: Eval) -> int:
     from drrec.files import to_json
     from drrec.runs import Run
 
-    run = Run.find(HERE, arguments.run) if arguments.run else Run.latest(HERE)
+    if arguments.run:
+        run = Run.find(HERE, arguments.run)
+    else:
+        run = Run.latest(HERE, with_content=arguments.with_content)
     config = run.config()
     metrics = experiment.evaluate_run(run, config, *_inputs(config))
     report = experiment.report_run(run, config, metrics)
@@ -190,15 +226,22 @@ def main_eval(arguments: Eval) -> int:
     return 0
 
 
-def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
-    """The ratings, fetched if need be and divided, and what items are known by beside ids."""
+def _judged(config: RunConfig) -> Judged:
+    """The ratings, fetched if need be, and divided."""
     from drrec import experiment
     from drrec.data.datasets import DATASETS
     from drrec.data.sources import fetch
 
     if config.dataset in DATASETS:
         fetch(config.dataset, _DATA)
-    judged = experiment.Judged.load(config, _DATA)
+    return experiment.Judged.load(config, _DATA)
+
+
+def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
+    """What a run learns from and is judged by, and what it knows items by beside ids."""
+    from drrec import experiment
+
+    judged = _judged(config)
     return judged, experiment.content_of(config, config.content, judged.dataset, _DATA)
 
 
@@ -225,6 +268,7 @@ STAGES: dict[type, Callable[[Any], int]] = {
     ImportFeatures: main_import_features,
     Embed: main_embed,
     Train: main_train,
+    Compare: main_compare,
     Eval: main_eval,
     Recommend: main_recommend,
 }

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
-from drrec.models.config import ContentConfig, EmbeddingConfig
+from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig
 
 T = TypeVar("T")
 
@@ -74,6 +74,19 @@ class TrainConfig(RunConfig):
     """With content: train the same agent on ids alone beside it, to see what content adds."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareConfig(RunConfig):
+    """One run for each way of knowing items, all else equal."""
+
+    grid: GridConfig = dataclasses.field(default_factory=GridConfig)
+
+    def with_content(self, content: ContentConfig, seed: int) -> TrainConfig:
+        """The run of one variant and one seed."""
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(RunConfig)}
+        shared |= {"seed": seed, "seeds": 1}
+        return TrainConfig(**shared, content=content, twin=False)
+
+
 def from_dict(cls: type[T], values: Any, where: str) -> T:
     """Build a dataclass from nested plain values, as JSON and YAML give them.
 
@@ -97,20 +110,19 @@ def from_dict(cls: type[T], values: Any, where: str) -> T:
 
 
 def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
-    if typing.get_origin(hint) is Literal:
-        allowed: tuple[Any, ...] = typing.get_args(hint)
-        fits = value in allowed
-    else:
-        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if float in options and isinstance(value, int | str) and not isinstance(value, bool):
-            # YAML 1.1 takes 1e-4, which has no point, for a word.
-            with contextlib.suppress(ValueError):
-                value = float(value)
-        fits = type(value) in options
-        allowed = tuple(option.__name__ for option in options)
-    if not fits:
+    # `X | None` has the origin types.UnionType, `Literal[…] | None` typing.Union.
+    is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    options = typing.get_args(hint) if is_union else (hint,)
+    if float in options and isinstance(value, int | str) and not isinstance(value, bool):
+        # YAML 1.1 takes 1e-4, which has no point, for a word.
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    allowed = [word for option in options for word in typing.get_args(option)]  # of a Literal
+    kinds = [option for option in options if typing.get_origin(option) is not Literal]
+    if value not in allowed and type(value) not in kinds:
+        named = [*allowed, *("none" if k is types.NoneType else k.__name__ for k in kinds)]
         raise InputError(
-            f"Expected `{key}` in {where} to be {' or '.join(map(str, allowed))}. "
+            f"Expected `{key}` in {where} to be {' or '.join(map(str, named))}. "
             f"Received: {value!r}."
         )
     return value

@@ -33,6 +33,17 @@ class Run:
         return self.root / "save_weights" / self.name
 
     @classmethod
+    def named(cls, root: pathlib.Path, name: str) -> Self:
+        """The folders that go with a name, whether there is anything in them or not.
+
+        Raises:
+            InputError: the name is not one of a folder.
+        """
+        if name in {"", ".", ".."} or set(name) & set("/\\"):
+            raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
+        return cls(root, name)
+
+    @classmethod
     def create(cls, root: pathlib.Path, name: str | None, config: TrainConfig) -> Self:
         """Make the folder of a new run and write its config.
 
@@ -44,10 +55,9 @@ class Run:
         Raises:
             InputError: a run of that name is there, or the name is not one of a folder.
         """
-        if name is not None and (name in {"", ".", ".."} or set(name) & set("/\\")):
-            raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-        run = cls(root, name or f"{pathlib.Path(config.dataset).stem}-ddpg-{now}")
+        default = f"{pathlib.Path(config.dataset).stem}-ddpg-{now}"
+        run = cls.named(root, default if name is None else name)
         if run.weights.exists() and not run.folder.exists():
             raise InputError(
                 f"Expected a new name for a run. Received: {run.name!r}, of which checkpoints are "
@@ -83,18 +93,22 @@ class Run:
         )
 
     @classmethod
-    def latest(cls, root: pathlib.Path) -> Self:
-        """The run that was begun last.
+    def latest(cls, root: pathlib.Path, *, with_content: bool = False) -> Self:
+        """The run that was begun last; if asked, the last one that knows content.
 
         Raises:
             InputError: there is none.
         """
         begun = list((root / "save_model").glob("*/config.json"))
-        if not begun:
-            raise InputError(
-                "Expected a run in save_model. Received: none. Train one: bash scripts/train.sh"
-            )
-        return cls(root.resolve(), max(begun, key=lambda path: path.stat().st_mtime).parent.name)
+        for path in sorted(begun, key=lambda path: path.stat().st_mtime, reverse=True):
+            run = cls(root.resolve(), path.parent.name)
+            if not with_content or run.config().content.modality:
+                return run
+        script = "train_modality.sh" if with_content else "train.sh"
+        raise InputError(
+            f"Expected a run {'with content ' * with_content}in save_model. Received: none. "
+            f"Train one: bash scripts/{script}"
+        )
 
     def config(self) -> TrainConfig:
         """What it learns or has learned.

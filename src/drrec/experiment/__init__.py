@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drrec.experiment.compare import compare
 from drrec.experiment.evaluating import evaluate_run, report_run
 from drrec.experiment.judged import Judged
 from drrec.experiment.runs import AGENT, build_agent, train_run
@@ -11,6 +12,7 @@ __all__ = [
     "AGENT",
     "Judged",
     "build_agent",
+    "compare",
     "content_of",
     "embed",
     "evaluate_run",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+import itertools
+import typing
+from typing import TYPE_CHECKING, Any, Literal
 
 from drrec.errors import InputError
 from drrec.types import MODALITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,16 +55,14 @@ class EmbeddingConfig:
         return {self.embedding: free}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ContentConfig:
-    """What items are known by beside their id."""
+Fusion = Literal["early", "late", "gated"]
+Aggregation = Literal["concat", "mean"]
 
-    modality: str = ""
-    """Any of video, audio and text, joined by commas; '' knows items by id alone."""
-    fusion: Literal["early", "late", "gated"] = "early"
-    """Pool modalities, then one dense layer; a dense layer each, then pool; or attend and gate."""
-    aggregation: Literal["concat", "mean"] | None = None
-    """How a fusion pools; by default concat, and mean where gated, which knows no other."""
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """How content joins the ids, and how its encoder is trained, whatever it fuses."""
+
     identity: Literal["prior", "half", "none"] = "prior"
     """How content joins the ids: it says where an item starts from and ratings move it; half of the
     coordinates are each one's; or ids play no part, but for items without content."""
@@ -71,25 +74,97 @@ class ContentConfig:
     """Learning rate of that pre-training. [> 0]"""
 
     def __post_init__(self) -> None:
-        names = self.modalities
-        if unknown := sorted(set(names) - set(MODALITIES)):
-            raise InputError(
-                f"Expected `modality` to be of {', '.join(MODALITIES)}, joined by commas. "
-                f"Received: {', '.join(unknown)}."
-            )
-        if len(set(names)) < len(names):
-            raise InputError(f"Expected each modality once. Received: {self.modality!r}.")
-        if self.fusion == "gated" and self.aggregation == "concat":
-            raise InputError(
-                "Expected `aggregation` mean with fusion gated, which weighs modalities and adds "
-                "them up. Received: concat. Leave the flag out, or choose early or late."
-            )
         if not 0 <= self.dropout < 1:
             raise InputError(f"`dropout` must be in [0, 1). Received: {self.dropout}.")
         if self.lr_content <= 0:
             raise InputError(f"`lr_content` must be above 0. Received: {self.lr_content}.")
 
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContentConfig(EncoderConfig):
+    """What items are known by beside their id."""
+
+    modality: str = ""
+    """Any of video, audio and text, joined by commas; '' knows items by id alone."""
+    fusion: Fusion = "early"
+    """Pool modalities, then one dense layer; a dense layer each, then pool; or attend and gate."""
+    aggregation: Aggregation | None = None
+    """How a fusion pools; by default concat, and mean where gated, which knows no other."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        listed("modality", self.modality, MODALITIES)
+        if self.fusion == "gated" and self.aggregation == "concat":
+            raise InputError(
+                "Expected `aggregation` mean with fusion gated, which weighs modalities and adds "
+                "them up. Received: concat. Leave the flag out, or choose early or late."
+            )
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """Their names, in the order given."""
-        return tuple(name.strip() for name in self.modality.split(",") if name.strip())
+        return listed("modality", self.modality, MODALITIES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridConfig(EncoderConfig):
+    """What to compare."""
+
+    modality: str = "video,audio,text"
+    """Modalities, joined by commas: every subset of them is tried."""
+    fusion: str = "early,late"
+    """Fusions, joined by commas, of early, late and gated."""
+    aggregation: str = "concat,mean"
+    """Ways of pooling, joined by commas, of concat and mean; gated knows mean alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.variants():
+            raise InputError(
+                f"Expected something to compare. Received: modality {self.modality!r}, fusion "
+                f"{self.fusion!r}, aggregation {self.aggregation!r}. gated pools by mean."
+            )
+
+    def variants(self) -> dict[str, ContentConfig]:
+        """By a name for tables; a single modality is fused in the first way only.
+
+        Raises:
+            InputError: a name is unknown or there twice.
+        """
+        modalities = listed("modality", self.modality, MODALITIES)
+        fusions = listed("fusion", self.fusion, typing.get_args(Fusion))
+        aggregations = listed("aggregation", self.aggregation, typing.get_args(Aggregation))
+        ways: list[Any] = [
+            (fusion, aggregation)
+            for fusion in fusions
+            for aggregation in aggregations
+            if (fusion, aggregation) != ("gated", "concat")
+        ]
+        own: dict[str, Any] = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(EncoderConfig)
+        }
+        return {
+            " ".join(("+".join(chosen), *(way if size > 1 else ()))): ContentConfig(
+                modality=",".join(chosen), fusion=way[0], aggregation=way[1], **own
+            )
+            for size in range(1, len(modalities) + 1)
+            for chosen in itertools.combinations(modalities, size)
+            for way in (ways if size > 1 else ways[:1])
+        }
+
+
+def listed(name: str, given: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The words of a list joined by commas, in the order given.
+
+    Raises:
+        InputError: one is unknown, or there twice.
+    """
+    words = tuple(word.strip() for word in given.split(",") if word.strip())
+    if unknown := sorted(set(words) - set(known)):
+        raise InputError(
+            f"Expected `{name}` to be of {', '.join(known)}, joined by commas. "
+            f"Received: {', '.join(unknown)}."
+        )
+    if len(set(words)) < len(words):
+        raise InputError(f"Expected each {name} once. Received: {given!r}.")
+    return words
