@@ -1,0 +1,63 @@
+"""Runs on a made-up world: trained in living sessions, judged by them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tests.agents.tiny import small_config, write_csv
+
+from drrec import experiment
+from drrec.baselines import BASELINES
+from drrec.data.demo import make_demo
+from drrec.envs.config import LoggedConfig
+from drrec.envs.living import LivingEnvironment
+from drrec.errors import InputError
+from drrec.experiment import evaluating
+from drrec.experiment.judged import Judged
+from drrec.experiment.runs import build_environment
+from drrec.models.pretrain import pretrain
+from drrec.runs import Run
+
+LIVING = LoggedConfig(sessions="living", state_size=3, episode_length=4)
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    monkeypatch.setattr(evaluating, "BASELINES", {"popularity": BASELINES["popularity"]})
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
+    make_demo(tmp_path / "data" / "demo", num_films=60, num_users=30, with_media=False)
+    config = small_config("demo", steps=8, environment=LIVING)
+    judged = Judged.load(config, tmp_path / "data")
+    table = pretrain(judged.train, config.vectors, 0).rehearsal.table
+    environment = build_environment(config, judged.train, table, judged.truth)
+    assert isinstance(environment, LivingEnvironment)
+    state = environment.start(tf.constant([2]))
+    assert environment.paid(state, tf.constant([5])).numpy()[0] == judged.truth.appeal[2, 5]
+
+    run = Run.create(tmp_path, "first", config)
+    assert experiment.train_run(run, config, judged)
+    content = experiment.evaluate_run(run, config, judged)
+    assert set(content["protocols"]) == {"rated", "session"}
+    sessions = content["protocols"]["session"]
+    assert set(sessions) == {"popularity", "ddpg", "greedy_truth", "optimum"}
+    assert sessions["optimum"]["reward"]["mean"] == pytest.approx(np.mean(judged.best))
+    assert sessions["optimum"]["regret"]["mean"] == 0
+    assert sessions["ddpg"]["reward"]["versus"] == "popularity"
+    means = {name: cells["reward"]["mean"] for name, cells in sessions.items()}
+    assert max(means, key=means.get) == "optimum"
+    assert "greedy_truth" in experiment.report_run(run, config, content)
+
+
+def test_living_sessions_without_a_world_are_refused(tmp_path, tiny_interactions):
+    log = write_csv(tiny_interactions, tmp_path / "log.csv")
+    config = small_config(log, environment=LIVING)
+    with pytest.raises(InputError, match=r"Expected a data set with a hidden world.*--sessions"):
+        Judged.load(config, tmp_path)
+    logged = dataclasses.replace(config, environment=dataclasses.replace(LIVING, sessions="logged"))
+    assert Judged.load(logged, tmp_path).truth is None
