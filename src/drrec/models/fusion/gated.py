@@ -47,6 +47,7 @@ class GatedFusion(Fusion):
         stacked = ops.stack(vectors, axis=1)  # [B, M, D]
         stacked = ops.where(present[:, :, None], stacked, 0.0)
         scores = self.query(self.key(stacked))[:, :, 0]  # [B, M]
-        # Not −inf: a softmax over nothing but −inf is NaN, and so is its gradient.
-        weights = ops.softmax(ops.where(present, scores, -1e9), axis=1)
+        # Not −inf: a softmax over nothing but −inf is NaN, and so is its gradient. And by its
+        # logarithm, as `ops.softmax` warns of a single modality.
+        weights = ops.exp(ops.log_softmax(ops.where(present, scores, -1e9), axis=1))
         return weights * ops.cast(present, weights.dtype), stacked

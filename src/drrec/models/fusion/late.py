@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from drrec.errors import InputError
 from drrec.models.fusion.base import Fusion, mean_of_present, only_present
 
 
@@ -19,10 +20,19 @@ class LateFusion(Fusion):
     """
 
     def build(self, features_shape: Any, present_shape: Any) -> None:
-        """Build for modalities of these widths."""
+        """Build for modalities of these widths.
+
+        Raises:
+            InputError: there are more of them than coordinates to share out.
+        """
         count = len(features_shape)
         widths = [self.width] * count
         if self.aggregation == "concat":
+            if self.width < count:
+                raise InputError(
+                    f"Expected at least {count} coordinates to share out among {count} modalities. "
+                    f"Received: {self.width}. Raise --dim-emb, or choose --aggregation mean."
+                )
             widths = [self.width // count + (m < self.width % count) for m in range(count)]
         self.layers = self.dense_each(features_shape, widths)
 
