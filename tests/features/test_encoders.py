@@ -216,6 +216,15 @@ def test_neither_hub_nor_folder_says_the_name_and_both_ways_to_mend_it(tmp_path,
     assert "\n" not in said
 
 
+def test_a_hub_that_cannot_be_reached_is_given_up_at_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    with pytest.raises(InputError, match=r"'a/b' \(revision main\).*ConnectionRefusedError"):
+        encoder_folder("a/b", "main", "text")
+    assert caplog.text == ""
+
+
 def test_what_the_cache_of_the_hub_holds_is_found_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

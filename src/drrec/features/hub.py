@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import pathlib
+import socket
+import urllib.parse
+import urllib.request
 
 from drrec.errors import InputError
 
@@ -20,27 +24,24 @@ def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
     folder = pathlib.Path(name).expanduser()
     if folder.is_dir():
         return folder
-    # Seconds, not minutes, where there is no network; somebody's own choice holds.
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     import huggingface_hub
     from huggingface_hub import errors
 
+    def snapshot(*, is_cached: bool) -> pathlib.Path:
+        return pathlib.Path(
+            huggingface_hub.snapshot_download(
+                name, revision=revision, local_files_only=is_cached, allow_patterns=list(_FILES)
+            )
+        )
+
     try:
-        for is_cached in (True, False):
-            try:
-                return pathlib.Path(
-                    huggingface_hub.snapshot_download(
-                        name,
-                        revision=revision,
-                        local_files_only=is_cached,
-                        allow_patterns=list(_FILES),
-                    )
-                )
-            except errors.LocalEntryNotFoundError:
-                if not is_cached:
-                    raise
-        raise AssertionError
+        try:
+            return snapshot(is_cached=True)
+        except errors.LocalEntryNotFoundError:
+            _check_reach(huggingface_hub.constants.ENDPOINT)
+            return snapshot(is_cached=False)
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:200]
         raise InputError(
@@ -50,6 +51,16 @@ def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
             f"and give --{modality}-model FOLDER, or bring that machine's cache of the hub and "
             "name it in HF_HOME."
         ) from error
+
+
+def _check_reach(endpoint: str) -> None:
+    """Find out in a moment what the hub's own client finds out after half a minute of trying."""
+    host = urllib.parse.urlsplit(endpoint)
+    is_offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    if is_offline or urllib.request.getproxies() or not host.hostname:
+        return
+    port = host.port or (443 if host.scheme == "https" else 80)
+    socket.create_connection((host.hostname, port), timeout=10).close()
 
 
 def weights_sha256(folder: pathlib.Path, what: str) -> str:

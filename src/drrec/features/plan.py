@@ -59,6 +59,12 @@ class Plan:
         Raises:
             InputError: its model or its media are not there or do not fit.
         """
+        files = {} if modality == "text" else self._media(modality)
+        if modality == "text" and not any(self._texts.words):
+            raise InputError(
+                f"Expected titles, genres or plots of {self._dataset.name}. Received: none. "
+                "Name a CSV with columns item_id and plot: --text-file."
+            )
         encoder = self._encoder(modality)
         check_kind(encoder)
         model = self._config.model(modality, self._dataset.name)
@@ -66,7 +72,7 @@ class Plan:
             (self._config.frame_pooling or ("mean_std" if model == SMALL else "mean")) == "mean_std"
         )
         pooling = encoder.pooling + (", mean and spread of frames" if spread else "")
-        work = self._work(encoder, spread)
+        work = self._work(encoder, files, spread)
         return Task(
             encoder=encoder,
             work=work,
@@ -94,34 +100,30 @@ class Plan:
             device=self._device,
         )
 
-    def _work(self, encoder: EncoderConfig, spread: bool) -> Work:
-        config = self._config
+    def _work(
+        self, encoder: EncoderConfig, files: dict[str, list[pathlib.Path]], spread: bool
+    ) -> Work:
+        config, folder = self._config, str(encoder.folder)
         if encoder.modality == "text":
-            work = TextWork(config, str(encoder.folder), self._texts.words)
-            if not work.groups:
-                raise InputError(
-                    f"Expected titles, genres or plots of {self._dataset.name}. Received: none. "
-                    "Name a CSV with columns item_id and plot: --text-file."
-                )
-            return work
-        folder = config.media or self._folder() / "media"
-        media = find_media(folder, encoder.modality, set(self._ids))
+            return TextWork(config, folder, self._texts.words)
+        processor = ProcessorConfig(
+            modality=encoder.modality, folder=folder, frames=config.frames, seconds=config.seconds
+        )
+        return MediaWork(config, processor, self._ids, files, spread)
+
+    def _media(self, modality: str) -> dict[str, list[pathlib.Path]]:
+        folder = self._config.media or self._folder() / "media"
+        media = find_media(folder, modality, set(self._ids))
         if not media.files:
-            kinds = " or ".join(f"{kind}/" for kind in FOLDERS[encoder.modality])
+            kinds = FOLDERS[modality]
             raise InputError(
-                f"Expected media of {self._dataset.name} in {kinds} of {folder}. Received: none "
-                f"named by an item, such as {FOLDERS[encoder.modality][0]}/{self._ids[0]}.mp4. Put "
+                f"Expected media of {self._dataset.name} in {'/ or '.join(kinds)}/ of {folder}. "
+                f"Received: none named by an item, such as {kinds[0]}/{self._ids[0]}.mp4. Put "
                 "them there, name another folder (--media), or leave the modality out "
                 "(--modality text)."
             )
         self._say_unknown(f"media in {folder}", media.unknown)
-        processor = ProcessorConfig(
-            modality=encoder.modality,
-            folder=str(encoder.folder),
-            frames=config.frames,
-            seconds=config.seconds,
-        )
-        return MediaWork(config, processor, self._ids, media.files, spread)
+        return media.files
 
     def _read_texts(self) -> Texts:
         by_default = self._folder() / "plots.csv"
