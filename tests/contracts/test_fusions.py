@@ -69,6 +69,16 @@ def test_any_subset_of_modalities_makes_the_promised_shape(name, way, chosen):
 
 
 @each_way
+def test_its_shapes_alone_build_it(name, way):
+    fusion = FUSIONS[name](D, way)
+    fusion.build([(None, width) for width in WIDTHS], (None, len(WIDTHS)))
+    built = [weight.shape for weight in fusion.weights]
+    fusion(*inputs())
+    assert [weight.shape for weight in fusion.weights] == built
+    assert built
+
+
+@each_way
 def test_config_round_trip(name, way):
     fusion = FUSIONS[name](D, way, name="given")
     again = type(fusion).from_config(fusion.get_config())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _IMPLICIT_PRECISION = 10.0  # chosen on validation; a weighted loss has no noise of its own
 _EM_STEPS = 30
+_LEAST_VARIANCE = 1e-6
 
 
 class Evidence(NamedTuple):
@@ -31,6 +32,22 @@ class Evidence(NamedTuple):
     def where(self, items: np.ndarray) -> Evidence:
         """Of these items only."""
         return Evidence(self.information[items], self.target[items])
+
+
+    def expecting(self, item: np.ndarray) -> Evidence:
+        """With what is expected of any rated item: to be distributed as the rated of `item [I, D]`.
+
+        Where users hardly differ, their ratings say little of an item's vector: without this an
+        encoder may put it anywhere there.
+        """
+        is_rated = self.target.any(axis=1)
+        known = item[is_rated].astype(np.float64)
+        spread = np.cov(known, rowvar=False, ddof=0) + _LEAST_VARIANCE * np.eye(item.shape[1])
+        precision = np.linalg.inv(spread)
+        return Evidence(
+            self.information + is_rated[:, None, None] * precision,
+            self.target + is_rated[:, None] * (precision @ known.mean(axis=0)),
+        )
 
 
 def explicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> Evidence:
@@ -46,7 +63,9 @@ def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
     """Of 1 for an interaction and 0 else, as `fit_implicit` weighs them."""
     observed = _by_item(ratings, np.ones(len(ratings)))
     is_known = np.diff(observed.indptr) > 0
-    everywhere = UNOBSERVED_WEIGHT * user.T.astype(np.float64) @ user
+    # Who has taken up nothing is not in the loss: their vectors are the others' mean.
+    taught = user[np.unique(ratings.user)].astype(np.float64)
+    everywhere = UNOBSERVED_WEIGHT * taught.T @ taught
     there = (1 - UNOBSERVED_WEIGHT) * _outer_sums(observed, user)
     information = there + is_known[:, None, None] * everywhere
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
@@ -67,7 +86,7 @@ def posterior(evidence: Evidence, prior_mean: np.ndarray) -> np.ndarray:
         vectors = np.einsum("nij,nj->ni", covariance, rated.target + mean @ precision)
         residual = vectors - mean
         spread = residual.T @ residual / len(mean) + covariance.mean(axis=0)
-        precision = np.linalg.inv(spread + 1e-6 * np.eye(dim))
+        precision = np.linalg.inv(spread + _LEAST_VARIANCE * np.eye(dim))
     result = prior_mean.astype(np.float64)
     result[is_rated] = vectors
     return result.astype(np.float32)

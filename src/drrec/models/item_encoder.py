@@ -130,12 +130,13 @@ def load_encoder(
     """
     mend = "Remove its folder and run again."
     arrays = read_arrays(path, "an item encoder", mend)
-    width = int(arrays.pop("width", np.array(0)))
-    encoder = new_encoder(width, config, modalities)
-    weights = [arrays[name] for name in sorted(arrays)]
-    if [w.shape for w in weights] != [tuple(w.shape) for w in encoder.weights]:
-        raise InputError(
-            f"Expected an encoder of these modalities in {path}. Received: another. {mend}"
-        )
-    encoder.set_weights(weights)
-    return encoder
+    width = arrays.pop("width", np.array(0))
+    if width.shape == () and width.dtype.kind == "i" and width > 0:
+        encoder = new_encoder(int(width), config, modalities)
+        weights = [arrays[name] for name in sorted(arrays)]
+        if [w.shape for w in weights] == [tuple(w.shape) for w in encoder.weights]:
+            encoder.set_weights(weights)
+            return encoder
+    raise InputError(
+        f"Expected an encoder of these modalities in {path}. Received: another. {mend}"
+    )
