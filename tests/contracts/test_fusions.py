@@ -137,7 +137,7 @@ def test_what_stands_where_a_modality_is_absent_moves_nothing(name, way):
     fusion, (features, present) = moved(FUSIONS[name](D, way)), inputs()
     rng = np.random.default_rng(1)
     full = [
-        np.where(has[:, None], x, 1e30 * rng.normal(size=x.shape)).astype(np.float32)
+        np.where(has[:, None], x, 3e38 * np.sign(rng.normal(size=x.shape))).astype(np.float32)
         for x, has in zip(features, present.T, strict=True)
     ]
     assert any((one != other).any() for one, other in zip(full, features, strict=True))
@@ -158,6 +158,13 @@ def test_an_untaught_one_says_next_to_nothing(name, way):
     made = np.array(FUSIONS[name](D, way)(features, present))
     assert np.abs(made).max() < 0.05
     assert np.abs(made[0]).max() > 0
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_each_way_of_pooling_is_another(name):
+    made = [np.array(moved(FUSIONS[name](D, way))(*inputs())) for way in FUSIONS[name].aggregations]
+    for one, other in itertools.combinations(made, 2):
+        assert not np.allclose(one[0], other[0], rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", FUSIONS)
