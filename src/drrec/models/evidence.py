@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 _IMPLICIT_PRECISION = 10.0  # chosen on validation; a weighted loss has no noise of its own
-_EM_STEPS = 30
 _LEAST_VARIANCE = 1e-6
 
 
@@ -32,7 +31,6 @@ class Evidence(NamedTuple):
     def where(self, items: np.ndarray) -> Evidence:
         """Of these items only."""
         return Evidence(self.information[items], self.target[items])
-
 
     def expecting(self, item: np.ndarray) -> Evidence:
         """With what is expected of any rated item: to be distributed as the rated of `item [I, D]`.
@@ -71,25 +69,22 @@ def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
 
 
-def posterior(evidence: Evidence, prior_mean: np.ndarray) -> np.ndarray:
+def posterior(evidence: Evidence, prior_mean: np.ndarray, item: np.ndarray) -> np.ndarray:
     """[I, D] the vectors that `evidence` and a Gaussian prior around `prior_mean [I, D]` make.
 
-    The prior's covariance is the one that makes the rated items likeliest (expectation
-    maximisation): where content tells much, an item without ratings is close to it.
+    The prior is as wide as the vectors by id, `item [I, D]`, lie around `prior_mean`: the better
+    content tells them, the more it counts. An item without ratings gets its `prior_mean`.
     """
-    dim = prior_mean.shape[1]
-    is_rated = np.asarray(evidence.target.any(axis=1))
-    rated, mean = evidence.where(is_rated), prior_mean[is_rated].astype(np.float64)
-    precision, vectors = np.eye(dim), mean
-    for _ in range(_EM_STEPS):
-        covariance = np.linalg.inv(rated.information + precision)
-        vectors = np.einsum("nij,nj->ni", covariance, rated.target + mean @ precision)
-        residual = vectors - mean
-        spread = residual.T @ residual / len(mean) + covariance.mean(axis=0)
-        precision = np.linalg.inv(spread + _LEAST_VARIANCE * np.eye(dim))
-    result = prior_mean.astype(np.float64)
-    result[is_rated] = vectors
-    return result.astype(np.float32)
+    is_rated = evidence.target.any(axis=1)
+    information, target = evidence.where(np.asarray(is_rated))
+    mean = prior_mean[is_rated].astype(np.float64)
+    residual = item[is_rated] - mean
+    spread = residual.T @ residual / len(mean) + _LEAST_VARIANCE * np.eye(mean.shape[1])
+    precision = np.linalg.inv(spread)
+    result = prior_mean.astype(np.float32)
+    solved = np.linalg.solve(information + precision, (target + mean @ precision)[:, :, None])
+    result[is_rated] = solved[:, :, 0]
+    return result
 
 
 def _by_item(ratings: Interactions, values: np.ndarray) -> scipy.sparse.csr_matrix:

@@ -166,12 +166,13 @@ def _with_content(
     widths = [view.dim for view in views.values()]
     num_factors = sum(widths)
     evidence = _evidence(table, views, ratings)
-    encoder, item = fit_encoder(content.modalities, evidence, table.item, content.config, seed)
+    expected = evidence.expecting(table.item)
+    encoder, item = fit_encoder(content.modalities, expected, table.item, content.config, seed)
     identity, user = content.config.identity, table.user
     if identity == "prior":
         for columns in _columns(widths):
             block = Evidence(evidence.information[:, columns, columns], evidence.target[:, columns])
-            item[:, columns] = posterior(block, item[:, columns])
+            item[:, columns] = posterior(block, item[:, columns], table.item[:, columns])
     if identity != "none" and table.dim > num_factors:
         # How many ratings an item has is known where it has any.
         is_rated = evidence.target.any(axis=1)
