@@ -3,6 +3,7 @@ import pathlib
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from tests.features.tiny import CODECS, gray, tone, write_image, write_trailer
 
 from drrec.features.media import Unusable, find_media, frames_of, sound_of
@@ -44,6 +45,12 @@ def test_a_picture_is_one_frame_turned_as_it_was_taken(tmp_path):
     (image,) = frames_of(path, 8)
     np.testing.assert_array_equal(np.asarray(image), pixels)
     assert image.mode == "RGB"
+    turned = Image.fromarray(pixels).convert("L")
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    turned.save(path, exif=exif)
+    (image,) = frames_of(path, 1)
+    np.testing.assert_array_equal(np.asarray(image), pixels[::-1, ::-1])
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm"])
@@ -106,7 +113,7 @@ def test_a_file_that_lies_about_what_it_holds_is_unusable(tmp_path):
 def test_a_broken_picture_is_unusable(tmp_path, content, monkeypatch):
     path = write_image(tmp_path / "images/1.png", gray(3, 64))
     if content is None:  # more pixels than anybody's poster has
-        monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1_000)
+        monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 3_000)
     else:
         path.write_bytes(content)
     with pytest.raises(Unusable):
