@@ -92,10 +92,41 @@ def test_where_picks_rows():
     np.testing.assert_array_equal(some.target, evidence.target[[4, 1]])
 
 
+def test_what_is_expected_of_an_item_draws_the_rated_towards_the_others():
+    evidence, truth = random_evidence(60, 5.0)
+    evidence.information[::3], evidence.target[::3] = 0, 0
+    is_rated = np.arange(60) % 3 > 0
+    known = truth[is_rated]
+    expected = evidence.expecting(truth)
+    assert not expected.information[~is_rated].any()
+    assert not expected.target[~is_rated].any()
+    # The quadratic grows by the distance from the rated items' mean, in their deviations.
+    away = np.random.default_rng(1).normal(size=truth.shape)
+    from_mean = away - known.mean(axis=0)
+    precision = np.linalg.inv(np.cov(known.T, ddof=0))
+    distance = np.einsum("nd,de,ne->n", from_mean, precision, from_mean)
+    nowhere = known.mean(axis=0) @ precision @ known.mean(axis=0)
+    added = (quadratic(expected, away) - quadratic(evidence, away))[is_rated]
+    np.testing.assert_allclose(added, distance[is_rated] - nowhere, rtol=1e-2)
+
+
+def test_axes_that_items_do_not_use_stay_within_what_gradients_can_do():
+    evidence, truth = random_evidence(60, 5.0)
+    truth /= np.sqrt((truth**2).sum(axis=1).mean())
+    truth[:, 1] = 1e-9 * truth[:, 1]
+    conditions = np.linalg.cond(evidence.expecting(truth).information)
+    assert conditions.max() < 1e5
+
+
+def by_id(mean, spread, seed=1):
+    return mean + spread * np.random.default_rng(seed).normal(size=mean.shape)
+
+
 def test_much_evidence_is_believed_whatever_the_prior():
     evidence, truth = random_evidence(200, 1e8)
-    found = posterior(evidence, np.full((200, 3), 7.0, np.float32))
-    np.testing.assert_allclose(found, truth, atol=1e-4)
+    far = np.full((200, 3), 7.0, np.float32)
+    found = posterior(evidence, far, by_id(far, 0.1))
+    np.testing.assert_allclose(found, truth, atol=1e-3)
     assert found.dtype == np.float32
 
 
@@ -103,49 +134,55 @@ def test_without_evidence_the_prior_mean_stays_bit_for_bit():
     evidence, _ = random_evidence(50, 5.0)
     evidence.information[::2], evidence.target[::2] = 0, 0
     mean = np.random.default_rng(3).normal(size=(50, 3)).astype(np.float32)
-    found = posterior(evidence, mean)
+    before = mean.copy()
+    found = posterior(evidence, mean, by_id(mean, 1.0))
     np.testing.assert_array_equal(found[::2], mean[::2])
     assert (found[1::2] != mean[1::2]).any(axis=1).all()
+    np.testing.assert_array_equal(mean, before)
 
 
-@pytest.mark.parametrize("spread", [0.5, 1.0])
+@pytest.mark.parametrize("spread", [0.1, 0.5, 2.0])
 def test_ratings_and_content_are_weighed_as_bayes_would(spread):
-    """True vectors are `spread` around what content says: EM finds that, and so does best."""
+    """True vectors are `spread` around what content says: the mean of both, by their precision."""
     rng = np.random.default_rng(1)
     mean = rng.normal(size=(3000, 2))
-    truth = mean + spread * rng.normal(size=mean.shape)
+    truth = by_id(mean, spread, seed=2)
     precision = 4.0
     noisy = truth + rng.normal(size=mean.shape) / precision**0.5
     information = np.tile(precision * np.eye(2), (len(mean), 1, 1))
-    found = posterior(Evidence(information, precision * noisy), mean)
+    found = posterior(Evidence(information, precision * noisy), mean, truth)
     weight = precision / (precision + spread**-2)
-    np.testing.assert_allclose(found - mean, weight * (noisy - mean), atol=0.05 * spread + 0.03)
+    np.testing.assert_allclose(found - mean, weight * (noisy - mean), atol=0.05 * spread + 0.01)
     errors = [np.mean((each - truth) ** 2) for each in (found, mean, noisy)]
     assert errors[0] < min(errors[1:])
 
 
+def test_axes_along_which_content_is_right_are_told_from_those_where_it_is_not():
+    mean = np.random.default_rng(0).normal(size=(500, 2))
+    item = by_id(mean, np.array([0.05, 2.0]))
+    told = mean + 1
+    information = np.tile(np.eye(2), (500, 1, 1))
+    way = (posterior(Evidence(information, told), mean, item) - mean).mean(axis=0)
+    np.testing.assert_allclose(way, [0.05**2 / (1 + 0.05**2), 4 / 5], atol=0.05)
+
+
 def test_items_see_each_other_through_the_shared_precision_alone():
     evidence, truth = random_evidence(80, 5.0)
-    mean = (truth + 0.5 * np.random.default_rng(2).normal(size=truth.shape)).astype(np.float32)
-    found = posterior(evidence, mean)
+    mean = by_id(truth, 0.5, seed=2).astype(np.float32)
+    found = posterior(evidence, mean, truth)
     order = np.random.default_rng(4).permutation(80)
     np.testing.assert_allclose(
-        posterior(evidence.where(order), mean[order]), found[order], rtol=1e-4, atol=1e-5
+        posterior(evidence.where(order), mean[order], truth[order]),
+        found[order],
+        rtol=1e-4,
+        atol=1e-5,
     )
-    # Two that are told the same are the same, whoever else there is.
-    twice = np.r_[np.arange(80), 3]
-    both = posterior(evidence.where(twice), mean[twice])
-    np.testing.assert_allclose(both[3], both[80], rtol=1e-6)
-    # Another item's evidence moves what is believed of all content, a little; one without
-    # evidence it does not move at all.
-    unrated = np.r_[np.arange(80), 5]
-    more = evidence.where(unrated)
-    more.information[80], more.target[80] = 0, 0
-    prior = mean[unrated]
-    one = posterior(more, prior)
-    more.target[10] *= 3
-    other = posterior(more, prior)
-    np.testing.assert_array_equal(one[80], other[80])
-    assert np.abs(other[10] - one[10]).max() > 3 * np.abs(other[11:80] - one[11:80]).max()
-    prior[80] = 1e3
-    np.testing.assert_array_equal(posterior(more, prior)[:80], other[:80])
+    evidence.target[10] *= 3
+    other = posterior(evidence, mean, truth)
+    moved = (other != found).any(axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(moved), [10])
+    # One that nobody rated says nothing of how far vectors lie around their content.
+    evidence.information[80 - 1], evidence.target[80 - 1] = 0, 0
+    one = posterior(evidence, mean, truth)
+    truth[79] = 1e3
+    np.testing.assert_array_equal(posterior(evidence, mean, truth), one)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 _IMPLICIT_PRECISION = 10.0  # chosen on validation; a weighted loss has no noise of its own
-_LEAST_VARIANCE = 1e-6
+_LEAST_VARIANCE = 1e-4  # of items of length 1: less makes a loss that gradients do not get down
 
 
 class Evidence(NamedTuple):
