@@ -104,6 +104,23 @@ def test_same_seed_same_weights_and_another_seed_others(dropout):
 
 
 @pytest.mark.usefixtures("_quickly")
+def test_features_are_dropped_while_it_is_taught():
+    modalities, truth = planted("mean")
+    evidence = evidence_about(truth)
+    one, other = (
+        fit_encoder(modalities, evidence, NOTHING, config(dropout=dropout), 0).item
+        for dropout in (0.0, 0.5)
+    )
+    assert (one != other)[1:].all()
+
+
+def test_padding_is_zero_whatever_stood_there():
+    modalities, _ = planted("mean")
+    encoder = teaching.new_encoder(D, config(), modalities)
+    assert not encoded(encoder, modalities, NOTHING + 1)[0].any()
+
+
+@pytest.mark.usefixtures("_quickly")
 def test_items_that_were_not_rated_teach_nothing():
     modalities, truth = planted("mean")
     cold = np.arange(ITEMS) % 3 == 0

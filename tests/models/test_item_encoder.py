@@ -149,6 +149,7 @@ def test_a_subclassed_parent_saves_and_loads_it(fusion, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "parent.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(given), before)
     assert loaded.encoder.get_config() == encoder.get_config()
+    assert loaded.encoder.get_config()["dropout"] == 0.3
     np.testing.assert_array_equal(before, encode(encoder))
 
 
@@ -205,7 +206,7 @@ def test_an_encoder_of_other_settings_is_refused(settings, modalities, tmp_path)
 
 @pytest.mark.parametrize(
     "arrays",
-    [{"item": np.zeros(3)}, {"width": np.zeros(3)}, {"width": np.array("wide")}, {"width": -1}],
+    [{"item": np.zeros(3)}, {"width": np.zeros(3)}, {"width": np.array([4, 4])}, {"width": -1}],
 )
 def test_a_file_of_something_else_is_refused(arrays, tmp_path):
     np.savez(tmp_path / "encoder.npz", **arrays)
