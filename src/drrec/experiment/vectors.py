@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from drrec import __version__
+import drrec
 from drrec.errors import InputError
 from drrec.features.store import features_path, load_features, stored_fingerprints
 from drrec.models.pretrain import Content, Pretrained, Vectors, pretrain
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EXTRACTOR = "import sys; from drrec import cli; sys.exit(cli.run(*cli.STAGES, prog='run.py'))"
+_EXTRACTOR = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from drrec import cli
+sys.exit(cli.run(*cli.STAGES, prog="run.py"))
+"""
 
 
 def ensure_features(
@@ -41,7 +46,8 @@ def ensure_features(
     if missing:
         logger.info("features: extracting %s", ", ".join(missing))
         stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
-        made = subprocess.run([sys.executable, "-c", _EXTRACTOR, *stage], check=False)
+        source = str(pathlib.Path(drrec.__file__).parents[1])
+        made = subprocess.run([sys.executable, "-c", _EXTRACTOR, source, *stage], check=False)
         if made.returncode:
             raise InputError(
                 f"Expected features of {dataset.name}: {', '.join(missing)}. Received: status "
@@ -81,7 +87,7 @@ def embed(
         content: what items are known by beside their ids.
     """
     settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
-    made_by = {"ratings": train.fingerprint, "version": __version__}
+    made_by = {"ratings": train.fingerprint, "version": drrec.__version__}
     if content:
         made_by["content"] = content.fingerprint
     identity = json.dumps(settings | made_by, sort_keys=True)
