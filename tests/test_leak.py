@@ -1,27 +1,33 @@
 """The proof that nothing which learns sees the test ratings: change them, and no bit moves."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config
+from tests.models.modalities import modality, random_content
 
 from drrec.baselines import BASELINES
 from drrec.checkpoint import named_variables
+from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.interactions import Interactions
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.data.strategies import SPLITS, TEST
 from drrec.experiment import build_agent
+from drrec.models import content as teaching
 from drrec.models import pmf
-from drrec.models.pretrain import pretrain
+from drrec.models.pretrain import Content, pretrain
 
 SCRAMBLED = ["ratings", "items", "both"]
 
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
-    monkeypatch.setattr(pmf, "_MOST_EPOCHS", 2)  # a leak needs no long training
+    # A leak needs no long training.
+    monkeypatch.setattr(pmf, "_MOST_EPOCHS", 2)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
 
 
 def scrambled(log: Interactions, is_test: np.ndarray, what: str) -> Interactions:
@@ -61,27 +67,35 @@ def test_no_split_hands_a_test_rating_on(tiny_interactions, strategy, what):
     assert one.fingerprint == other.fingerprint
 
 
-def learned(train, embedding="variational", held_out=0.4):
-    """Everything that embedding and agent learn."""
+def learned(train, embedding="variational", held_out=0.4, content=None):
+    """Everything that embedding, item encoder and agent learn."""
     config = small_config("log.csv")
     vectors = dataclasses.replace(config.vectors, embedding=embedding, held_out=held_out)
     config = dataclasses.replace(config, vectors=vectors)
-    tables = pretrain(train, vectors, seed=0)
-    agent = build_agent(config, train, tables.rehearsal)
+    tables = pretrain(train, vectors, 0, content)
+    judged = types.SimpleNamespace(train=train, truth=None)
+    agent = build_agent(config, judged, tables.rehearsal, content)
     tf.config.run_functions_eagerly(True)  # three iterations are not worth a compilation
     try:
         agent.run(tf.constant(3))
     finally:
         tf.config.run_functions_eagerly(False)
-    policy = agent.policy(tables.deployed.user, tables.deployed.item)
+    policy = agent.policy(tables.deployed.table.user, tables.deployed.table.item)
     users = np.arange(train.num_users)
     return {
         **{name: variable.numpy() for name, variable in named_variables(agent.learner)},
         **{
-            f"{kind}/{part}": getattr(table, part)
-            for kind, table in tables._asdict().items()
+            f"{kind}/{part}": getattr(vectors.table, part)
+            for kind, vectors in tables._asdict().items()
             for part in ("user", "item", "mean")
         },
+        **{
+            f"{kind}/encoder/{number}": weight
+            for kind, vectors in tables._asdict().items()
+            if vectors.encoder
+            for number, weight in enumerate(vectors.encoder.get_weights())
+        },
+        "policy/item": policy.item,
         "scores": policy.score(users, train.liked_histories(3)),
     }
 
@@ -95,6 +109,63 @@ def test_embeddings_and_agent_do_not_see_the_test_ratings(
 ):
     one, other = both(tiny_interactions, what)
     assert_equal(learned(other, embedding, held_out), learned(one, embedding, held_out))
+
+
+@pytest.mark.parametrize(
+    ("fusion", "identity", "encoder"),
+    [
+        ("early", "prior", "frozen"),
+        ("early", "prior", "finetuned"),
+        ("late", "half", "finetuned"),
+        ("gated", "none", "frozen"),
+    ],
+)
+def test_nothing_sees_the_test_ratings_or_what_cold_items_look_like(
+    tiny_interactions, fusion, identity, encoder
+):
+    """Every test rating is changed, cold items' ratings and all that is known of them, too."""
+    cold = ColdConfig(items=0.15, users=0.1)
+    content = random_content(
+        tiny_interactions.num_items, fusion=fusion, identity=identity, encoder=encoder, dropout=0.4
+    )
+    split = split_interactions(tiny_interactions, SplitConfig()).final()
+    kept = cold_split(tiny_interactions, split, cold, "test")
+    changed = scrambled(tiny_interactions, split.part == TEST, "both")
+    is_cold = (kept.item_group[changed.item] == TEST) | (kept.user_group[changed.user] == TEST)
+    changed = dataclasses.replace(
+        changed, rating=np.where(is_cold, 6 - changed.rating, changed.rating)
+    )
+    other = cold_split(changed, split_interactions(changed, SplitConfig()).final(), cold, "test")
+    assert other.train.fingerprint == kept.train.fingerprint
+    before = learned(kept.train, content=content)
+    assert_equal(learned(other.train, content=content), before)
+
+    is_warm = ~np.isin(np.arange(changed.num_items), kept.candidates)
+    assert 5 < (~is_warm).sum() < 20
+    after = learned(other.train, content=redrawn(content, ~is_warm))
+    assert after.keys() == before.keys()
+    for name, value in after.items():
+        if name in PER_ITEM:
+            assert (value[..., ~is_warm] if name == "scores" else value[~is_warm]).any()
+            rows = (..., is_warm) if name == "scores" else (is_warm,)
+            np.testing.assert_array_equal(value[rows], before[name][rows], err_msg=name)
+            assert (value != before[name]).any()
+        else:
+            np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+PER_ITEM = ("rehearsal/item", "deployed/item", "policy/item", "scores")
+
+
+def redrawn(content: Content, items: np.ndarray) -> Content:
+    """The same, with other features of `items [I]` bool, and others of them present."""
+    rng = np.random.default_rng(5)
+    features = {}
+    for name, made in content.features.items():
+        other = 30 * rng.normal(size=made.features.shape)
+        present = np.where(items, rng.random(len(items)) < 0.7, made.present)
+        features[name] = modality(np.where(items[:, None], other, made.features), present)
+    return content._replace(features=features)
 
 
 @pytest.mark.parametrize("what", ["ratings", "items"])
