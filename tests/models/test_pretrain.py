@@ -40,6 +40,22 @@ def test_the_rehearsal_never_saw_what_sessions_hand_out(tiny_interactions):
     assert (other.deployed.table.item != both.deployed.table.item).any()
 
 
+def test_the_deployed_fit_goes_on_from_the_rehearsals(tiny_interactions, monkeypatch):
+    starts, fits = [], []
+
+    def recorded(train, *, start, **settings):
+        starts.append(start)
+        fits.append(fit_variational(train, start=start, **settings))
+        return fits[-1]
+
+    quick = pretraining.FACTORISATIONS["variational"]._replace(fit=recorded)
+    monkeypatch.setitem(pretraining.FACTORISATIONS, "variational", quick)
+    pretrain(tiny_interactions, config(), seed=0)
+    assert len(fits) == 2
+    assert starts[0] is None
+    assert starts[1] is fits[0]
+
+
 def test_both_tables_have_the_same_axes(tiny_interactions):
     rehearsal, deployed = pretrain(tiny_interactions, config(popularity=0.0), seed=0)
     one, other = rehearsal.table.item[1:], deployed.table.item[1:]

@@ -52,7 +52,7 @@ class TunedItemTable(ItemTable):
         # An item without content is known by its id alone: it starts at 0 and stays there.
         start = encoded(encoder, modalities, np.zeros((len(item), encoder.width), np.float32))
         self._start = tf.constant(start)
-        self.encoder = ItemEncoder.from_config(encoder.get_config())
+        self.encoder = ItemEncoder.from_config(encoder.get_config() | {"dropout": 0.0})
         self.encoder.build([x.shape for x in features], present.shape, start.shape)
         self.encoder.set_weights(encoder.get_weights())
 
