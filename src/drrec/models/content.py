@@ -72,7 +72,7 @@ def fit_encoder(
     Raises:
         InputError: too few items have both features and ratings.
     """
-    is_taught = evidence.target.any(axis=1) & encoder_inputs(modalities)[1].any(axis=1)
+    is_taught = evidence.is_rated & encoder_inputs(modalities)[1].any(axis=1)
     items = np.random.default_rng(seed).permutation(np.flatnonzero(is_taught))
     num_judged = int(len(items) * _STOPPING_SHARE)
     if not num_judged:

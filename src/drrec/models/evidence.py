@@ -32,13 +32,18 @@ class Evidence(NamedTuple):
         """Of these items only."""
         return Evidence(self.information[items], self.target[items])
 
+    @property
+    def is_rated(self) -> np.ndarray:
+        """[I] bool: whom anything is known of."""
+        return np.asarray(self.target.any(axis=1))
+
     def expecting(self, item: np.ndarray) -> Evidence:
         """With what is expected of any rated item: to be distributed as the rated of `item [I, D]`.
 
         Where users hardly differ, their ratings say little of an item's vector: without this an
         encoder may put it anywhere there.
         """
-        is_rated = self.target.any(axis=1)
+        is_rated = self.is_rated
         known = item[is_rated].astype(np.float64)
         spread = np.cov(known, rowvar=False, ddof=0) + _LEAST_VARIANCE * np.eye(item.shape[1])
         precision = np.linalg.inv(spread)
@@ -75,8 +80,8 @@ def posterior(evidence: Evidence, prior_mean: np.ndarray, item: np.ndarray) -> n
     The prior is as wide as the vectors by id, `item [I, D]`, lie around `prior_mean`: the better
     content tells them, the more it counts. An item without ratings gets its `prior_mean`.
     """
-    is_rated = evidence.target.any(axis=1)
-    information, target = evidence.where(np.asarray(is_rated))
+    is_rated = evidence.is_rated
+    information, target = evidence.where(is_rated)
     mean = prior_mean[is_rated].astype(np.float64)
     residual = item[is_rated] - mean
     spread = residual.T @ residual / len(mean) + _LEAST_VARIANCE * np.eye(mean.shape[1])

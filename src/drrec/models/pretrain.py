@@ -175,7 +175,7 @@ def _with_content(
             item[:, columns] = posterior(block, item[:, columns], table.item[:, columns])
     if identity != "none" and table.dim > num_factors:
         # How many ratings an item has is known where it has any.
-        is_rated = evidence.target.any(axis=1)
+        is_rated = evidence.is_rated
         item[is_rated, num_factors:] = table.item[is_rated, num_factors:]
     if identity == "half":
         item = np.concatenate([table.item[:, :num_factors], item], axis=1)
@@ -196,7 +196,7 @@ def _evidence(table: Embeddings, views: dict[str, Embeddings], ratings: Interact
         user = len(views) * table.user[:, columns]
         block = FACTORISATIONS[name].evidence(ratings, user, table.mean)
         information[:, columns, columns], target[:, columns] = block
-    is_rated = target.any(axis=1)
+    is_rated = np.asarray(target.any(axis=1))
     weight = np.trace(information[is_rated], axis1=1, axis2=2).mean() / sum(widths)
     for column in range(sum(widths), shape[1]):
         information[is_rated, column, column] = weight
