@@ -17,11 +17,15 @@ from tests.agents.tiny import (
     small_agent,
     values_of,
 )
+from tests.models.modalities import random_modalities
 
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
+from drrec.checkpoint import restore_latest, save_checkpoint
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
+from drrec.models.config import ContentConfig
+from drrec.models.item_encoder import new_encoder
 
 SETTINGS = {
     **SMALL,
@@ -352,6 +356,145 @@ def test_learns_a_preference_that_only_the_history_tells():
     assert mean_reward() > 0.85
 
 
+ENCODED = 3  # of 4 columns, the last ones
+
+
+def agent_with_content(log, seed=0):
+    """An agent that tunes an encoder of random features, which half of the items have."""
+    modalities = random_modalities(log.num_items, (3, 4), share=0.3)
+    config = ContentConfig(modality="video,audio", dropout=0.5)
+    encoder = new_encoder(ENCODED, config, modalities)
+    for number, weight in enumerate(encoder.trainable_weights):
+        weight.assign(np.random.default_rng(number).normal(0, 0.3, weight.shape))
+    has_content = np.any([m.present for m in modalities], axis=0)
+    settings = DDPGConfig(**(SETTINGS | {"lr_encoder": 1e-2}))
+    vectors = random_vectors(log)
+    made = DDPG(settings, environment_over(log), *vectors, seed, (encoder, modalities))
+    return made, has_content
+
+
+@pytest.fixture(scope="module")
+def compiled_tuning(tiny_interactions):
+    agent, has_content = agent_with_content(tiny_interactions)
+    return agent, has_content, values_of(agent)
+
+
+@pytest.fixture
+def tuning(compiled_tuning):
+    """The compiled agent at its start, which tunes an encoder, and who has content."""
+    made, has_content, start = compiled_tuning
+    put_back(made, start)
+    return made, has_content
+
+
+def test_without_content_no_item_moves(agent):
+    before = agent.networks.items.table().numpy()
+    run(agent, 3)
+    np.testing.assert_array_equal(agent.networks.items.table(), before)
+    assert not agent.networks.items.variables
+    assert not any("/networks/items/" in name for name in values_of(agent))
+
+
+def test_the_critics_loss_alone_tunes_the_encoder(tuning):
+    agent, has_content = tuning
+    items, before = agent.networks.items, agent.networks.items.table().numpy()
+    stand_still(agent, "encoder")
+    run(agent, 3)
+    np.testing.assert_array_equal(items.table(), before)
+    stand_still(agent, "actor", "critic")
+    agent.networks.encoder_optimizer.learning_rate.assign(1e-2)
+    frozen = [np.array(weight) for weight in items.encoder.non_trainable_variables]
+    fused = weights(items)
+    run(agent, 3)
+    assert all(have_moved(fused, weights(items)))
+    for old, weight in zip(frozen, items.encoder.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    after = items.table().numpy()
+    moved = after != before
+    assert 0.3 < has_content.mean() < 0.7
+    np.testing.assert_array_equal(moved[~has_content], False)
+    np.testing.assert_array_equal(moved[:, :-ENCODED], False)
+    assert moved[has_content, -ENCODED:].all()
+
+
+def test_tuning_the_encoder_alone_lowers_the_critics_loss(tuning):
+    agent, _ = tuning
+    stand_still(agent, "actor")
+    run(agent, 150)  # a critic that has learned what there is to the items as they are
+    stand_still(agent, "critic")
+
+    def loss(iterations=200):
+        return float(run(agent, iterations).critic_loss) / iterations
+
+    stand_still(agent, "encoder")
+    before = loss()
+    agent.networks.encoder_optimizer.learning_rate.assign(3e-2)
+    loss()
+    stand_still(agent, "encoder")
+    assert loss() < 0.95 * before
+
+
+def test_the_encoders_target_goes_a_share_tau_of_the_way(tuning):
+    agent, _ = tuning
+    stand_still(agent, "actor", "critic", "encoder")
+    items, target = agent.networks.items, agent.networks.target_items
+    paired = {id(variable) for pair in agent.networks.target_pairs() for variable in pair}
+    for table in (items, target):
+        assert {id(weight.value) for weight in table.weights} <= paired
+    for weight in items.encoder.trainable_weights:
+        weight.assign(weight + 1)
+    online, start = items.table().numpy(), target.table().numpy()
+    run(agent, 2)
+    np.testing.assert_array_equal(items.table(), online)
+    expected = online + 0.75**2 * (start - online)
+    # With early concat the table is linear in what the encoder learns.
+    np.testing.assert_allclose(target.table(), expected, rtol=1e-4, atol=1e-4)
+    assert np.abs(online - start).max() > 0.5
+
+
+def test_deployed_items_move_as_far_as_the_rehearsals(tuning, tiny_interactions):
+    agent, has_content = tuning
+    before = agent.networks.items.table().numpy()
+    run(agent, 5)
+    user, _ = random_vectors(tiny_interactions)
+    other = np.random.default_rng(7).normal(size=before.shape).astype(np.float32)
+    policy = agent.policy(user, other)
+    way = agent.networks.items.table().numpy() - before
+    np.testing.assert_allclose(policy.item - other, way, atol=1e-5)
+    assert np.abs(way[has_content]).max() > 1e-3
+
+
+@pytest.fixture
+def _in_python():
+    tf.config.run_functions_eagerly(True)  # a few iterations are not worth a compilation
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_tuning_goes_on_from_a_checkpoint_bit_for_bit(tuning, tiny_interactions, tmp_path):
+    agent, _ = tuning
+    run(agent, 4)
+    save_checkpoint(tmp_path, agent.learner, agent.steps)
+    run(agent, 4)
+    expected, table = values_of(agent), agent.networks.items.table().numpy()
+    other, _ = agent_with_content(tiny_interactions, seed=0)
+    for weight in other.networks.items.encoder.weights:
+        weight.assign(weight + 1)  # what it goes on from can only be the checkpoint
+    assert restore_latest(tmp_path, other.learner) == 4 * N
+    run(other, 4)
+    for name, value in values_of(other).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    np.testing.assert_array_equal(other.networks.items.table(), table)
+    assert any("/networks/encoder_optimizer/" in name for name in expected)
+
+
+def test_same_seed_same_tuning_from_the_start(compiled_tuning, tiny_interactions):
+    again, _ = agent_with_content(tiny_interactions)
+    for name, value in values_of(again).items():
+        np.testing.assert_array_equal(value, compiled_tuning[2][name], err_msg=name)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -367,6 +510,7 @@ def test_learns_a_preference_that_only_the_history_tells():
         ({"std": float("nan")}, "`std` must be at least 0. Received: nan"),
         ({"tau": 0.0}, "`tau` must be above 0 and at most 1. Received: 0.0"),
         ({"lr_critic": -1e-3}, "`lr_critic` must be above 0"),
+        ({"lr_encoder": 0.0}, "`lr_encoder` must be above 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):
