@@ -11,6 +11,7 @@ from drrec.models import content as teaching
 from drrec.models import pretrain as pretraining
 from drrec.models.config import ContentConfig, EmbeddingConfig
 from drrec.models.content import encoded
+from drrec.models.evidence import explicit_evidence
 from drrec.models.pretrain import Content, Vectors, pretrain
 from drrec.models.variational import fit_variational
 
@@ -169,6 +170,31 @@ def test_content_that_tells_all_predicts_as_much_as_ids_do(log, embedding):
     slope = (by_ids * by_content).sum() / (by_ids**2).sum()
     assert 0.9 < slope < 1.1
     assert np.corrcoef(by_ids.ravel(), by_content.ravel())[0, 1] > 0.95
+
+
+def test_how_popular_an_item_will_be_is_read_off_its_content(log):
+    """Items 1 … 10 are rated the most, and 3 is one of them."""
+    content = telling_content(log, dropout=0.0)
+    table = pretrain(log, vectors_config(), seed=0, content=content).deployed.table
+    popular, others = table.item[3, -1], table.item[np.setdiff1d(COLD, [*BARE, 3]), -1]
+    assert popular > others.max() + 0.3
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_the_encoder_learns_what_is_expected_of_any_item_too(log, monkeypatch):
+    given = []
+
+    def recorded(modalities, evidence, *rest):
+        given.append(evidence)
+        return teaching.fit_encoder(modalities, evidence, *rest)
+
+    monkeypatch.setattr(pretraining, "fit_encoder", recorded)
+    config = vectors_config(popularity=0.0)
+    pretrain(log, config, seed=0, content=some_content(log))
+    plain = pretrain(log, config, seed=0).deployed.table
+    expected = explicit_evidence(log, plain.user, plain.mean).expecting(plain.item)
+    np.testing.assert_allclose(given[0].information, expected.information, rtol=1e-6)
+    np.testing.assert_allclose(given[0].target, expected.target, rtol=1e-6, atol=1e-9)
 
 
 def test_ratings_move_an_item_from_where_content_puts_it(log):
