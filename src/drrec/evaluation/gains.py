@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
@@ -61,9 +62,12 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
         for protocol, cells in protocols.items():
             metric = PRIMARY_METRICS[protocol]
             cell, table = cells[metric], content["protocols"][protocol]
+            if cell["p_value"] is None or math.isnan(cell["p_value"]):  # null in `metrics.json`
+                yield f"`{protocol}`: {metric} is known of no user."
+                continue
             own, other = (table[name][metric]["mean"] for name in (method, added["versus"]))
             verdict = "no difference that chance could not make"
-            if (cell["p_value"] or 0) < SIGNIFICANT:
+            if cell["p_value"] < SIGNIFICANT:
                 verdict = "content helps" if cell["mean"] > 0 else "content harms"
             chance = content.get("chance", {}).get(protocol, {}).get(metric)
             beside = f" (a random order: {chance:.3f})" if chance is not None else ""

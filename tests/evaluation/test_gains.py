@@ -1,0 +1,173 @@
+"""What one method reaches beyond another, from planted metrics."""
+
+import copy
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from drrec.evaluation.candidates import PerUser
+from drrec.evaluation.figures import save_gains
+from drrec.evaluation.gains import gains, gains_text
+from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, TABLE_METRICS
+from drrec.evaluation.report import report_text
+from drrec.evaluation.summary import Results, summarised
+from drrec.files import read_json, write_json
+
+USERS = 80
+ABOVE = {"rated": 0.1, "cold_items": 0.0, "session": -0.4}
+"""How far content is above ids, by protocol."""
+
+
+def results(seed: int = 0, above: dict[str, float] = ABOVE) -> Results:
+    """Two methods that agree on who is easy to please; metrics of users 0 … 4 are not known."""
+    rng = np.random.default_rng(seed)
+    protocols = {}
+    for protocol, gain in above.items():
+        metrics = PROTOCOL_METRICS[protocol]
+        easy = {metric: rng.uniform(0.2, 0.8, USERS) for metric in metrics}
+        protocols[protocol] = {
+            name: PerUser(
+                np.arange(USERS),
+                {
+                    metric: np.where(
+                        np.arange(USERS) < 5, np.nan, level + shift + rng.normal(0, 0.05, USERS)
+                    )
+                    for metric, level in easy.items()
+                },
+            )
+            for name, shift in (("ids", 0.0), ("content", gain))
+        }
+    return Results("demo", "temporal", seed, protocols)
+
+
+def content_of(parts: list[Results]) -> dict[str, Any]:
+    return summarised(parts) | {"content_added": gains(parts, ["content"], "ids")}
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1, 2]])
+def test_the_mean_difference_is_the_difference_of_means(seeds: list[int]) -> None:
+    content = content_of([results(seed) for seed in seeds])
+    found = content["content_added"]
+    assert found["versus"] == "ids"
+    for protocol in ABOVE:
+        cells, table = found["methods"]["content"][protocol], content["protocols"][protocol]
+        assert list(cells) == list(TABLE_METRICS[protocol])
+        assert PRIMARY_METRICS[protocol] in cells
+        for metric, cell in cells.items():
+            own, other = (table[name][metric]["mean"] for name in ("content", "ids"))
+            assert cell["mean"] == pytest.approx(own - other, abs=1e-12)
+            assert cell["low"] < cell["mean"] < cell["high"]
+
+
+def test_signs_and_p_values_are_those_that_were_planted() -> None:
+    found = gains([results()], ["content"], "ids")["methods"]["content"]
+    for cell in found["rated"].values():
+        assert cell["mean"] == pytest.approx(0.1, abs=0.03)
+        assert cell["low"] > 0.05
+        assert cell["p_value"] < 0.001
+    for cell in found["session"].values():
+        assert cell["mean"] == pytest.approx(-0.4, abs=0.03)
+        assert cell["high"] < 0
+        assert cell["p_value"] < 0.001
+    assert np.median([cell["p_value"] for cell in found["cold_items"].values()]) > 0.05
+
+
+def test_users_are_paired() -> None:
+    """Differences are seen that are far below how users differ: each is compared with itself."""
+    small = results(above={"rated": 0.03})
+    cell = gains([small], ["content"], "ids")["methods"]["content"]["rated"]["ndcg@5"]
+    spread = np.nanstd(small.protocols["rated"]["ids"].metrics["ndcg@5"])
+    assert cell["p_value"] < 0.01
+    assert cell["high"] - cell["low"] < 2 * 1.96 * spread / np.sqrt(USERS - 5) / 2
+    # Other users' metrics beside one's own: as many, as good, but not the same people.
+    mixed = copy.deepcopy(small)
+    for metric, values in mixed.protocols["rated"]["ids"].metrics.items():
+        mixed.protocols["rated"]["ids"].metrics[metric] = np.r_[values[:5], values[5:][::-1]]
+    unpaired = gains([mixed], ["content"], "ids")["methods"]["content"]["rated"]["ndcg@5"]
+    assert unpaired["mean"] == pytest.approx(cell["mean"])
+    assert unpaired["p_value"] > 0.05
+
+
+def test_seeds_are_averaged_before_users_are_compared() -> None:
+    parts = [results(seed) for seed in range(3)]
+    merged = results()
+    for protocol, methods in merged.protocols.items():
+        for name, made in methods.items():
+            for metric in made.metrics:
+                columns = [part.protocols[protocol][name].metrics[metric] for part in parts]
+                made.metrics[metric] = np.mean(columns, axis=0)
+    one, other = (gains(each, ["content"], "ids") for each in (parts, [merged]))
+    for protocol, cells in one["methods"]["content"].items():
+        for metric, cell in cells.items():
+            assert cell == pytest.approx(other["methods"]["content"][protocol][metric])
+
+
+def test_what_is_compared_with_itself_gains_nothing() -> None:
+    found = gains([results()], ["ids", "content"], "ids")
+    assert list(found["methods"]) == ["ids", "content"]
+    for cells in found["methods"]["ids"].values():
+        for cell in cells.values():
+            assert (cell["mean"], cell["low"], cell["high"], cell["p_value"]) == (0, 0, 0, 1)
+
+
+def test_words_say_what_was_found() -> None:
+    content = content_of([results()])
+    content["chance"] = {"rated": dict.fromkeys(TABLE_METRICS["rated"], 0.25)}
+    rated, cold, session = gains_text(content).splitlines()
+    cell = content["content_added"]["methods"]["content"]["rated"]["ndcg@5"]
+    table = content["protocols"]["rated"]
+    assert rated == (
+        f"- `rated`: ndcg@5 {table['content']['ndcg@5']['mean']:.3f} by content, "
+        f"{table['ids']['ndcg@5']['mean']:.3f} by ids (a random order: 0.250): "
+        f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}], p = 0.0001: content helps."
+    )
+    assert cold.startswith("- `cold_items`: ndcg@10 ")
+    assert cold.endswith(": no difference that chance could not make.")
+    assert "random order" not in cold
+    assert session.startswith("- `session`: reward ")
+    assert session.endswith(": content harms.")
+    assert gains_text(content) in report_text(content)
+
+
+def test_what_is_not_known_is_not_claimed(tmp_path: pathlib.Path) -> None:
+    """Not a user with a metric: NaN here, null in `metrics.json`."""
+    nobody = results(above={"rated": 0.1})
+    for made in nobody.protocols["rated"].values():
+        for values in made.metrics.values():
+            values[:] = np.nan
+    with np.errstate(all="ignore"):
+        content = content_of([nobody])
+    write_json(tmp_path / "metrics.json", content)
+    for each in (content, read_json(tmp_path / "metrics.json")):
+        assert gains_text(each) == "- `rated`: ndcg@5 is known of no user."
+        save_gains(each["content_added"], tmp_path / "gains.png")
+
+
+def test_words_and_figure_are_the_same_when_read_again(tmp_path: pathlib.Path) -> None:
+    content = content_of([results()])
+    write_json(tmp_path / "metrics.json", content)
+    again = read_json(tmp_path / "metrics.json")
+    assert gains_text(again) == gains_text(content)
+    for name, each in (("made", content), ("again", again)):
+        save_gains(each["content_added"], tmp_path / f"{name}.png")
+    made, read = (imread(tmp_path / f"{name}.png") for name in ("made", "again"))
+    np.testing.assert_array_equal(made, read)
+
+
+def test_the_figure_shows_where_each_gain_lies(tmp_path: pathlib.Path) -> None:
+    plain = content_of([results()])["content_added"]
+    save_gains(plain, tmp_path / "one.png")
+    more = copy.deepcopy(plain)
+    for metric in more["methods"]["content"]["rated"].values():
+        metric |= {"mean": -metric["mean"], "low": -metric["high"], "high": -metric["low"]}
+    save_gains(more, tmp_path / "turned.png")
+    one, turned = (imread(tmp_path / f"{name}.png") for name in ("one", "turned"))
+    assert one.shape == turned.shape
+    assert (one != turned).any()
+    both = gains([results()], ["content", "ids"], "ids")
+    save_gains(both, tmp_path / "two.png")
+    assert imread(tmp_path / "two.png").shape[0] > one.shape[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "turned.png", "two.png"]
