@@ -31,6 +31,9 @@ sys.exit(cli.run(*cli.STAGES, prog="run.py"))
 """
 
 
+_STDERR = 2  # what an extractor sums up is not what eval.py --json prints
+
+
 def ensure_features(
     config: RunConfig, dataset: Dataset, names: tuple[str, ...], data_dir: pathlib.Path
 ) -> pathlib.Path:
@@ -47,7 +50,8 @@ def ensure_features(
         logger.info("features: extracting %s", ", ".join(missing))
         stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
         source = str(pathlib.Path(drrec.__file__).parents[1])
-        made = subprocess.run([sys.executable, "-c", _EXTRACTOR, source, *stage], check=False)
+        command = [sys.executable, "-c", _EXTRACTOR, source, *stage]
+        made = subprocess.run(command, check=False, stdout=_STDERR)
         if made.returncode:
             raise InputError(
                 f"Expected features of {dataset.name}: {', '.join(missing)}. Received: status "

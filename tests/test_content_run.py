@@ -1,0 +1,292 @@
+"""Whole runs that know content: trained, judged, reported; iterations run in Python."""
+
+import base64
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tests.agents.tiny import small_config, write_csv
+from tests.featured import write_random_features
+
+from drrec import cli
+from drrec.baselines import BASELINES
+from drrec.config import from_dict
+from drrec.errors import InputError
+from drrec.experiment import (
+    Judged,
+    content_of,
+    embed,
+    evaluate_run,
+    evaluating,
+    report_run,
+    runs,
+    train_run,
+    vectors,
+)
+from drrec.features.store import features_path
+from drrec.files import read_json
+from drrec.models import content as teaching
+from drrec.models.config import ContentConfig
+from drrec.runs import Run
+from drrec.serving.export import Export
+from drrec.serving.recommend import recommend, restored_policy
+
+KNOWN = ContentConfig(modality="video,text")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    with pytest.MonkeyPatch.context() as patch:
+        kept = {name: BASELINES[name] for name in ("random", "popularity")}
+        patch.setattr(evaluating, "BASELINES", kept)
+        patch.setattr(teaching, "_MOST_ROUNDS", 2)
+        tf.config.run_functions_eagerly(True)
+        yield
+        tf.config.run_functions_eagerly(False)
+
+
+def world(folder, log, **settings):
+    """A log with features in a folder, and what a run in it needs."""
+    config = small_config(write_csv(log, folder / "log.csv"), steps=8, content=KNOWN)
+    config = dataclasses.replace(config, **settings)
+    if not config.features:
+        write_random_features(config, folder / "data")
+    return config
+
+
+def inputs(config, folder):
+    judged = Judged.load(config, folder / "data")
+    return judged, content_of(config, config.content, judged.dataset, folder / "data")
+
+
+def arrays(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+def assert_same_export(one, other):
+    values, expected = arrays(one / "export.npz"), arrays(other / "export.npz")
+    assert values.keys() == expected.keys()
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_interactions, tmp_path_factory):
+    """A run with cold items and users, trained, judged and reported, with all of it."""
+    folder = tmp_path_factory.mktemp("whole")
+    config = world(folder, tiny_interactions, cold_items=0.2, cold_users=0.2)
+    judged, content = inputs(config, folder)
+    run = Run.create(folder, "first", config)
+    assert train_run(run, config, judged, content)
+    metrics = evaluate_run(run, config, judged, content)
+    return folder, run, config, judged, metrics, report_run(run, config, metrics)
+
+
+def test_agent_and_twin_are_trained_apart(whole):
+    folder, run, config, judged, *_ = whole
+    agent, twin = arrays(run.folder / "export.npz"), arrays(run.folder / "ids" / "export.npz")
+    plain = dataclasses.replace(config, content=ContentConfig())
+    assert Run(folder, "first/ids").config() == plain
+    assert Run(folder, "first").config() == config
+    table = embed(plain, judged.train, folder / "save_weights").deployed.table
+    np.testing.assert_array_equal(twin["item_vectors"], table.item)
+    cold = judged.cold.candidates
+    assert agent["item_vectors"][cold].std(axis=0).max() > 1e-4
+    assert twin["item_vectors"][cold].std(axis=0).max() < 1e-6
+
+
+def test_all_methods_are_judged_on_cold_items_and_users_too(whole):
+    metrics = whole[4]
+    assert set(metrics["protocols"]) == {"rated", "cold_items", "cold_users"}
+    for methods in metrics["protocols"].values():
+        assert set(methods) == {"random", "popularity", "content_knn", "ddpg", "ddpg_ids"}
+        for agent in ("ddpg", "ddpg_ids"):
+            versus = {cell["versus"] for cell in methods[agent].values()}
+            assert versus < {"random", "popularity", "content_knn"}
+    added = metrics["content_added"]
+    assert added["versus"] == "ddpg_ids"
+    assert set(added["methods"]) == {"ddpg"}
+    rated = metrics["protocols"]["rated"]
+    assert added["methods"]["ddpg"]["rated"]["ndcg@5"]["mean"] == pytest.approx(
+        rated["ddpg"]["ndcg@5"]["mean"] - rated["ddpg_ids"]["ndcg@5"]["mean"]
+    )
+    assert metrics["encoders"] == {"video": "random video", "text": "random text"}
+    chance = metrics["chance"]["cold_items"]["ndcg@10"]
+    by_ids = metrics["protocols"]["cold_items"]["ddpg_ids"]["ndcg@10"]
+    assert by_ids["low"] <= chance <= by_ids["high"]
+
+
+def test_the_report_says_in_words_and_in_a_plot_what_content_added(whole):
+    _, run, _, _, metrics, text = whole
+    written = (run.folder / "report.md").read_text(encoding="utf-8")
+    for words in ("## What content adds", "by ddpg_ids", "- video: random video", "`cold_users`"):
+        assert words in written
+        assert words in text
+    for protocol in metrics["protocols"]:
+        assert sum(line.startswith(f"- `{protocol}`:") for line in text.splitlines()) == 1
+    assert "](content.png)" in written
+    assert (run.folder / "content.png").read_bytes().startswith(b"\x89PNG")
+    assert read_json(run.folder / "metrics.json")["content_added"]["versus"] == "ddpg_ids"
+
+
+def test_the_export_serves_items_that_nobody_has_rated(whole):
+    _, run, config, judged, *_ = whole
+    export = Export.load(run.folder / "export.npz")
+    unseen = np.setdiff1d(judged.cold.candidates, export.seen(0))
+    assert len(unseen) > 3
+    user = str(export.users[0])
+    found = recommend(export, restored_policy(export, config.agent), user, 100)
+    scores = {each["item"]: each["score"] for each in found["items"]}
+    assert len({scores[str(export.items[item])] for item in unseen}) == len(unseen)
+
+
+def test_what_stopped_between_agent_and_twin_goes_on(whole, tmp_path, monkeypatch):
+    folder, run, config, judged, *_ = whole
+    _, content = inputs(config, folder)
+    begun, as_ever = [], runs.train
+
+    def interrupted(agent, steps, place, weights, label):
+        begun.append(label)
+        return "ids" not in label and as_ever(agent, steps, place, weights, label)
+
+    again = Run.create(tmp_path, "first", config)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", interrupted)
+        assert not train_run(again, config, judged, content)
+    assert begun == ["ddpg, video,text early, seed 0", "ddpg, ids, seed 0"]
+    assert not (again.folder / "ids" / "export.npz").exists()
+    with pytest.raises(InputError, match=r"first/ids.*Finish its training first"):
+        evaluate_run(again, config, judged, content)
+    assert train_run(again, config, judged, content)
+    assert_same_export(again.folder, run.folder)
+    assert_same_export(again.folder / "ids", run.folder / "ids")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"encoder": "finetuned"}, {"identity": "half"}, {"identity": "none"}]
+)
+def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, settings):
+    chosen = dataclasses.replace(KNOWN, **settings)
+    config = world(tmp_path, tiny_interactions, content=chosen, twin=False)
+    judged, content = inputs(config, tmp_path)
+    run = Run.create(tmp_path, "first", config)
+    assert train_run(run, config, judged, content)
+    assert not (run.folder / "ids").exists()
+    pretrained = embed(config, judged.train, tmp_path / "save_weights", content)
+    served, table = arrays(run.folder / "export.npz")["item_vectors"], pretrained.deployed.table
+    assert served.shape == (81, 5)
+    moved = (served != table.item).any(axis=1)
+    assert not moved[0]
+    assert moved[1:].all() == ("encoder" in settings)
+    metrics = evaluate_run(run, config, judged, content)
+    assert set(metrics["protocols"]["rated"]) == {"random", "popularity", "content_knn", "ddpg"}
+    assert "content_added" not in metrics
+
+
+def test_vectors_are_fitted_again_for_other_features_alone(
+    tiny_interactions, tmp_path, monkeypatch
+):
+    config = world(tmp_path, tiny_interactions)
+    judged, content = inputs(config, tmp_path)
+    first = embed(config, judged.train, tmp_path / "weights", content)
+
+    def refuse(*_):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(vectors, "pretrain", refuse)
+    tuned = content._replace(config=dataclasses.replace(KNOWN, encoder="finetuned"))
+    for known in (inputs(config, tmp_path)[1], tuned):
+        again = embed(config, judged.train, tmp_path / "weights", known)
+        for one, other in zip(first, again, strict=True):
+            np.testing.assert_array_equal(one.table.item, other.table.item)
+            for weight, same in zip(
+                one.encoder.get_weights(), other.encoder.get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(weight, same)
+    write_random_features(config, tmp_path / "data", seed=1)
+    late = dataclasses.replace(KNOWN, fusion="late")
+    for known in (inputs(config, tmp_path)[1], content._replace(config=late), None):
+        with pytest.raises(AssertionError, match="fitted again"):
+            embed(config, judged.train, tmp_path / "weights", known)
+
+
+def test_features_may_lie_elsewhere(tiny_interactions, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "mine.h5"
+    config = world(tmp_path, tiny_interactions, features=str(elsewhere))
+    with pytest.raises(InputError, match=r"mine\.h5\. Received: nothing there"):
+        inputs(config, tmp_path)
+    write_random_features(config, tmp_path / "data", path=elsewhere)
+    assert not features_path(tmp_path / "data", "log").exists()
+    assert list(inputs(config, tmp_path)[1].features) == ["video", "text"]
+    with pytest.raises(InputError, match="Expected audio features"):
+        inputs(dataclasses.replace(config, content=ContentConfig(modality="audio")), tmp_path)
+
+
+def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
+    tiny_interactions, tmp_path, monkeypatch, capfd
+):
+    config = world(tmp_path, tiny_interactions)
+    path = features_path(tmp_path / "data", "log")
+    made = path.read_bytes()
+    path.unlink()
+    extractor = (
+        "import base64, pathlib, sys\nprint('made', *sys.argv[2:])\n"
+        f"pathlib.Path({str(path)!r}).write_bytes(base64.b64decode({base64.b64encode(made)!r}))"
+    )
+    monkeypatch.setattr(vectors, "_EXTRACTOR", extractor)
+    assert inputs(config, tmp_path)[1].encoders == {"video": "random video", "text": "random text"}
+    captured = capfd.readouterr()
+    assert captured.out == ""  # it may be that of `eval.py --json`
+    assert f"made extract --dataset {config.dataset} --modality video,text" in captured.err
+    monkeypatch.setattr(vectors, "_EXTRACTOR", "import sys\nsys.exit(7)")
+    assert inputs(config, tmp_path)[1]
+    audio = dataclasses.replace(config, content=ContentConfig(modality="text,audio"))
+    with pytest.raises(InputError, match=r"features of log: audio\. Received: status 7"):
+        inputs(audio, tmp_path)
+
+
+def test_a_log_without_ratings_needs_vectors_and_rewards_that_need_none(
+    tiny_interactions, tmp_path
+):
+    likes = tiny_interactions.where(tiny_interactions.rating > 3)
+    likes = dataclasses.replace(likes, rating=np.ones_like(likes.rating))
+    config = world(tmp_path, likes, cold_items=0.2)
+    with pytest.raises(InputError, match="--embedding implicit --unlogged constant for log"):
+        Judged.load(config, tmp_path / "data")
+    config = dataclasses.replace(
+        config,
+        vectors=dataclasses.replace(config.vectors, embedding="implicit"),
+        environment=dataclasses.replace(config.environment, unlogged="constant"),
+    )
+    judged, content = inputs(config, tmp_path)
+    run = Run.create(tmp_path, "first", config)
+    assert train_run(run, config, judged, content)
+    metrics = evaluate_run(run, config, judged, content)
+    assert set(metrics["protocols"]) == {"ranked", "cold_items"}
+    assert "content_knn" in metrics["protocols"]["ranked"]
+
+
+def test_configs_of_runs_with_content_come_back(whole):
+    config = whole[2]
+    assert from_dict(type(config), dataclasses.asdict(config), "here") == config
+
+
+def test_eval_finds_the_latest_run_that_knows_content(whole, tmp_path, capsys):
+    folder, run, config, *_ = whole
+    plain = dataclasses.replace(config, content=ContentConfig())
+    later = Run.create(folder, "later", plain)
+    try:
+        assert Run.latest(folder).name == "later"
+        with contextlib.chdir(folder):
+            capsys.readouterr()
+            assert cli.run(cli.Eval, argv=["--with-content", "--json", "--gpu", "-1"]) == 0
+        assert capsys.readouterr().out == (run.folder / "metrics.json").read_text()
+    finally:
+        (later.folder / "config.json").unlink()
+        later.folder.rmdir()
+    with contextlib.chdir(tmp_path):
+        assert cli.run(cli.Eval, argv=["--with-content", "--gpu", "-1"]) == 2
+    assert "train_modality.sh" in capsys.readouterr().err
