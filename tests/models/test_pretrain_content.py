@@ -138,6 +138,14 @@ def test_halves_stand_side_by_side(log, embedding, popularity):
     np.testing.assert_allclose(table.user @ table.item.T, both, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("embedding", "width"), [("both", 8), ("variational", 4)])
+def test_halves_too_narrow_are_refused(log, embedding, width):
+    config = vectors_config(embedding=embedding, dim_emb=width, popularity=0.3)
+    said = f"at least 2 coordinates of the ids' half. Received: {width}. Raise it"
+    with pytest.raises(InputError, match=said):
+        pretrain(log, config, seed=0, content=some_content(log, identity="half"))
+
+
 def ranked_right(table, log, items):
     """Share of users that like what they should more: even for u00 … u29, odd for the others."""
     scores = (table.user - table.user.mean(axis=0)) @ table.item[items].T

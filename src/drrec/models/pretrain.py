@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from drrec.errors import InputError
 from drrec.models.content import fit_encoder
 from drrec.models.embedding import Embeddings, side_by_side
 from drrec.models.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
@@ -113,6 +114,9 @@ def pretrain(
 
     An agent that learned with vectors fitted on the very ratings it is paid for would learn to
     trust them too much (stacking; Wolpert 1992).
+
+    Raises:
+        InputError: there is too little to fit to, or too few coordinates for what is joined.
     """
     past, _ = train.past_and_future(config.held_out)
     early = _factorised(past, config, content, seed, {})
@@ -133,6 +137,11 @@ def _factorised(
     widths = config.widths()
     if content and content.config.identity == "half":
         widths = config.shared_out(sum(widths.values()) // 2)
+        if min(widths.values()) < 2:
+            raise InputError(
+                "`dim_emb` must leave each factorisation at least 2 coordinates of the ids' half. "
+                f"Received: {config.dim_emb}. Raise it, or choose --identity prior."
+            )
     return {
         name: FACTORISATIONS[name].fit(ratings, dim=dim, seed=seed, start=starts.get(name))
         for name, dim in widths.items()
