@@ -58,20 +58,27 @@ class Run:
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         default = f"{pathlib.Path(config.dataset).stem}-ddpg-{now}"
         run = cls.named(root, default if name is None else name)
-        if run.weights.exists() and not run.folder.exists():
-            raise InputError(
-                f"Expected a new name for a run. Received: {run.name!r}, of which checkpoints are "
-                f"left in {run.weights}. Remove that folder, or choose another --name."
-            )
-        try:
-            run.folder.mkdir(parents=True)
-        except FileExistsError as error:
-            raise InputError(
-                f"Expected a new name for a run. Received: {run.name!r}, which is there. "
-                f"Go on with it by --resume {run.name}, or choose another --name."
-            ) from error
+        run.check_is_new()
+        run.folder.mkdir(parents=True)
         run.write_config(config)
         return run
+
+    def check_is_new(self) -> None:
+        """See that there is nothing of this name.
+
+        Raises:
+            InputError: there is; the message says what to do.
+        """
+        if self.folder.exists():
+            raise InputError(
+                f"Expected a new name for a run. Received: {self.name!r}, which is there. "
+                f"Go on with it by --resume {self.name}, or choose another --name."
+            )
+        if self.weights.exists():
+            raise InputError(
+                f"Expected a new name for a run. Received: {self.name!r}, of which checkpoints are "
+                f"left in {self.weights}. Remove that folder, or choose another --name."
+            )
 
     @classmethod
     def find(cls, root: pathlib.Path, name_or_folder: str) -> Self:

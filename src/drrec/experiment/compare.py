@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 IDS = "ids"
 """The variant that knows items by id alone, and that the others are compared with."""
 
+_SETTINGS = "compare.json"
+
 
 def compare(
     run: Run, config: CompareConfig, judged: Judged, data_dir: pathlib.Path
@@ -41,14 +43,20 @@ def compare(
 
     Returns:
         The content of `metrics.json`, with `content_added`; None if it was interrupted.
+
+    Raises:
+        InputError: it was begun with other settings or ratings, its name is taken, or features
+            are missing or bad; nothing is written then.
     """
-    _agree_on_config(run, config)
-    agree_on_split(run, judged)
+    _check_config(run, config)
     # All features first, so that what is missing is said before hours of training.
     contents = {
         name: content_of(config, chosen, judged.dataset, data_dir)
         for name, chosen in {IDS: ContentConfig(), **config.grid.variants()}.items()
     }
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_json(run.folder / _SETTINGS, dataclasses.asdict(config))
+    agree_on_split(run, judged)
     widest = max((c for c in contents.values() if c), key=lambda content: len(content.features))
     results: list[Results] = []
     fitted: dict[str, Recommender] = {}
@@ -78,14 +86,12 @@ def _train(run: Run, config: TrainConfig, judged: Judged, content: Content | Non
     return train_seed(run, config, judged, content)
 
 
-def _agree_on_config(run: Run, config: CompareConfig) -> None:
-    """Save the settings with the comparison, or see that they are those that it has."""
-    path = run.folder / "compare.json"
-    settings = dataclasses.asdict(config)
+def _check_config(run: Run, config: CompareConfig) -> None:
+    """See that the settings are those that the comparison was begun with, or that it is new."""
+    path = run.folder / _SETTINGS
     if not path.exists():
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
-    elif read_json(path) != settings:
+        run.check_is_new()
+    elif read_json(path) != dataclasses.asdict(config):
         raise InputError(
             f"Expected the settings that comparison {run.name} was begun with, as in {path}. "
             "Received: others. Give the same flags to go on with it, or choose another --name."
