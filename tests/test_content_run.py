@@ -25,7 +25,7 @@ from drrec.experiment import (
     train_run,
     vectors,
 )
-from drrec.features.store import features_path
+from drrec.features.store import FeatureRows, features_path, write_features
 from drrec.files import read_json
 from drrec.models import content as teaching
 from drrec.models.config import ContentConfig
@@ -58,7 +58,7 @@ def world(folder, log, **settings):
 
 def inputs(config, folder):
     judged = Judged.load(config, folder / "data")
-    return judged, content_of(config, config.content, judged.dataset, folder / "data")
+    return judged, content_of(config, config.content, judged, folder / "data")
 
 
 def arrays(path):
@@ -226,8 +226,9 @@ def test_features_may_lie_elsewhere(tiny_interactions, tmp_path):
 
 
 def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
-    tiny_interactions, tmp_path, monkeypatch, capfd
+    tiny_interactions, tmp_path, monkeypatch, capfd, caplog
 ):
+    caplog.set_level("INFO")
     config = world(tmp_path, tiny_interactions)
     path = features_path(tmp_path / "data", "log")
     made = path.read_bytes()
@@ -238,14 +239,29 @@ def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
     )
     monkeypatch.setattr(vectors, "_EXTRACTOR", extractor)
     assert inputs(config, tmp_path)[1].encoders == {"video": "random video", "text": "random text"}
-    captured = capfd.readouterr()
-    assert captured.out == ""  # it may be that of `eval.py --json`
-    assert f"made extract --dataset {config.dataset} --modality video,text" in captured.err
-    monkeypatch.setattr(vectors, "_EXTRACTOR", "import sys\nsys.exit(7)")
+    assert capfd.readouterr().out == ""  # it may be that of `eval.py --json`
+    assert f"made extract --dataset {config.dataset} --modality video,text" in caplog.messages
+    monkeypatch.setattr(vectors, "_EXTRACTOR", "import sys\nprint('No sound.')\nsys.exit(2)")
     assert inputs(config, tmp_path)[1]
     audio = dataclasses.replace(config, content=ContentConfig(modality="text,audio"))
-    with pytest.raises(InputError, match=r"features of log: audio\. Received: status 7"):
+    with pytest.raises(InputError, match=r"No sound\. .*run.py extract .* --modality audio`, then"):
         inputs(audio, tmp_path)
+
+
+def test_too_few_items_with_features_are_refused_before_a_run_has_a_folder(
+    tiny_interactions, tmp_path, capsys
+):
+    config = world(tmp_path, tiny_interactions)
+    dataset = Judged.load(config, tmp_path).dataset
+    few = np.arange(80) < 4
+    rows = FeatureRows(features=np.ones((80, 2), np.float32), present=few, encoder="few")
+    write_features(tmp_path / "few.h5", dataset, {"text": rows})
+    argv = ["--dataset", "log.csv", "--modality", "text", "--features", "few.h5", "--gpu", "-1"]
+    with contextlib.chdir(tmp_path):
+        assert cli.run(cli.Train, argv=argv) == 2
+    said = capsys.readouterr().err
+    assert "features of at least 5 items that have ratings to train on. Received: of 4" in said
+    assert not (tmp_path / "save_model").exists()
 
 
 def test_a_log_without_ratings_needs_vectors_and_rewards_that_need_none(

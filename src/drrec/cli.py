@@ -9,7 +9,7 @@ import operator
 import pathlib
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import tyro
 
@@ -242,7 +242,7 @@ def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
     from drrec import experiment
 
     judged = _judged(config)
-    return judged, experiment.content_of(config, config.content, judged.dataset, _DATA)
+    return judged, experiment.content_of(config, config.content, judged, _DATA)
 
 
 def main_recommend(arguments: Recommend) -> int:
@@ -274,13 +274,19 @@ STAGES: dict[type, Callable[[Any], int]] = {
 }
 
 
-def run(*stages: Any, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+def run(
+    *stages: Any,
+    argv: Sequence[str] | None = None,
+    prog: str | None = None,
+    complaints: TextIO | None = None,
+) -> int:
     """Parse the command line, do one stage, and return the exit status.
 
     Args:
         stages: which there are to choose from; one alone needs no name.
         argv: the arguments; None takes the process's.
         prog: the program's name in `--help`; None takes the process's.
+        complaints: where the line about bad input goes; None takes stderr.
 
     Returns:
         0 if it went well, 2 for bad input, 130 if interrupted.
@@ -291,17 +297,18 @@ def run(*stages: Any, argv: Sequence[str] | None = None, prog: str | None = None
         arguments = _parsed(stages, given, prog)
         return STAGES[type(arguments)](arguments)
     except InputError as error:
-        _complain(error)
+        _complain(error, complaints)
         return 2
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _complain(
             f"Expected to read and write files{where}. Received: {error.strerror or error}. "
-            "Make room or mend the permissions, and run again."
+            "Make room or mend the permissions, and run again.",
+            complaints,
         )
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _complain("interrupted", complaints)
         return 130
 
 
@@ -356,5 +363,5 @@ def _say(text: str) -> None:
     sys.stdout.write(text.rstrip("\n") + "\n")
 
 
-def _complain(message: object) -> None:
-    sys.stderr.write(" ".join(str(message).split()) + "\n")
+def _complain(message: object, to: TextIO | None) -> None:
+    (to or sys.stderr).write(" ".join(str(message).split()) + "\n")

@@ -100,7 +100,7 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
         raise InputError(f"Expected a known data set. Received: {name!r}. {known}")
     folder = pathlib.Path(data_dir) / name
     if folder.exists():
-        logger.info("%s is there already", folder)
+        logger.debug("%s is there already", folder)
         return folder
     try:
         if name in MADE:

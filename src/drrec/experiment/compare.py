@@ -51,7 +51,7 @@ def compare(
     _check_config(run, config)
     # All features first, so that what is missing is said before hours of training.
     contents = {
-        name: content_of(config, chosen, judged.dataset, data_dir)
+        name: content_of(config, chosen, judged, data_dir)
         for name, chosen in {IDS: ContentConfig(), **config.grid.variants()}.items()
     }
     run.folder.mkdir(parents=True, exist_ok=True)

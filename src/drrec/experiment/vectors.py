@@ -11,14 +11,18 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import drrec
 from drrec.errors import InputError
 from drrec.features.store import features_path, load_features, stored_fingerprints
+from drrec.models.content import check_taught
 from drrec.models.pretrain import Content, Pretrained, Vectors, pretrain
 
 if TYPE_CHECKING:
     from drrec.config import RunConfig, TrainConfig
     from drrec.data.interactions import Dataset, Interactions
+    from drrec.experiment.judged import Judged
     from drrec.models.config import ContentConfig
 
 logger = logging.getLogger(__name__)
@@ -40,7 +44,7 @@ def ensure_features(
     """The file of features, made in a process of its own where a modality is not there yet.
 
     Raises:
-        InputError: that process failed; it has said why.
+        InputError: that process failed, and why.
     """
     if config.features:
         return pathlib.Path(config.features)
@@ -51,29 +55,35 @@ def ensure_features(
         stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
         source = str(pathlib.Path(drrec.__file__).parents[1])
         command = [sys.executable, "-c", _EXTRACTOR, source, *stage]
-        made = subprocess.run(command, check=False, stdout=_STDERR)
+        # What it says in the end, be it a summary or a complaint, must not be eval.py's output.
+        made = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        said = made.stdout.strip()
         if made.returncode:
             raise InputError(
-                f"Expected features of {dataset.name}: {', '.join(missing)}. Received: status "
-                f"{made.returncode} of the extractor, whose reason stands above. Mend it, or "
-                f"make them with other flags: python run.py extract --dataset {config.dataset}"
+                f"{said or f'Expected features. Received: status {made.returncode}.'} Give flags "
+                f"of encoders and media to `python run.py {' '.join(stage)}`, then run this again."
             )
+        logger.info("%s", said)
     return path
 
 
 def content_of(
-    config: RunConfig, chosen: ContentConfig, dataset: Dataset, data_dir: pathlib.Path
+    config: RunConfig, chosen: ContentConfig, judged: Judged, data_dir: pathlib.Path
 ) -> Content | None:
     """What items are known by beside their ids; None if by nothing.
 
     Raises:
-        InputError: there are no such features, or they are bad.
+        InputError: there are no such features, they are bad, or too few items have any.
     """
     names = chosen.modalities
     if not names:
         return None
-    path = ensure_features(config, dataset, names, data_dir)
-    return Content(chosen, load_features(path, dataset, names))
+    path = ensure_features(config, judged.dataset, names, data_dir)
+    content = Content(chosen, load_features(path, judged.dataset, names))
+    # Said here, before a run has a folder.
+    past, _ = judged.train.past_and_future(config.vectors.held_out)
+    check_taught(content.modalities, np.unique(past.item))
+    return content
 
 
 def embed(

@@ -98,6 +98,22 @@ def fit_encoder(
     return Encoded(average, encoded(average, modalities, identity))
 
 
+def check_taught(modalities: Sequence[Modality], rated: np.ndarray) -> np.ndarray:
+    """Those of the `rated` items that have features, rising.
+
+    Raises:
+        InputError: they are too few to teach an encoder.
+    """
+    taught = rated[encoder_inputs(modalities)[1][rated].any(axis=1)]
+    least = round(1 / _STOPPING_SHARE)
+    if len(taught) < least:
+        raise InputError(
+            f"Expected features of at least {least} items that have ratings to train on. "
+            f"Received: of {len(taught)}. Extract more, or leave --modality out."
+        )
+    return taught
+
+
 def encoded(
     encoder: ItemEncoder, modalities: Sequence[Modality], identity: np.ndarray
 ) -> np.ndarray:
