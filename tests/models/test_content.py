@@ -103,15 +103,16 @@ def test_same_seed_same_weights_and_another_seed_others(dropout):
     assert (items[0] != items[2]).any()
 
 
-@pytest.mark.usefixtures("_quickly")
 def test_features_are_dropped_while_it_is_taught():
+    """Of a linear map of independent features, dropout leaves about 1 − p: it is a ridge."""
     modalities, truth = planted("mean")
     evidence = evidence_about(truth)
-    one, other = (
+    whole, left = (
         fit_encoder(modalities, evidence, NOTHING, config(dropout=dropout), 0).item
-        for dropout in (0.0, 0.5)
+        for dropout in (0.0, 0.75)
     )
-    assert (one != other)[1:].all()
+    share = (whole * left).sum() / (whole**2).sum()
+    assert 0.15 < share < 0.4
 
 
 def test_padding_is_zero_whatever_stood_there():
