@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import io
 import logging
 import operator
 import pathlib
@@ -294,7 +296,7 @@ def run(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parsed(stages, given, prog)
+        arguments = _parsed_in_one_line(stages, given, prog)
         return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error, complaints)
@@ -310,6 +312,20 @@ def run(
     except KeyboardInterrupt:
         _complain("interrupted", complaints)
         return 130
+
+
+def _parsed_in_one_line(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
+    """Parse; what tyro complains of in a box of many lines becomes one."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return _parsed(stages, given, prog)
+    except SystemExit as ended:
+        if ended.code:
+            inside = [line.strip("│ ") for line in box.getvalue().splitlines() if "─" not in line]
+            said = " ".join(" ".join(inside).split())
+            _complain(re.sub(r"Error parsing [^-\s]\S*: ", "", said), None)
+        raise
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:

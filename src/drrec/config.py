@@ -106,7 +106,10 @@ def from_dict(cls: type[T], values: Any, where: str) -> T:
             arguments[key] = from_dict(hints[key], value, where)
         else:
             arguments[key] = _checked(key, value, hints[key], where)
-    return cls(**arguments)
+    try:
+        return cls(**arguments)
+    except InputError as error:
+        raise InputError(f"{error} This is in {where}.") from error
 
 
 def _checked(key: str, value: Any, hint: Any, where: str) -> Any:

@@ -116,10 +116,11 @@ class Plan:
         media = find_media(folder, modality, set(self._ids))
         if not media.files:
             kinds = FOLDERS[modality]
+            others = f" but {listed(media.unknown)}" if media.unknown else ""
             raise InputError(
                 f"Expected media of {self._dataset.name} in {'/ or '.join(kinds)}/ of {folder}. "
-                f"Received: none named by an item, such as {kinds[0]}/{self._ids[0]}.mp4. Put "
-                "them there, name another folder (--media), or leave the modality out "
+                f"Received: none named by an item, such as {kinds[0]}/{self._ids[0]}.mp4{others}. "
+                "Put them there, name another folder (--media), or leave the modality out "
                 "(--modality text)."
             )
         self._say_unknown(f"media in {folder}", media.unknown)

@@ -141,6 +141,10 @@ def _opened(path: str | os.PathLike[str], dataset: Dataset) -> Iterator[h5py.Fil
             f"`python run.py extract --dataset {dataset.name}`, or import some: "
             "`python run.py import-features --help`."
         )
+    if pathlib.Path(path).is_dir():
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: a folder. Name an HDF5 file."
+        )
     try:
         with h5py.File(path, "r") as file:
             _check_head(file, path, dataset)
