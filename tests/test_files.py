@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from drrec.errors import InputError
-from drrec.files import read_arrays, read_json, replaced, to_json, write_json, write_text
+from drrec.files import (
+    read_arrays,
+    read_json,
+    replaced,
+    to_json,
+    whole_folder,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -106,3 +114,24 @@ def test_no_damage_to_an_array_file_goes_by(tmp_path, save):
         path.write_bytes(whole[:size])
         with pytest.raises(InputError, match="Expected vectors in"):
             read_arrays(path, "vectors", "Train.")
+
+
+def test_folders_that_a_killed_process_left_are_removed_and_live_ones_are_not(tmp_path):
+    left = tmp_path / ".made.abc.part"
+    left.mkdir()
+    (left / "file").write_text("half")
+    (tmp_path / ".other.abc.part").mkdir()
+    (tmp_path / ".made.file.part").write_text("not a folder")
+
+    def made_twice():
+        with whole_folder(tmp_path / "made") as slow:
+            (slow / "file").write_text("slow")
+            assert not left.exists()
+            with whole_folder(tmp_path / "made") as quick:
+                assert slow.exists()
+                (quick / "file").write_text("quick")
+
+    with pytest.raises(OSError, match="not empty"):
+        made_twice()
+    assert (tmp_path / "made" / "file").read_text() == "quick"
+    assert names(tmp_path) == [".made.file.part", ".other.abc.part", "made"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -41,18 +42,36 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def whole_folder(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Give a side folder to fill; it becomes `folder`, a new one, only if the body succeeds."""
+    """Give a side folder to fill; it becomes `folder`, a new one, only if the body succeeds.
+
+    Side folders that a killed process has left are removed; one that is being filled is locked.
+    """
     target = pathlib.Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        with contextlib.suppress(OSError), _locked(left):
+            shutil.rmtree(left)
     side = pathlib.Path(
         tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     )
     try:
-        yield side
-        side.chmod(0o755)
-        side.rename(target)
+        with _locked(side):
+            yield side
+            side.chmod(0o755)
+            side.rename(target)
     finally:
         shutil.rmtree(side, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keep a folder to this process until the end of the body, or of the process."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
