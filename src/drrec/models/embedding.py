@@ -36,6 +36,11 @@ class Embeddings:
         length = np.sqrt(np.mean(np.sum(self.item[1:] ** 2, axis=1)))
         return dataclasses.replace(self, item=self.item / length, user=self.user * length)
 
+    def with_columns_scaled(self, scale: np.ndarray) -> Embeddings:
+        """The same dot products, with the items' columns times `scale [D]`, which is positive."""
+        scale = scale.astype(np.float32)
+        return dataclasses.replace(self, item=self.item * scale, user=self.user / scale)
+
     def with_popularity(self, train: Interactions, weight: float) -> Embeddings:
         """One more coordinate: the items' standardised log counts in `train`, times `weight`.
 
@@ -84,3 +89,17 @@ def side_by_side(views: Sequence[Embeddings]) -> Embeddings:
     item = np.concatenate([view.item for view in views], axis=1)
     user = np.concatenate([view.user for view in views], axis=1) / len(views)
     return dataclasses.replace(views[0], item=item, user=user.astype(np.float32))
+
+
+def balance(table: Embeddings) -> np.ndarray:
+    """[D] the scale on which users and items vary alike in each column, and items have length 1.
+
+    What joins ids and content may put items far out in columns where users hardly vary: dot
+    products do not mind, but networks that read the vectors do. A column that is 0 for all users
+    stays as it is.
+    """
+    item = np.sqrt(np.mean(table.item[1:].astype(np.float64) ** 2, axis=0))
+    user = np.sqrt(np.mean(table.user.astype(np.float64) ** 2, axis=0))
+    is_used = (item > 0) & (user > 0)
+    even = np.sqrt(np.divide(user, item, out=np.ones_like(user), where=is_used))
+    return np.where(is_used, even / np.sqrt(np.sum((item * even) ** 2)), 1.0)

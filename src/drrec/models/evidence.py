@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 _IMPLICIT_PRECISION = 10.0  # chosen on validation; a weighted loss has no noise of its own
+_EM_STEPS = 30
 _LEAST_VARIANCE = 1e-4  # of items of length 1: less makes a loss that gradients do not get down
 
 
@@ -74,21 +75,26 @@ def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
 
 
-def posterior(evidence: Evidence, prior_mean: np.ndarray, item: np.ndarray) -> np.ndarray:
+def posterior(evidence: Evidence, prior_mean: np.ndarray) -> np.ndarray:
     """[I, D] the vectors that `evidence` and a Gaussian prior around `prior_mean [I, D]` make.
 
-    The prior is as wide as the vectors by id, `item [I, D]`, lie around `prior_mean`: the better
-    content tells them, the more it counts. An item without ratings gets its `prior_mean`.
+    The prior's covariance is the one that makes the rated items likeliest (expectation
+    maximisation): the better content tells them, the more it counts. An item without ratings gets
+    its `prior_mean`.
     """
     is_rated = evidence.is_rated
     information, target = evidence.where(is_rated)
     mean = prior_mean[is_rated].astype(np.float64)
-    residual = item[is_rated] - mean
-    spread = residual.T @ residual / len(mean) + _LEAST_VARIANCE * np.eye(mean.shape[1])
-    precision = np.linalg.inv(spread)
+    dim = mean.shape[1]
+    precision, vectors = np.eye(dim), mean
+    for _ in range(_EM_STEPS):
+        covariance = np.linalg.inv(information + precision)
+        vectors = np.einsum("nij,nj->ni", covariance, target + mean @ precision)
+        residual = vectors - mean
+        spread = residual.T @ residual / len(mean) + covariance.mean(axis=0)
+        precision = np.linalg.inv(spread + _LEAST_VARIANCE * np.eye(dim))
     result = prior_mean.astype(np.float32)
-    solved = np.linalg.solve(information + precision, (target + mean @ precision)[:, :, None])
-    result[is_rated] = solved[:, :, 0]
+    result[is_rated] = vectors
     return result
 
 

@@ -66,6 +66,9 @@ class ItemEncoder(keras.layers.Layer):
                     trainable=False,
                 )
                 weights.append(weight)
+        self.scale = self.add_weight(
+            name="scale", shape=(self.width,), initializer="ones", trainable=False
+        )
         self.fusion.build(features_shape, present_shape)
 
     def standardise_by(self, modalities: Sequence[Modality], known: np.ndarray) -> None:
@@ -84,7 +87,7 @@ class ItemEncoder(keras.layers.Layer):
             self.dropout((x - mean) / deviation, training=training)
             for x, mean, deviation in zip(features, self.means, self.deviations, strict=True)
         ]
-        fused = self.fusion(standard, present)
+        fused = self.scale * self.fusion(standard, present)
         return ops.where(ops.any(present, axis=1, keepdims=True), fused, identity)
 
     def compute_output_shape(

@@ -11,7 +11,7 @@ import numpy as np
 
 from drrec.errors import InputError
 from drrec.models.content import fit_encoder
-from drrec.models.embedding import Embeddings, side_by_side
+from drrec.models.embedding import Embeddings, balance, side_by_side
 from drrec.models.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
 from drrec.models.implicit import fit_implicit
 from drrec.models.item_encoder import load_encoder, save_encoder
@@ -78,6 +78,17 @@ class Vectors(NamedTuple):
     table: Embeddings
     encoder: ItemEncoder | None = None
 
+    def scaled(self, scale: np.ndarray | None) -> Self:
+        """The same dot products, with the items' columns times `scale [D]`; None changes nothing.
+
+        The encoder gives items on that scale from then on.
+        """
+        if scale is None:
+            return self
+        if self.encoder is not None:
+            self.encoder.scale.assign(self.encoder.scale * scale[-self.encoder.width :])
+        return self._replace(table=self.table.with_columns_scaled(scale))
+
     def save(self, folder: pathlib.Path, name: str) -> None:
         """Write `<name>.npz` and `<name>-encoder.npz`, each whole or not at all."""
         if self.encoder is not None:
@@ -121,10 +132,13 @@ def pretrain(
     past, _ = train.past_and_future(config.held_out)
     early = _factorised(past, config, content, seed, {})
     rehearsal = _finished(early, past, config, content, seed)
+    scale = balance(rehearsal.table) if content else None
     if not config.held_out:
+        rehearsal = rehearsal.scaled(scale)
         return Pretrained(rehearsal, rehearsal)
     late = _factorised(train, config, content, seed, early)
-    return Pretrained(rehearsal, _finished(late, train, config, content, seed))
+    deployed = _finished(late, train, config, content, seed)
+    return Pretrained(rehearsal.scaled(scale), deployed.scaled(scale))
 
 
 def _factorised(
@@ -181,7 +195,7 @@ def _with_content(
     if identity == "prior":
         for columns in _columns(widths):
             block = Evidence(evidence.information[:, columns, columns], evidence.target[:, columns])
-            item[:, columns] = posterior(block, item[:, columns], table.item[:, columns])
+            item[:, columns] = posterior(block, item[:, columns])
     if identity != "none" and table.dim > num_factors:
         # How many ratings an item has is known where it has any.
         is_rated = evidence.is_rated
