@@ -322,8 +322,9 @@ def _parsed_in_one_line(stages: Sequence[Any], given: list[str], prog: str | Non
             return _parsed(stages, given, prog)
     except SystemExit as ended:
         if ended.code:
-            inside = [line.strip("│ ") for line in box.getvalue().splitlines() if "─" not in line]
-            said = " ".join(" ".join(inside).split())
+            lines = box.getvalue().splitlines()[1:]  # the first is a title
+            inside = [line.strip("│╰╯─ ") for line in lines]
+            said = " ".join(" ".join(line for line in inside if line.strip("-")).split())
             _complain(re.sub(r"Error parsing [^-\s]\S*: ", "", said), None)
         raise
 

@@ -1,6 +1,10 @@
 """What is wrong with content, said in one line by the command line."""
 
+import os
+import pathlib
 import shlex
+import subprocess
+import sys
 
 import pytest
 from tests.features.test_store import dataset_of
@@ -9,6 +13,8 @@ from drrec import cli
 from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
 from drrec.features.store import load_features
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -39,9 +45,26 @@ def test_flags_that_cannot_be_are_one_line(command, said, capsys, tmp_path, monk
     assert captured.err.count("\n") == 1, captured.err
     assert said in captured.err
     assert f"see run.py {command.split()[0]}" in captured.err or "--help" in captured.err
-    for foreign in ("│", "─", "dummy", "Error parsing train", "Traceback"):
+    for foreign in ("---", "dummy", "Error parsing train", "Value error", "Traceback"):
         assert foreign not in captured.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])  # tyro draws its boxes with either
+def test_a_program_complains_without_a_box(encoding, tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "run.py", "train", "--modality", "smell"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Expected `modality` to be of video, audio, text, joined by commas. Received: smell. "
+        f"For full helptext, see {ROOT / 'run.py'} --help\n"
+    )
 
 
 def test_a_setting_that_cannot_be_is_said_with_its_file():
