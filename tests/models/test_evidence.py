@@ -125,7 +125,7 @@ def by_id(mean, spread, seed=1):
 def test_much_evidence_is_believed_whatever_the_prior():
     evidence, truth = random_evidence(200, 1e8)
     far = np.full((200, 3), 7.0, np.float32)
-    found = posterior(evidence, far, by_id(far, 0.1))
+    found = posterior(evidence, far)
     np.testing.assert_allclose(found, truth, atol=1e-3)
     assert found.dtype == np.float32
 
@@ -135,54 +135,36 @@ def test_without_evidence_the_prior_mean_stays_bit_for_bit():
     evidence.information[::2], evidence.target[::2] = 0, 0
     mean = np.random.default_rng(3).normal(size=(50, 3)).astype(np.float32)
     before = mean.copy()
-    found = posterior(evidence, mean, by_id(mean, 1.0))
+    found = posterior(evidence, mean)
     np.testing.assert_array_equal(found[::2], mean[::2])
     assert (found[1::2] != mean[1::2]).any(axis=1).all()
     np.testing.assert_array_equal(mean, before)
 
 
-@pytest.mark.parametrize("spread", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("spread", [0.5, 2.0, np.array([0.4, 2.0])])
 def test_ratings_and_content_are_weighed_as_bayes_would(spread):
-    """True vectors are `spread` around what content says: the mean of both, by their precision."""
+    """True vectors are `spread` around what content says, which is found out by itself."""
     rng = np.random.default_rng(1)
     mean = rng.normal(size=(3000, 2))
     truth = by_id(mean, spread, seed=2)
     precision = 4.0
     noisy = truth + rng.normal(size=mean.shape) / precision**0.5
     information = np.tile(precision * np.eye(2), (len(mean), 1, 1))
-    found = posterior(Evidence(information, precision * noisy), mean, truth)
-    weight = precision / (precision + spread**-2)
-    np.testing.assert_allclose(found - mean, weight * (noisy - mean), atol=0.05 * spread + 0.01)
-    errors = [np.mean((each - truth) ** 2) for each in (found, mean, noisy)]
-    assert errors[0] < min(errors[1:])
-
-
-def test_axes_along_which_content_is_right_are_told_from_those_where_it_is_not():
-    mean = np.random.default_rng(0).normal(size=(500, 2))
-    item = by_id(mean, np.array([0.05, 2.0]))
-    told = mean + 1
-    information = np.tile(np.eye(2), (500, 1, 1))
-    way = (posterior(Evidence(information, told), mean, item) - mean).mean(axis=0)
-    np.testing.assert_allclose(way, [0.05**2 / (1 + 0.05**2), 4 / 5], atol=0.05)
+    found = posterior(Evidence(information, precision * noisy), mean)
+    weight = precision / (precision + np.asarray(spread) ** -2.0)
+    np.testing.assert_allclose(found - mean, weight * (noisy - mean), atol=0.15)
+    errors = [np.mean((each - truth) ** 2, axis=0) for each in (found, mean, noisy)]
+    assert (errors[0] < np.minimum(errors[1], errors[2])).all()
 
 
 def test_items_see_each_other_through_the_shared_precision_alone():
     evidence, truth = random_evidence(80, 5.0)
     mean = by_id(truth, 0.5, seed=2).astype(np.float32)
-    found = posterior(evidence, mean, truth)
+    found = posterior(evidence, mean)
     order = np.random.default_rng(4).permutation(80)
-    np.testing.assert_allclose(
-        posterior(evidence.where(order), mean[order], truth[order]),
-        found[order],
-        rtol=1e-4,
-        atol=1e-5,
-    )
-    evidence.target[10] *= 3
-    other = posterior(evidence, mean, truth)
-    moved = (other != found).any(axis=1)
-    np.testing.assert_array_equal(np.flatnonzero(moved), [10])
+    again = posterior(evidence.where(order), mean[order])
+    np.testing.assert_allclose(again, found[order], rtol=1e-4, atol=1e-5)
     # One that nobody rated says nothing of how far vectors lie around their content.
-    evidence.information[80 - 1], evidence.target[80 - 1] = 0, 0
-    one = posterior(evidence, mean, truth)
-    truth[79] = 1e3
-    np.testing.assert_array_equal(posterior(evidence, mean, truth), one)
+    evidence.information[79], evidence.target[79] = 0, 0
+    without = posterior(evidence.where(np.arange(79)), mean[:79])
+    np.testing.assert_allclose(posterior(evidence, mean)[:79], without, rtol=1e-5, atol=1e-6)

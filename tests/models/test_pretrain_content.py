@@ -36,6 +36,11 @@ def log(tiny_interactions):
     return tiny_interactions.where(~np.isin(tiny_interactions.item, COLD))
 
 
+@pytest.fixture
+def _unbalanced(monkeypatch):
+    monkeypatch.setattr(pretraining, "balance", lambda table: np.ones(table.dim))
+
+
 def vectors_config(**settings):
     plain = {"embedding": "variational", "dim_emb": 9, "popularity": 0.3, "held_out": 0.0}
     return EmbeddingConfig(**(plain | settings))
@@ -72,7 +77,7 @@ def has_content(content):
     return np.any([m.present for m in content.modalities], axis=0)
 
 
-@pytest.mark.usefixtures("_quickly")
+@pytest.mark.usefixtures("_quickly", "_unbalanced")
 @pytest.mark.parametrize(
     ("identity", "embedding", "popularity"),
     [
@@ -110,7 +115,7 @@ def test_content_takes_the_place_of_ids_where_there_is_any(log, identity, embedd
     np.testing.assert_array_equal(table.item[warm, factors:], popular[warm, factors:])
 
 
-@pytest.mark.usefixtures("_quickly")
+@pytest.mark.usefixtures("_quickly", "_unbalanced")
 @pytest.mark.parametrize(("embedding", "popularity"), [("both", 0.3), ("variational", 0.0)])
 def test_halves_stand_side_by_side(log, embedding, popularity):
     factors = 4
@@ -136,6 +141,33 @@ def test_halves_stand_side_by_side(log, embedding, popularity):
     by_ids = plain.user[:, :factors] @ plain.item[:, :factors].T
     both = (by_ids + plain.user[:, :factors] @ by_content[:, :factors].T) / 2
     np.testing.assert_allclose(table.user @ table.item.T, both, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("_quickly")
+@pytest.mark.parametrize("identity", ["prior", "half", "none"])
+def test_columns_are_balanced_on_one_scale_and_dot_products_stay(log, monkeypatch, identity):
+    content = some_content(log, identity=identity)
+    config = vectors_config(held_out=0.3, dim_emb=9)
+    both = pretrain(log, config, 0, content)
+    rehearsal = both.rehearsal.table
+    item, user = (np.sqrt((x**2).mean(axis=0)) for x in (rehearsal.item[1:], rehearsal.user))
+    np.testing.assert_allclose(item[:-1] / user[:-1], item[0] / user[0], rtol=1e-3)
+    assert np.sum(item[:-1] ** 2) == pytest.approx(1, rel=1e-3)
+    assert not user[-1]  # popularity, which no user has, keeps its scale
+
+    monkeypatch.setattr(pretraining, "balance", lambda table: np.ones(table.dim))
+    scales = []
+    for given, plain in zip(both, pretrain(log, config, 0, content), strict=True):
+        products = given.table.user @ given.table.item.T
+        expected = plain.table.user @ plain.table.item.T
+        np.testing.assert_allclose(products, expected, rtol=1e-3, atol=1e-4)
+        scales.append(given.table.item[1] / plain.table.item[1])
+        said, was = encodings(given, content), encodings(plain, content)
+        told = has_content(content)
+        np.testing.assert_allclose(
+            said[told], was[told] * scales[-1][-said.shape[1] :], rtol=1e-3, atol=1e-6
+        )
+    np.testing.assert_allclose(scales[0], scales[1], rtol=1e-4)
 
 
 @pytest.mark.parametrize(("embedding", "width"), [("both", 8), ("variational", 4)])

@@ -96,10 +96,11 @@ def balance(table: Embeddings) -> np.ndarray:
 
     What joins ids and content may put items far out in columns where users hardly vary: dot
     products do not mind, but networks that read the vectors do. A column that is 0 for all users
-    stays as it is.
+    stays as it is, and does not count for the length.
     """
     item = np.sqrt(np.mean(table.item[1:].astype(np.float64) ** 2, axis=0))
     user = np.sqrt(np.mean(table.user.astype(np.float64) ** 2, axis=0))
     is_used = (item > 0) & (user > 0)
     even = np.sqrt(np.divide(user, item, out=np.ones_like(user), where=is_used))
-    return np.where(is_used, even / np.sqrt(np.sum((item * even) ** 2)), 1.0)
+    length = np.sqrt(np.sum((item * even)[is_used] ** 2))
+    return np.where(is_used, even / length, 1.0)
