@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,9 @@ def compare(
             chosen = content.config if content else ContentConfig()
             single = config.with_content(chosen, seed)
             part = Run(run.root, f"{run.name}/{_folder(name)}/seed-{seed}")
-            if not _train(part, single, judged, content):
+            is_trained = _train(part, single, judged, content)
+            gc.collect()  # an agent and what it compiled hold each other, some 200 MB
+            if not is_trained:
                 return None
             methods[name] = trained(part, single)
         results.append(results_of(methods, single, judged))
