@@ -82,6 +82,7 @@ def save_gains(added: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
         axes.set_title(f"{protocol}: {metric}")
         axes.set_xlabel(f"above {added['versus']}")
         axes.grid(axis="x", alpha=0.3)
+        axes.locator_params(axis="x", nbins=5)
     _save(figure, path)
 
 
