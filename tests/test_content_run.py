@@ -241,11 +241,15 @@ def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
     assert inputs(config, tmp_path)[1].encoders == {"video": "random video", "text": "random text"}
     assert capfd.readouterr().out == ""  # it may be that of `eval.py --json`
     assert f"made extract --dataset {config.dataset} --modality video,text" in caplog.messages
-    monkeypatch.setattr(vectors, "_EXTRACTOR", "import sys\nprint('No sound.')\nsys.exit(2)")
-    assert inputs(config, tmp_path)[1]
-    audio = dataclasses.replace(config, content=ContentConfig(modality="text,audio"))
-    with pytest.raises(InputError, match=r"No sound\. .*run.py extract .* --modality audio`, then"):
-        inputs(audio, tmp_path)
+
+
+def test_why_features_cannot_be_made_is_said_once(tiny_interactions, tmp_path, capfd):
+    audio = world(tmp_path, tiny_interactions, content=ContentConfig(modality="text,audio"))
+    with pytest.raises(InputError, match=r"media of log in trailers/ .* --modality audio`, then"):
+        inputs(audio, tmp_path)  # what is there, text, is not asked for again
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "Expected" not in captured.err
 
 
 def test_too_few_items_with_features_are_refused_before_a_run_has_a_folder(

@@ -31,11 +31,8 @@ _EXTRACTOR = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
 from drrec import cli
-sys.exit(cli.run(*cli.STAGES, prog="run.py"))
+sys.exit(cli.run(*cli.STAGES, prog="run.py", complaints=sys.stdout))
 """
-
-
-_STDERR = 2  # what an extractor sums up is not what eval.py --json prints
 
 
 def ensure_features(
