@@ -91,14 +91,16 @@ def side_by_side(views: Sequence[Embeddings]) -> Embeddings:
     return dataclasses.replace(views[0], item=item, user=user.astype(np.float32))
 
 
-def balance(table: Embeddings) -> np.ndarray:
+def balance(table: Embeddings, is_rated: np.ndarray) -> np.ndarray:
     """[D] the scale on which users and items vary alike in each column, and items have length 1.
+
+    Those `is_rated [I]` decide: what a cold item looks like moves nothing but its own vector.
 
     What joins ids and content may put items far out in columns where users hardly vary: dot
     products do not mind, but networks that read the vectors do. A column that is 0 for all users
     stays as it is, and does not count for the length.
     """
-    item = np.sqrt(np.mean(table.item[1:].astype(np.float64) ** 2, axis=0))
+    item = np.sqrt(np.mean(table.item[is_rated].astype(np.float64) ** 2, axis=0))
     user = np.sqrt(np.mean(table.user.astype(np.float64) ** 2, axis=0))
     is_used = (item > 0) & (user > 0)
     even = np.sqrt(np.divide(user, item, out=np.ones_like(user), where=is_used))

@@ -132,7 +132,8 @@ def pretrain(
     past, _ = train.past_and_future(config.held_out)
     early = _factorised(past, config, content, seed, {})
     rehearsal = _finished(early, past, config, content, seed)
-    scale = balance(rehearsal.table) if content else None
+    is_rated = np.bincount(past.item, minlength=past.num_items) > 0
+    scale = balance(rehearsal.table, is_rated) if content else None
     if not config.held_out:
         rehearsal = rehearsal.scaled(scale)
         return Pretrained(rehearsal, rehearsal)
