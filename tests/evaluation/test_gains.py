@@ -122,13 +122,13 @@ def test_words_say_what_was_found() -> None:
     assert rated == (
         f"- `rated`: ndcg@5 {table['content']['ndcg@5']['mean']:.3f} by content, "
         f"{table['ids']['ndcg@5']['mean']:.3f} by ids (a random order: 0.250): "
-        f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}], p = 0.0001: content helps."
+        f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}], p = 0.0001: higher."
     )
     assert cold.startswith("- `cold_items`: ndcg@10 ")
     assert cold.endswith(": no difference that chance could not make.")
     assert "random order" not in cold
     assert session.startswith("- `session`: reward ")
-    assert session.endswith(": content harms.")
+    assert session.endswith(": lower.")
     assert gains_text(content) in report_text(content)
 
 

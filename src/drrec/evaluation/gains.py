@@ -68,7 +68,7 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
             own, other = (table[name][metric]["mean"] for name in (method, added["versus"]))
             verdict = "no difference that chance could not make"
             if cell["p_value"] < SIGNIFICANT:
-                verdict = "content helps" if cell["mean"] > 0 else "content harms"
+                verdict = "higher" if cell["mean"] > 0 else "lower"
             chance = content.get("chance", {}).get(protocol, {}).get(metric)
             beside = f" (a random order: {chance:.3f})" if chance is not None else ""
             yield (
