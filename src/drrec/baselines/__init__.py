@@ -8,7 +8,8 @@ from drrec.baselines.chance import Random
 from drrec.baselines.content import ContentKNN
 from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
-from drrec.baselines.popularity import Popularity
+from drrec.baselines.personal import PersonalPopularity
+from drrec.baselines.popularity import Popularity, RecentPopularity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 BASELINES: dict[str, Callable[..., Recommender]] = {
     "random": Random,
     "popularity": Popularity,
+    "recent": RecentPopularity,
+    "personal": PersonalPopularity,
     "item_cf": ItemCF,
     "item_knn": ItemKNN,
     "pmf": PMF,

@@ -14,7 +14,22 @@ if TYPE_CHECKING:
 Counted = Literal["ratings", "liked", "mean"]
 
 
-class Popularity:
+class _OneForAll:
+    uses_history = False
+
+    def __init__(self) -> None:
+        self._score = np.zeros(0, np.float32)  # [I]
+
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The item's own score, [B, C] or [B, I]; see `Recommender.score`."""
+        if candidates is None:
+            return np.tile(self._score, (len(users), 1))
+        return self._score[candidates]
+
+
+class Popularity(_OneForAll):
     """How often an item was rated, how often it was liked, or how well it was rated.
 
     Args:
@@ -22,8 +37,6 @@ class Popularity:
             drawn towards the mean of all ratings where an item has few.
         damping: with `mean`, the number of ratings that the overall mean is worth.
     """
-
-    uses_history = False
 
     def __init__(self, counted: Counted = "ratings", damping: float = 5.0) -> None:
         if counted not in get_args(Counted):
@@ -36,9 +49,9 @@ class Popularity:
                 f"Expected `damping` > 0. Received: {damping}. "
                 "An item without ratings needs the overall mean to stand on."
             )
+        super().__init__()
         self.counted = counted
         self.damping = damping
-        self._score = np.zeros(0, np.float32)  # [I]
 
     def fit(self, train: Interactions) -> Self:
         """Count, or average, the ratings of each item."""
@@ -52,10 +65,48 @@ class Popularity:
         self._score = score.astype(np.float32)
         return self
 
-    def score(
-        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
-    ) -> np.ndarray:
-        """The item's count or mean, [B, C] or [B, I]; see `Recommender.score`."""
-        if candidates is None:
-            return np.tile(self._score, (len(users), 1))
-        return self._score[candidates]
+
+class RecentPopularity(_OneForAll):
+    """How often an item was rated, late ratings counting for more.
+
+        score(i) = Σ 2^(−age / (half_life · typical age))
+
+    over the ratings of i. Ages run back from the last moment of the log, and the typical one is the
+    median: so days, years and single stray dates are all met by one setting. A log without time
+    stamps has the numbers of its rows in their place, and the order of the rows counts. Where all
+    ratings are of one moment, or the median is, this is plain popularity.
+
+    Args:
+        half_life: after how many typical ages a rating counts by half.
+    """
+
+    def __init__(self, half_life: float = 0.2) -> None:
+        super().__init__()
+        check_half_life(half_life)
+        self.half_life = half_life
+
+    def fit(self, train: Interactions) -> Self:
+        """Count the ratings of each item by their age."""
+        age = train.timestamp.max() - train.timestamp  # [R] seconds
+        weight = faded(age, self.half_life * float(np.median(age)))
+        self._score = np.bincount(train.item, weight, train.num_items).astype(np.float32)
+        return self
+
+
+def check_half_life(half_life: float) -> None:
+    """Refuse what is not positive.
+
+    Raises:
+        ValueError: it is zero, negative or no number.
+    """
+    if not half_life > 0:
+        raise ValueError(
+            f"Expected `half_life` > 0. Received: {half_life}. Infinity counts all ratings alike."
+        )
+
+
+def faded(age: np.ndarray, half_life: float) -> np.ndarray:
+    """2^(−age / half_life), in [0, 1]; all 1 where there is no half-life to measure by."""
+    if half_life <= 0:
+        return np.ones(len(age))
+    return np.exp2(-age / half_life)
