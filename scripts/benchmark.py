@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 import tyro
 from benchmark_extract import Extraction, measure_extraction
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.envs.config import LoggedConfig
 from drrec.files import to_json
 
@@ -163,7 +163,7 @@ def _agent(options: Loop) -> DDPG:
     )
     item[0] = 0
     return DDPG(
-        DDPGConfig(
+        AgentConfig(
             form=options.form,
             critic_action="item" if options.form == "anchored" else "proto",
             products=options.products,

@@ -9,7 +9,7 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig
@@ -48,7 +48,7 @@ class RunConfig:
     """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
-    agent: DDPGConfig = dataclasses.field(default_factory=DDPGConfig)
+    agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
 
     def __post_init__(self) -> None:
         least = {"min_items": 1, "steps": 1, "seed": 0, "seeds": 1, "cold_seed": 0}

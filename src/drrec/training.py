@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
 
-    from drrec.agents.ddpg import DDPG
+    from drrec.agents.player import Player
 
 _CHUNK_STEPS = 2_000
 _CHECKPOINT_SECONDS = 20.0
 
 
-def train(agent: DDPG, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
+def train(agent: Player, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
     """Train until the agent has done `steps` environment steps, from its last checkpoint on.
 
     Args:
@@ -38,7 +38,7 @@ def train(agent: DDPG, steps: int, run: pathlib.Path, weights: pathlib.Path, lab
         Whether it got to the end: False after Ctrl-C or SIGTERM, with a checkpoint written.
     """
     restore_latest(weights, agent.learner)
-    width = agent.config.num_envs
+    width = agent.steps_an_iteration
     chunk = max(_CHUNK_STEPS // width, 1)
     saved_at = time.monotonic()
     bar = tqdm(total=steps, initial=agent.steps, desc=label, unit="step", dynamic_ncols=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
 from drrec.data.demo_log import watched
 from drrec.data.interactions import Interactions
@@ -34,7 +34,7 @@ def played():
 
     def play(discount):
         agent = DDPG(
-            DDPGConfig(
+            AgentConfig(
                 discount=discount,
                 dim_actor=64,
                 dim_critic=64,

@@ -3,12 +3,12 @@ import pytest
 from tests.agents.tiny import SMALL
 
 from drrec.agents import policy as policy_module
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.policy import Policy
 from drrec.errors import InputError
 
 U, I, D, L = 9, 12, 4, 3  # noqa: E741
-CONFIG = DDPGConfig(**SMALL, state="drr_p", form="plain")
+CONFIG = AgentConfig(**SMALL, state="drr_p", form="plain")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_weights_make_the_same_policy(policy):
 
 def test_weights_of_another_shape_are_refused_and_leave_the_policy(policy):
     before = policy.score(USERS, HISTORIES)
-    wider = DDPGConfig(**(SMALL | {"dim_actor": 9}), state="drr_p", form="plain")
+    wider = AgentConfig(**(SMALL | {"dim_actor": 9}), state="drr_p", form="plain")
     weights = Policy.build(wider, policy.user, policy.item, L).weights()
     with pytest.raises(InputError, match="not of one run"):
         policy.set_weights(weights)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
 from drrec.checkpoint import named_variables
 from drrec.config import TrainConfig
@@ -58,7 +58,7 @@ def random_vectors(log: Interactions, dim: int = 4) -> tuple[np.ndarray, np.ndar
 
 def small_agent(log: Interactions, *, seed: int = 0, **settings: Any) -> DDPG:
     """An agent on random vectors over `environment_over(log)`, as `SMALL` and `settings` say."""
-    config = DDPGConfig(**(SMALL | settings))
+    config = AgentConfig(**(SMALL | settings))
     return DDPG(config, environment_over(log), *random_vectors(log), seed)
 
 
@@ -84,7 +84,7 @@ def small_config(dataset: pathlib.Path | str, **settings: Any) -> TrainConfig:
             embedding="variational", dim_emb=5, popularity=0.3, held_out=0.4
         ),
         "environment": LoggedConfig(unlogged="never", state_size=3, episode_length=4),
-        "agent": DDPGConfig(**SMALL),
+        "agent": AgentConfig(**SMALL),
     }
     return TrainConfig(dataset=str(dataset), **(defaults | settings))
 

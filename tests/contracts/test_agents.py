@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import SMALL, environment_over, random_vectors
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.registry import AGENTS
 from drrec.checkpoint import named_variables, restore_latest, save_checkpoint
 from drrec.envs.config import LoggedConfig
@@ -28,7 +28,7 @@ def _in_python():
 
 
 def made(name, log, seed=0, **settings):
-    config = DDPGConfig(**(SMALL | settings))
+    config = AgentConfig(**(SMALL | settings))
     return AGENTS[name](config, environment_over(log), *random_vectors(log), seed)
 
 
@@ -94,7 +94,7 @@ def test_every_reward_for_unlogged_items_goes(name, unlogged, tiny_interactions)
     sessions = Sessions.over(*tiny_interactions.past_and_future(0.5), 3)
     predicted = (*vectors, 3.0) if unlogged == "model" else None
     environment = LoggedEnvironment(config, tiny_interactions, sessions, predicted)
-    agent = AGENTS[name](DDPGConfig(**SMALL), environment, *vectors, 0)
+    agent = AGENTS[name](AgentConfig(**SMALL), environment, *vectors, 0)
     assert all(np.isfinite(value).all() for value in run(agent, 2).values())
 
 

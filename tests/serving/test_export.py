@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from tests.agents.tiny import SMALL, random_vectors
 
-from drrec.agents.config import DDPGConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.policy import Policy
 from drrec.errors import InputError
 from drrec.serving.export import VERSION, Export
 from drrec.serving.recommend import restored_policy
 
-CONFIG = DDPGConfig(**SMALL)
+CONFIG = AgentConfig(**SMALL)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from drrec.agents.networks import Critic, build_state_and_actor
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from drrec.agents.config import DDPGConfig
+    from drrec.agents.config import AgentConfig
     from drrec.agents.items import ItemTable
 
 
@@ -46,7 +46,7 @@ class DDPGNetworks:
 
 
 def build_networks(
-    config: DDPGConfig, items: ItemTable, target_items: ItemTable, state_size: int, seed: int
+    config: AgentConfig, items: ItemTable, target_items: ItemTable, state_size: int, seed: int
 ) -> DDPGNetworks:
     """Networks with their targets equal to them, started from `seed`."""
     keras.utils.set_random_seed(seed)

@@ -24,7 +24,7 @@ _RANGES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DDPGConfig:
+class AgentConfig:
     """The agent's own settings."""
 
     state: Literal["drr_p", "drr_u", "drr_ave"] = "drr_ave"

@@ -7,15 +7,14 @@ loss reaches neither.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import keras
 import tensorflow as tf
 
 from drrec.agents.actor_critic import DDPGNetworks, build_networks
-from drrec.agents.items import ItemTable, TunedItemTable
+from drrec.agents.items import item_table
 from drrec.agents.losses import actor_loss, critic_loss, td_target
-from drrec.agents.policy import Policy
+from drrec.agents.player import Metrics, Player
 from drrec.agents.replay import Replay
 from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.types import Transitions
@@ -23,9 +22,10 @@ from drrec.types import Transitions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import keras
     import numpy as np
 
-    from drrec.agents.config import DDPGConfig
+    from drrec.agents.config import AgentConfig
     from drrec.features.store import Modality
     from drrec.models.item_encoder import ItemEncoder
 
@@ -40,23 +40,12 @@ class DDPGLearner:
     iteration: tf.Variable  # [] int64, also the counter of all random streams
 
 
-class Metrics(NamedTuple):
-    """Sums over the iterations of one call; `docs/agents/ddpg.md` says what each means."""
-
-    reward: tf.Tensor
-    q: tf.Tensor
-    critic_loss: tf.Tensor
-    actor_loss: tf.Tensor
-    td_error: tf.Tensor
-    weight: tf.Tensor
-
-
-class DDPG:
+class DDPG(Player):
     """The learner: environment, networks and replay, and the compiled loop over them."""
 
     def __init__(
         self,
-        config: DDPGConfig,
+        config: AgentConfig,
         environment: SessionEnvironment,
         user: np.ndarray,
         item: np.ndarray,
@@ -73,60 +62,26 @@ class DDPG:
             seed: of all that is random.
             content: the encoder to be tuned, and what it encodes; None tunes none.
         """
-        self.config = config
-        self.environment = environment
-        self.user = tf.constant(user, tf.float32)
-        items, target_items = (
-            TunedItemTable(item, *content) if content else ItemTable(item) for _ in range(2)
-        )
+        super().__init__(config, environment, user, seed)
+        tables = item_table(item, content), item_table(item, content)
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, items, target_items, state_size, seed)
+        self.networks = build_networks(config, *tables, state_size, seed)
         self.replay = Replay.empty(config.memory_size, state_size, length, item.shape[1])
-        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._seed = seed
         if config.form == "anchored":
             for critic in (self.networks.critic, self.networks.target_critic):
-                critic.center.assign(environment.mean_logged(items.table()))
-        first = environment.start(self._draw_users(0))
-        self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
-        self.learner = DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)
-
-    @tf.function(jit_compile=True)
-    def run(self, iterations: tf.Tensor) -> Metrics:
-        """Do `iterations [] int32` iterations: N steps and one update each; sums of metrics."""
-        sums = Metrics(*(tf.constant(0.0) for _ in Metrics._fields))
-        done = tf.constant(0)
-        # Not over tf.range: XLA would compile again for each new number of iterations.
-        while done < iterations:
-            sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
-            done += 1
-        return sums
+                critic.center.assign(environment.mean_logged(tables[0].table()))
 
     @property
-    def steps(self) -> int:
-        """Environment steps done, all sessions together."""
-        return int(self.iteration) * self.config.num_envs
-
-    def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
-        """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""
-        item = self.networks.items.moved(item)
-        return Policy(user, item, self.networks.state, self.networks.actor)
-
-    def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
-        """[N], [N, L] -> [N, D] the actor's action, without noise."""
-        return self._act(users, histories, self.networks.items.table())
-
-    def _act(self, users: tf.Tensor, histories: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        user = tf.gather(self.user, users)
-        state = self.networks.state(user, tf.gather(items, histories))
-        return self.networks.actor(state, user)
+    def learner(self) -> DDPGLearner:
+        """All state of training."""
+        return DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)
 
     def _iterate(self) -> Metrics:
-        state = LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
+        state = self._state()
         items = self.networks.items.table()
         action = self._explore(self._act(state.user, state.history, items))  # [N, D]
         item = self._shown_by(action, items, state.user, state.shown)  # [N]
-        moved, outcome = self.environment.step(state, item)
+        outcome = self._play(state, item)
         discount = tf.where(outcome.terminal, 0.0, self.config.discount)
         self.replay.write(
             Transitions(
@@ -141,9 +96,6 @@ class DDPG:
             )
         )
         learned = self._learn()
-        restarted = self.environment.restart(moved, outcome.done, self._draw_users(1))
-        for variable, value in zip(self.sessions, restarted, strict=True):
-            variable.assign(value)
         self.iteration.assign_add(1)
         return learned._replace(reward=tf.reduce_mean(outcome.reward))
 
@@ -211,25 +163,6 @@ class DDPG:
             return action
         return tf.gather(items, self._shown_by(action, items, batch.user, batch.next_shown))
 
-    def _shown_by(
-        self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
-    ) -> tf.Tensor:
-        """[B] int32: the available item of `items [I, D]` that action [B, D] scores highest."""
-        scores = tf.matmul(action, items, transpose_b=True)  # [B, I]
-        return self.environment.choose(scores, user, shown)
-
-    def _descend(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        tape: tf.GradientTape,
-        loss: tf.Tensor,
-        weights: list[keras.Variable],
-    ) -> None:
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        if self.config.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
-        optimizer.apply(gradients)
-
     def _explore(self, action: tf.Tensor) -> tf.Tensor:
         """With probability ε add Gaussian noise, drawn for each row by itself."""
         noise = tf.random.stateless_normal(tf.shape(action), self._stream(3))
@@ -242,13 +175,6 @@ class DDPG:
         """[] from 0 at the start to 1 after `epsilon_steps` environment steps."""
         steps = tf.cast(self.iteration * self.config.num_envs, tf.float32)
         return tf.minimum(steps / self.config.epsilon_steps, 1.0)
-
-    def _draw_users(self, stream: int) -> tf.Tensor:
-        return self.environment.draw_users(self.config.num_envs, self._stream(stream))
-
-    def _stream(self, number: int) -> tf.Tensor:
-        """[2] the seed of stream `number` at this iteration: no state but the counter."""
-        return tf.stack([tf.constant(self._seed, tf.int64), self.iteration * 8 + number])
 
 
 def _kernel_penalty(weights: list[keras.Variable]) -> tf.Tensor:

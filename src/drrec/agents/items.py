@@ -70,3 +70,10 @@ class TunedItemTable(ItemTable):
         way *= tf.cast(tf.range(len(self._item)) > 0, tf.float32)[:, None]
         left = self._item.shape[1] - self._start.shape[1]
         return tf.pad(way, [[0, 0], [left, 0]])  # [I, E] -> [I, D]
+
+
+def item_table(
+    item: np.ndarray, content: tuple[ItemEncoder, Sequence[Modality]] | None
+) -> ItemTable:
+    """`item [I, D]`, tuned if there is an encoder of `content` to be tuned."""
+    return TunedItemTable(item, *content) if content else ItemTable(item)

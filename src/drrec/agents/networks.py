@@ -23,7 +23,7 @@ from keras import ops
 from drrec.state import STATES
 
 if TYPE_CHECKING:
-    from drrec.agents.config import DDPGConfig
+    from drrec.agents.config import AgentConfig
 
 Form = Literal["anchored", "plain"]
 Products = Literal["float32", "bfloat16"]
@@ -128,7 +128,7 @@ class Critic(_Network):
 
 
 def build_state_and_actor(
-    config: DDPGConfig, dim: int, state_size: int
+    config: AgentConfig, dim: int, state_size: int
 ) -> tuple[keras.layers.Layer, Actor]:
     """A state module and an actor for vectors of width `dim` and histories of `state_size`."""
     vector, history = (None, dim), (None, state_size, dim)

@@ -14,7 +14,7 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-    from drrec.agents.config import DDPGConfig
+    from drrec.agents.config import AgentConfig
     from drrec.data.interactions import Interactions
 
 _USERS_AT_ONCE = 4096
@@ -31,7 +31,9 @@ class Policy:
     uses_history: bool = True
 
     @classmethod
-    def build(cls, config: DDPGConfig, user: np.ndarray, item: np.ndarray, state_size: int) -> Self:
+    def build(
+        cls, config: AgentConfig, user: np.ndarray, item: np.ndarray, state_size: int
+    ) -> Self:
         """An untrained policy of this shape, for `set_weights`."""
         dim = item.shape[1]
         state, actor = build_state_and_actor(config, dim, state_size)

@@ -20,7 +20,7 @@ from drrec.serving.export import Export
 from drrec.training import train
 
 if TYPE_CHECKING:
-    from drrec.agents.ddpg import DDPG
+    from drrec.agents.player import Player
     from drrec.data.interactions import Interactions
     from drrec.data.world import Truth
     from drrec.envs.base import SessionEnvironment
@@ -40,7 +40,7 @@ def build_agent(
     judged: Judged,
     vectors: Vectors,
     content: Content | None = None,
-) -> DDPG:
+) -> Player:
     """The agent in its environment, before the first step."""
     table = vectors.table
     environment = build_environment(config, judged.train, table, judged.truth)

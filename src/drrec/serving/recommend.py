@@ -11,11 +11,11 @@ from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from drrec.agents.config import DDPGConfig
+    from drrec.agents.config import AgentConfig
     from drrec.serving.export import Export
 
 
-def restored_policy(export: Export, config: DDPGConfig) -> Policy:
+def restored_policy(export: Export, config: AgentConfig) -> Policy:
     """The policy of an export."""
     policy = Policy.build(config, export.user_vectors, export.item_vectors, export.history.shape[1])
     policy.set_weights(export.weights)

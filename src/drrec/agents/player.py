@@ -1,0 +1,145 @@
+"""What every agent does: plays sessions with N users side by side, compiled whole."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tensorflow as tf
+
+from drrec.agents.policy import Policy
+from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from drrec.agents.config import AgentConfig
+
+
+class Metrics(NamedTuple):
+    """Sums over the iterations of one call; `docs/agents/` says what each means."""
+
+    reward: tf.Tensor
+    q: tf.Tensor
+    critic_loss: tf.Tensor
+    actor_loss: tf.Tensor
+    td_error: tf.Tensor
+    weight: tf.Tensor
+
+
+class Player(abc.ABC):
+    """An agent: environment, networks, and the compiled loop over them.
+
+    An action is a vector; what is shown is the available item that it scores highest by dot
+    product, or that is drawn by those scores.
+    """
+
+    networks: Any
+    """The agent's own dataclass of what learns, with `items`, `state` and `actor` among it."""
+    steps_each = 1
+    """Steps that every session takes in an iteration."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        environment: SessionEnvironment,
+        user: np.ndarray,
+        seed: int,
+    ) -> None:
+        """Begin the first sessions.
+
+        Args:
+            config: the agent's settings.
+            environment: what it acts in.
+            user: [U, D] frozen.
+            seed: of all that is random.
+        """
+        self.config = config
+        self.environment = environment
+        self.user = tf.constant(user, tf.float32)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._seed = seed
+        first = environment.start(self._draw_users(0))
+        self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
+
+    @property
+    @abc.abstractmethod
+    def learner(self) -> Any:
+        """All state of training: what a checkpoint holds, as a dataclass of variables."""
+
+    @abc.abstractmethod
+    def _iterate(self) -> Metrics:
+        """Play and learn."""
+
+    @tf.function(jit_compile=True)
+    def run(self, iterations: tf.Tensor) -> Metrics:
+        """Do `iterations [] int32` iterations: N steps and one update each; sums of metrics."""
+        sums = Metrics(*(tf.constant(0.0) for _ in Metrics._fields))
+        done = tf.constant(0)
+        # Not over tf.range: XLA would compile again for each new number of iterations.
+        while done < iterations:
+            sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
+            done += 1
+        return sums
+
+    @property
+    def steps_an_iteration(self) -> int:
+        """Environment steps, all sessions together."""
+        return self.config.num_envs * self.steps_each
+
+    @property
+    def steps(self) -> int:
+        """Environment steps done, all sessions together."""
+        return int(self.iteration) * self.steps_an_iteration
+
+    def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
+        """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""
+        item = self.networks.items.moved(item)
+        return Policy(user, item, self.networks.state, self.networks.actor)
+
+    def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
+        """[N], [N, L] -> [N, D] the actor's action, without noise."""
+        return self._act(users, histories, self.networks.items.table())
+
+    def _act(self, users: tf.Tensor, histories: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        user = tf.gather(self.user, users)
+        state = self.networks.state(user, tf.gather(items, histories))
+        return self.networks.actor(state, user)
+
+    def _state(self) -> LoggedState:
+        return LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
+
+    def _play(self, state: LoggedState, item: tf.Tensor) -> Outcome:
+        """Show `item [N]`; sessions that are over start anew with users drawn."""
+        moved, outcome = self.environment.step(state, item)
+        restarted = self.environment.restart(moved, outcome.done, self._draw_users(1))
+        for variable, value in zip(self.sessions, restarted, strict=True):
+            variable.assign(value)
+        return outcome
+
+    def _shown_by(
+        self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
+    ) -> tf.Tensor:
+        """[B] int32: the available item of `items [I, D]` that action [B, D] scores highest."""
+        scores = tf.matmul(action, items, transpose_b=True)  # [B, I]
+        return self.environment.choose(scores, user, shown)
+
+    def _descend(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        tape: tf.GradientTape,
+        loss: tf.Tensor,
+        weights: list[keras.Variable],
+    ) -> None:
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if self.config.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        optimizer.apply(gradients)
+
+    def _draw_users(self, stream: int) -> tf.Tensor:
+        return self.environment.draw_users(self.config.num_envs, self._stream(stream))
+
+    def _stream(self, number: int) -> tf.Tensor:
+        """[2] the seed of stream `number` at this iteration: no state but the counter."""
+        return tf.stack([tf.constant(self._seed, tf.int64), self.iteration * 8 + number])
