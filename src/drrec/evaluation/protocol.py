@@ -8,6 +8,7 @@ from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.full import FULL_METRICS, full
 from drrec.evaluation.ranked import RANKED_METRICS, cold_items, ranked
 from drrec.evaluation.rated import RATED_METRICS, rated
+from drrec.evaluation.sampled import SAMPLED_METRICS, sampled
 from drrec.evaluation.session import SESSION_METRICS, session
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 PROTOCOLS: dict[str, Callable[..., PerUser]] = {
     "rated": rated,
     "full": full,
+    "sampled": sampled,
     "ranked": ranked,
     "cold_items": cold_items,
     "cold_users": rated,
@@ -30,6 +32,7 @@ PROTOCOLS: dict[str, Callable[..., PerUser]] = {
 PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
     "rated": RATED_METRICS,
     "full": FULL_METRICS,
+    "sampled": SAMPLED_METRICS,
     "ranked": RANKED_METRICS,
     "cold_items": RANKED_METRICS,
     "cold_users": RATED_METRICS,
@@ -40,6 +43,7 @@ PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
 PRIMARY_METRICS: dict[str, str] = {
     "rated": "ndcg@5",
     "full": "ndcg@10",
+    "sampled": "ndcg@10",
     "ranked": "ndcg@10",
     "cold_items": "ndcg@10",
     "cold_users": "ndcg@10",
@@ -50,6 +54,7 @@ PRIMARY_METRICS: dict[str, str] = {
 TABLE_METRICS: dict[str, tuple[str, ...]] = {
     "rated": RATED_METRICS,
     "full": ("hr@10", "ndcg@10", "mrr@10"),
+    "sampled": ("hr@1", "hr@5", "hr@10", "ndcg@10", "mrr@10"),
     "ranked": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_items": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_users": RATED_METRICS,
@@ -67,5 +72,6 @@ __all__ = [
     "full",
     "ranked",
     "rated",
+    "sampled",
     "session",
 ]

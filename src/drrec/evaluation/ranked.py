@@ -13,6 +13,7 @@ from drrec.evaluation.candidates import (
     catalogue,
     collected,
 )
+from drrec.evaluation.chance import expected
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.rated import RELEVANT_FROM
 from drrec.types import PADDING
@@ -107,17 +108,13 @@ def chance_level(
     mask_seen: bool = True,
     candidates: np.ndarray | None = None,
 ) -> PerUser:
-    """What a random order is expected to reach in `ranked`, user by user, without drawing one.
-
-    With R relevant among N candidates each place is relevant with probability R / N, and the
-    first p places hold none with probability (N − R)! (N − p)! / (N! (N − R − p)!).
-    """
+    """What a random order is expected to reach in `ranked`, user by user, without drawing one."""
     relevant, users = _relevant(test, candidates)
     parts = []
     for batch in batches(users, test.num_items):
         slates = _slates(train, relevant, batch, candidates, mask_seen)
         size, num_relevant = slates.is_candidate.sum(axis=1), slates.is_relevant.sum(axis=1)
-        parts.append(_expected(size[:, None], num_relevant[:, None]))
+        parts.append(expected(size, num_relevant, CUTS))
     return collected(users, parts)
 
 
@@ -169,20 +166,3 @@ def _slates(
     is_relevant = ~catalogue(relevant, users, mask_seen=True)
     is_relevant[:, PADDING] = False
     return Slates(is_candidate | is_relevant, is_relevant)
-
-
-def _expected(size: np.ndarray, num_relevant: np.ndarray) -> dict[str, np.ndarray]:
-    """`RANKED_METRICS` [B] of a random order of N = size [B, 1], R = num_relevant [B, 1]."""
-    place = np.arange(max(CUTS))
-    left = np.maximum(size - num_relevant - place, 0) / np.maximum(size - place, 1)  # [B, K]
-    miss = np.pad(left.cumprod(axis=1), ((0, 0), (1, 0)), constant_values=1)  # [B, K + 1]
-    discount = 1 / np.log2(place + 2)
-    gain = np.where(place < size, discount, 0).cumsum(axis=1) * num_relevant / size
-    ideal = np.where(place < num_relevant, discount, 0).cumsum(axis=1)
-    expected = {
-        "hr": 1 - miss[:, 1:],
-        "ndcg": gain / ideal,
-        "recall": np.minimum(place + 1, size) / size,
-        "mrr": ((miss[:, :-1] - miss[:, 1:]) / (place + 1)).cumsum(axis=1),
-    }
-    return {f"{name}@{cut}": value[:, cut - 1] for name, value in expected.items() for cut in CUTS}
