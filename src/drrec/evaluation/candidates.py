@@ -10,7 +10,7 @@ from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from drrec.data.interactions import Interactions
     from drrec.types import Recommender
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 MAX_SCORES = 2**23
 """Scores held at once: users are taken in batches of about this many over the catalogue."""
 
+LIST_LENGTH = 10
+"""How many items of each user's ranking are kept, to see what is recommended."""
+
 
 class PerUser(NamedTuple):
     """Each user's metrics under one protocol, so that methods can be compared user by user."""
 
     users: np.ndarray  # [U'] int32, dense ids in rising order
     metrics: dict[str, np.ndarray]  # [U'] float64 each, NaN where nothing is relevant
+    lists: np.ndarray | None = None  # [U', LIST_LENGTH] int32, best first, 0 = none; None: not kept
 
 
 def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
@@ -33,8 +37,12 @@ def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
         yield users[start : start + size]
 
 
-def collected(users: np.ndarray, parts: list[dict[str, np.ndarray]]) -> PerUser:
-    """Join the metrics of all batches.
+def collected(
+    users: np.ndarray,
+    parts: Sequence[dict[str, np.ndarray]],
+    lists: Sequence[np.ndarray] | None = None,
+) -> PerUser:
+    """Join the metrics, and the `lists` [B, K] where there are any, of all batches.
 
     Raises:
         InputError: no user was left to evaluate.
@@ -44,9 +52,14 @@ def collected(users: np.ndarray, parts: list[dict[str, np.ndarray]]) -> PerUser:
             "Expected at least one user with enough test items. Received: none. "
             "Take a larger data set, or a split that keeps more for the test."
         )
-    return PerUser(
-        users, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    )
+    metrics = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return PerUser(users, metrics, None if lists is None else np.concatenate(lists))
+
+
+def top_list(items: np.ndarray, is_ranked: np.ndarray) -> np.ndarray:
+    """[B, LIST_LENGTH] int32 the first of `items [B, K]`; 0 for what is not there or not ranked."""
+    kept = np.where(is_ranked, items, PADDING)[:, :LIST_LENGTH].astype(np.int32)
+    return np.pad(kept, ((0, 0), (0, LIST_LENGTH - kept.shape[1])), constant_values=PADDING)
 
 
 def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.evaluation.candidates import PerUser, batches, candidate_scores, catalogue, collected
+from drrec.evaluation.candidates import (
+    LIST_LENGTH,
+    PerUser,
+    batches,
+    candidate_scores,
+    catalogue,
+    collected,
+    top_list,
+)
 from drrec.evaluation.metrics import measured
+from drrec.evaluation.ranked import top
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -39,7 +48,7 @@ def full(
             often do not.
 
     Returns:
-        `FULL_METRICS` for each user with a test item.
+        `FULL_METRICS` for each user with a test item, and the items on top.
 
     Raises:
         InputError: a user has several test items, no user has one, or a score is not finite.
@@ -51,8 +60,9 @@ def full(
         )
     histories = train.liked_histories(state_size)
     # One draw per user, before any score: all methods share it, and batches do not matter.
-    luck = np.random.default_rng(seed).random(test.num_users)
-    parts = []
+    rng = np.random.default_rng(seed)
+    luck, lot = rng.random(test.num_users), rng.permutation(test.num_items)
+    parts, lists = [], []
     for batch in batches(test.user, test.num_items):
         target = test.item[test.offsets[batch]]
         is_candidate = catalogue(train, batch, mask_seen=mask_seen)
@@ -61,7 +71,8 @@ def full(
         place = places(scores, target, luck[batch])
         hits = place[:, None] == np.arange(max(CUTS))  # [B, K]
         parts.append(measured(hits, np.ones(len(batch), int), FULL_METRICS))
-    return collected(test.user, parts)
+        lists.append(_listed(scores, target, place, lot))
+    return collected(test.user, parts, lists)
 
 
 def places(scores: np.ndarray, target: np.ndarray, luck: np.ndarray) -> np.ndarray:
@@ -81,3 +92,19 @@ def places(scores: np.ndarray, target: np.ndarray, luck: np.ndarray) -> np.ndarr
     own = np.take_along_axis(scores, target[:, None].astype(np.intp), axis=1)  # [B, 1]
     num_equal = (scores == own).sum(axis=1)  # the target itself included
     return (scores > own).sum(axis=1) + np.floor(luck * num_equal).astype(np.int64)
+
+
+def _listed(
+    scores: np.ndarray, target: np.ndarray, place: np.ndarray, lot: np.ndarray
+) -> np.ndarray:
+    """[B, LIST_LENGTH] the best items, each target at its `place [B]`, other ties by `lot [I]`."""
+    others = scores.copy()
+    np.put_along_axis(others, target[:, None].astype(np.intp), -np.inf, axis=1)
+    luck = np.broadcast_to(lot / len(lot), scores.shape)
+    best = top(others, luck, np.zeros((len(scores), 1)), LIST_LENGTH)  # [B, K]
+    is_ranked = np.isfinite(np.take_along_axis(others, best, axis=1))
+    listed = top_list(best, is_ranked)
+    column = np.arange(LIST_LENGTH)
+    below = np.pad(listed[:, :-1], ((0, 0), (1, 0)))  # moved down by one place
+    listed = np.where(column < place[:, None], listed, below)
+    return np.where(column == place[:, None], target[:, None], listed).astype(np.int32)

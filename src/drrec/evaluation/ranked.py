@@ -12,6 +12,7 @@ from drrec.evaluation.candidates import (
     candidate_scores,
     catalogue,
     collected,
+    top_list,
 )
 from drrec.evaluation.chance import expected
 from drrec.evaluation.metrics import measured
@@ -64,7 +65,7 @@ def ranked(
         candidates: [C] the items to rank, None for the whole catalogue.
 
     Returns:
-        `RANKED_METRICS` for each user with a relevant candidate.
+        `RANKED_METRICS` for each user with a relevant candidate, and the items on top.
 
     Raises:
         InputError: no user has one, or a score is not finite.
@@ -73,7 +74,7 @@ def ranked(
     histories = train.liked_histories(state_size)
     luck = np.random.default_rng(seed)
     is_item = np.arange(test.num_items) != PADDING
-    parts = []
+    parts, lists = [], []
     for batch in batches(users, test.num_items):
         slates = _slates(train, relevant, batch, candidates, mask_seen)
         every = np.broadcast_to(is_item, slates.is_candidate.shape)
@@ -85,7 +86,8 @@ def ranked(
         hits = np.take_along_axis(slates.is_relevant, best, axis=1)
         hits = np.pad(hits, ((0, 0), (0, max(CUTS) - hits.shape[1])))
         parts.append(measured(hits, slates.is_relevant.sum(axis=1), RANKED_METRICS))
-    return collected(users, parts)
+        lists.append(top_list(best, np.take_along_axis(slates.is_candidate, best, axis=1)))
+    return collected(users, parts, lists)
 
 
 def cold_items(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from drrec.data.interactions import LIKED_ABOVE
-from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.candidates import (
+    PerUser,
+    batches,
+    candidate_scores,
+    collected,
+    top_list,
+)
 from drrec.evaluation.metrics import measured
 from drrec.types import PADDING
 
@@ -55,7 +61,7 @@ def rated(
         min_items: users with fewer test items, or no relevant one, are left out.
 
     Returns:
-        `RATED_METRICS` for each user who takes part.
+        `RATED_METRICS` for each user who takes part, and the items picked first.
 
     Raises:
         InputError: no user takes part, or a score is not finite.
@@ -64,13 +70,15 @@ def rated(
     rows = _shuffled_rows(test, seed)
     histories = train.liked_histories(state_size)
     order_of = _order_by_turns if recommender.uses_history else _order_at_once
-    parts = []
+    parts, lists = [], []
     for batch in batches(users, test.num_items):
         slates = _slates(test, rows, batch)
         order = order_of(recommender, batch, histories[batch], slates)
         relevant = np.take_along_axis(slates.ratings, order, axis=1) >= RELEVANT_FROM  # [B, C]
         parts.append(measured(relevant, relevant.sum(axis=1), RATED_METRICS))
-    return collected(users, parts)
+        items = np.take_along_axis(slates.items, order, axis=1)
+        lists.append(top_list(items, items != PADDING))
+    return collected(users, parts, lists)
 
 
 def eligible_users(test: Interactions, min_items: int) -> np.ndarray:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.candidates import (
+    PerUser,
+    batches,
+    candidate_scores,
+    collected,
+    top_list,
+)
 from drrec.evaluation.chance import expected
 from drrec.evaluation.metrics import measured
 from drrec.types import PADDING
@@ -56,7 +62,8 @@ def sampled(
         num_negatives: how many are drawn for each user, uniformly and none twice.
 
     Returns:
-        `SAMPLED_METRICS` for each user with a test item and so many items left to draw from.
+        `SAMPLED_METRICS` for each user with a test item and so many items left to draw from, and
+        the items on top.
 
     Raises:
         InputError: a user has several test items, no user takes part, a score is not finite, or
@@ -64,7 +71,7 @@ def sampled(
     """
     draws = drawn(train, test, seed=seed, num_negatives=num_negatives)
     histories = train.liked_histories(state_size)
-    parts = []
+    parts, lists = [], []
     for rows in batches(np.arange(len(draws.users)), test.num_items):
         users, items, own = draws.users[rows], draws.items[rows], draws.place[rows, None]
         is_item = np.ones(items.shape, bool)
@@ -73,7 +80,8 @@ def sampled(
         order = np.argsort(-scores, axis=1, kind="stable")
         hits = (order == own)[:, : max(CUTS)]  # [B, K]
         parts.append(measured(hits, np.ones(len(rows), int), SAMPLED_METRICS))
-    return collected(draws.users, parts)
+        lists.append(top_list(np.take_along_axis(items, order, axis=1), is_item))
+    return collected(draws.users, parts, lists)
 
 
 def sampled_chance(
