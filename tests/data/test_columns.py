@@ -64,3 +64,35 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path):
 def test_an_empty_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="an empty file"):
         load(tmp_path, "")
+
+
+PLAYS = "user_id:token\titem_id:token\ttimestamp:float\tsession_id:token\n"
+
+
+def test_sessions_and_repeats_are_read(tmp_path):
+    text = f"{PLAYS}a\tx\t10\t7\na\tx\t20\t7\na\ty\t30\t8\nb\tx\t5\t7\n"
+    path = tmp_path / "plays.inter"
+    path.write_text(text)
+    kept = columns.load(path, "keep").interactions
+    assert kept.timestamp.tolist() == [10, 20, 30, 5]
+    assert kept.session.tolist() == [0, 0, 1, 2]
+    dropped = columns.load(path).interactions
+    assert dropped.timestamp.tolist() == [20, 30, 5]
+    assert dropped.session.tolist() == [0, 1, 2]
+
+
+def test_a_bad_row_beside_sessions_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"Received: 'noon' in line 3"):
+        load(tmp_path, f"{PLAYS}a\tx\t10\t7\nb\tx\tnoon\t7\n", "plays.inter")
+
+
+def test_rarer_names_count_where_no_usual_one_is_there(tmp_path):
+    header = "review_id:token\tuser_id:token\tbusiness_id:token\tstars:float\tdate:float\n"
+    log = load(tmp_path, f"{header}r\ta\tx\t4\t10\ns\tb\ty\t5\t20\n", "yelp.inter").interactions
+    assert log.items.raw.tolist() == ["", "x", "y"]
+    assert log.timestamp.tolist() == [10, 20]
+    both = "user_id,asin,parent_asin,item_id,date,rating\na,1,2,x,May 4,4\nb,1,2,y,May 5,5\n"
+    log = load(tmp_path, both).interactions
+    assert log.items.raw.tolist() == ["", "x", "y"]
+    assert log.timestamp.tolist() == [0, 1]
+    assert load(tmp_path, both.replace("item_id", "a")).interactions.items.raw.tolist() == ["", "2"]

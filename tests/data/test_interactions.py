@@ -153,3 +153,44 @@ def test_the_canonical_hash_is_what_it_says():
 def test_movielens_100k_has_its_canonical_hash(ml_100k):
     assert ml_100k.interactions.fingerprint == FINGERPRINT
     assert (ml_100k.interactions.num_users, ml_100k.interactions.num_items) == (943, 1683)
+
+
+REPEATED = (
+    ["u", "v", "u", "u", "v"],
+    ["x", "x", "y", "x", "x"],
+    np.arange(1.0, 6),
+    10 * np.arange(5),
+)
+
+
+def test_repeats_are_dropped_by_default_and_kept_where_asked():
+    dropped, last = Interactions.with_source_rows(*REPEATED)
+    kept, rows = Interactions.with_source_rows(*REPEATED, repeats="keep")
+    assert last.tolist() == [2, 3, 4]
+    assert rows.tolist() == [0, 2, 3, 1, 4]
+    assert kept.rating.tolist() == [1, 3, 4, 2, 5]
+    assert dropped.fingerprint == Interactions.from_raw(*REPEATED).fingerprint
+    assert kept.fingerprint != dropped.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("repeats", "sessions", "of_the_second"),
+    [("keep", [0, 0, 1, 2, 3], [2, 3]), ("drop", [0, 1, 2], [2])],
+)
+def test_a_session_is_one_users_and_follows_its_rows(repeats, sessions, of_the_second):
+    ids = np.array(["a", "a", "a", "b", "b"], object)
+    log, _ = Interactions.with_source_rows(*REPEATED, session=ids, repeats=repeats)
+    plain, _ = Interactions.with_source_rows(*REPEATED, repeats=repeats)
+    assert log.session.dtype == np.int32
+    assert log.session.tolist() == sessions
+    assert log.where(log.user == 1).session.tolist() == of_the_second
+    assert plain.session is None
+    assert log.fingerprint == plain.fingerprint
+
+
+def test_sessions_are_numbered_alike_whatever_the_order_of_rows():
+    ids = np.array(["z", "z", "a", "b", "b"], object)
+    log, _ = Interactions.with_source_rows(*REPEATED, session=ids, repeats="keep")
+    turned = [np.asarray(column)[::-1] for column in REPEATED]
+    other, _ = Interactions.with_source_rows(*turned, session=ids[::-1], repeats="keep")
+    assert log.session.tolist() == other.session.tolist() == [0, 1, 2, 3, 4]

@@ -96,3 +96,21 @@ def test_movielens_100k_has_titles_with_years(ml_100k):
     assert (ml_100k.titles[1:] != "").all()
     genres = dict(zip(ml_100k.interactions.items.raw, ml_100k.genres, strict=True))
     assert genres["1"] == "Animation, Children's, Comedy"
+
+
+def test_ratings_and_timestamps_may_be_absent(folder):
+    for header, rows in (
+        ("user_id:token\titem_id:token", ["1\tx", "2\ty"]),
+        ("item_id:token\tuser_id:token\ttimestamp:float", ["x\t1\t7", "y\t2\t9"]),
+        ("user_id:token\tartist_id:token\tweight:float", ["1\tx\t300", "2\ty\t2"]),
+    ):
+        (folder / "mine.inter").write_text("\n".join([header, *rows, ""]))
+        log = recbole.load(folder).interactions
+        assert log.items.raw[log.item].tolist() == ["x", "y"]
+        assert log.rating.tolist() == [5, 5]
+        assert log.timestamp.tolist() == ([7, 9] if "timestamp" in header else [0, 1])
+
+
+def test_titles_of_businesses_are_found(folder):
+    (folder / "mine.item").write_text("business_id:token\tname:token_seq\nx\tBar\n")
+    assert recbole.load(folder).titles.tolist() == ["", "Bar", ""]

@@ -16,24 +16,31 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
+    from drrec.data.interactions import Repeats
+
 ALIASES: dict[str, tuple[str, ...]] = {
     "user": ("user", "userid", "uid", "customerid", "reviewerid"),
     "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "artistid"),
     "rating": ("rating", "ratings", "score", "stars"),
     "timestamp": ("timestamp", "time", "ts", "unixtime", "unixreviewtime"),
     "part": ("xlabel",),
+    "session": ("sessionid",),
 }
 """Names of columns, without case, `_`, `-`, blanks and RecBole's `:type`."""
+
+RARER_ITEMS = ("businessid", "videoid", "trackid", "parentasin", "asin")
+"""Names of an item column where none bears one in `ALIASES`; the first that there is counts."""
 
 _SEPARATORS = ",\t;|"
 
 
-def load(path: pathlib.Path) -> Dataset:
+def load(path: pathlib.Path, repeats: Repeats = "drop") -> Dataset:
     """Read a CSV or TSV file with a header; other columns than the ratings' are left alone.
 
     A log without ratings, or with the same one throughout, is implicit: each row counts as
     `IMPLICIT_RATING`. Without timestamps the order of the rows is the order in time. A column
-    `x_label` (MMRec: 0 train, 1 validation, 2 test) gives the parts of the split `given`.
+    `x_label` (MMRec: 0 train, 1 validation, 2 test) gives the parts of the split `given`; a column
+    `session_id` says which rows were one sitting. Repeated (user, item) rows: see `repeats`.
 
     Raises:
         InputError: there is no column for users or for items, or a row is bad.
@@ -42,7 +49,7 @@ def load(path: pathlib.Path) -> Dataset:
     is_tabbed = path.suffix.lower() in (".tsv", ".inter")
     separator = "\t" if is_tabbed else max(_SEPARATORS, key=header.count)
     table = rating_table(path, header, separator, is_quoted=path.suffix.lower() != ".inter")
-    interactions, parts = read_log(path, table)
+    interactions, parts = read_log(path, table, repeats)
     titles = np.full(interactions.num_items, "", dtype="<U1")
     return Dataset(path.stem, interactions, titles, parts=parts)
 
@@ -57,6 +64,10 @@ def rating_table(
     """
     names = split_header(header, separator, is_quoted=is_quoted)
     found = {kind: find(path, names, aliases) for kind, aliases in ALIASES.items()}
+    found["item"] = item_column(path, names)
+    types = header.lower().split(separator)
+    if found["timestamp"] is None and "date:float" in types:  # Yelp's, as RecBole writes it
+        found["timestamp"] = types.index("date:float")
     user, item = found["user"], found["item"]
     if user is None or item is None:
         raise InputError(
@@ -73,7 +84,19 @@ def rating_table(
         rating=found["rating"],
         timestamp=found["timestamp"],
         part=found["part"],
+        session=found["session"],
     )
+
+
+def item_column(path: pathlib.Path, names: list[str]) -> int | None:
+    """Which of the columns has the items; None if none does.
+
+    Raises:
+        InputError: more than one could.
+    """
+    usual = find(path, names, ALIASES["item"])
+    rarer = (names.index(name) for name in RARER_ITEMS if name in names)
+    return next(rarer, None) if usual is None else usual
 
 
 def split_header(header: str, separator: str, *, is_quoted: bool) -> list[str]:

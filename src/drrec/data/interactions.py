@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pandas as pd
 
 from drrec.data.checks import are_sound
+from drrec.data.ids import IdMap, numbered
 from drrec.errors import InputError
 from drrec.types import PADDING
 
@@ -22,40 +22,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Repeats = Literal["drop", "keep"]
+"""Of rows with the same user and item: keep the last in time, or all."""
+
 LIKED_ABOVE = 3.0
 """A rating above this is a positive reward: (rating − 3) / 2 > 0."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class IdMap:
-    """Raw ids by dense id: `raw[dense]` is the id that the data set's owner knows."""
-
-    raw: np.ndarray  # [size] str
-    kind: str = "id"
-
-    def __len__(self) -> int:
-        """How many dense ids there are, padding included."""
-        return len(self.raw)
-
-    @functools.cached_property
-    def _dense(self) -> dict[str, int]:
-        return {raw: dense for dense, raw in enumerate(self.raw.tolist())}
-
-    def __contains__(self, raw: object) -> bool:
-        """Whether this raw id is known."""
-        return raw != "" and raw in self._dense
-
-    def dense(self, raw: str) -> int:
-        """The dense id of a raw one.
-
-        Raises:
-            InputError: it is not in the map; the message names the nearest that is.
-        """
-        if raw not in self:
-            near = difflib.get_close_matches(raw, self.raw[:50_000].tolist(), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near and near[0] else ""
-            raise InputError(f"Expected a known {self.kind}. Received: {raw!r}.{hint}")
-        return self._dense[raw]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +42,7 @@ class Interactions:
     timestamp: np.ndarray  # [R] int64, seconds since 1970
     users: IdMap
     items: IdMap
+    session: np.ndarray | None = None  # [R] int32, of each row its sitting; None where unknown
 
     @classmethod
     def from_raw(
@@ -103,15 +75,26 @@ class Interactions:
         item: Sequence[str] | np.ndarray,
         rating: np.ndarray,
         timestamp: np.ndarray,
+        session: np.ndarray | None = None,
+        repeats: Repeats = "drop",
     ) -> tuple[Self, np.ndarray]:
-        """What `from_raw` gives, and [R] which of the raw rows each of its rows was."""
+        """What `from_raw` gives, and [R] which of the raw rows each of its rows was.
+
+        Args:
+            user: as in `from_raw`.
+            item: as in `from_raw`.
+            rating: as in `from_raw`.
+            timestamp: as in `from_raw`.
+            session: [R] raw ids; the same one of another user is another session.
+            repeats: whether to keep all rows of a repeated (user, item) pair.
+        """
         if not are_sound(np.asarray(rating), np.asarray(timestamp)):
             raise InputError(
                 "Expected finite ratings, and timestamps in whole seconds from 1970 to the year "
                 "2200. Received: a value that is not. Mend or remove its row."
             )
-        users, user_codes = _number(user, "user")
-        items, item_codes = _number(item, "item")
+        users, user_codes = numbered(user, "user")
+        items, item_codes = numbered(item, "item")
         columns = {
             "user": user_codes,
             "item": item_codes + np.int32(1),
@@ -121,13 +104,14 @@ class Interactions:
         rows = np.lexsort((columns["timestamp"], columns["user"]))  # stable
         pair = columns["user"].astype(np.int64) * (len(items) + 1) + columns["item"]
         repeated = pd.Series(pair[rows]).duplicated(keep="last").to_numpy()
-        if repeated.any():
+        if repeated.any() and repeats == "drop":
             logger.warning("%d repeated (user, item) rows: kept the last of each", repeated.sum())
             rows = rows[~repeated]
         interactions = cls(
             **{name: column[rows] for name, column in columns.items()},
             users=IdMap(users, "user"),
             items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
+            session=None if session is None else _sessions(columns["user"][rows], session[rows]),
         )
         return interactions, rows
 
@@ -152,7 +136,7 @@ class Interactions:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of every rating with its raw ids, in canonical order."""
+        """SHA-256 of every rating with its raw ids, in canonical order; sessions do not count."""
         digest = hashlib.sha256()
         for ids in (self.users, self.items):
             digest.update(json.dumps(ids.raw.tolist()).encode())
@@ -168,6 +152,7 @@ class Interactions:
             item=self.item[keep],
             rating=self.rating[keep],
             timestamp=self.timestamp[keep],
+            session=None if self.session is None else self.session[keep],
         )
 
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
@@ -215,16 +200,6 @@ class Dataset:
             object.__setattr__(self, "genres", np.full(self.interactions.num_items, ""))
 
 
-def _number(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    # Text is made of the unique ids only: of 25 million rows it would take gigabytes.
-    codes, found = pd.factorize(np.asarray(raw))
-    merged, unique = pd.factorize(np.asarray(found).astype(str))  # 1 and "1" are one id
-    if len(unique) == 0:
-        raise InputError(f"Expected at least one {kind}. Received: none. Check the file's rows.")
-    if codes.min() < 0 or not all(text.strip() for text in unique.tolist()):
-        raise InputError(f"Expected a {kind} id in each row. Received: an empty one. Mend its row.")
-    as_number = pd.to_numeric(pd.Series(unique), errors="coerce")
-    order = np.lexsort((unique, as_number.fillna(np.inf)))
-    rank = np.empty(len(order), np.int32)
-    rank[order] = np.arange(len(order))
-    return unique[order].astype(str), rank[merged[codes]]
+def _sessions(user: np.ndarray, session: np.ndarray) -> np.ndarray:
+    codes, found = pd.factorize(session)
+    return pd.factorize(user * np.int64(len(found) + 1) + codes)[0].astype(np.int32)

@@ -13,7 +13,7 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Dataset, IdMap
+    from drrec.data.interactions import Dataset, IdMap, Repeats
 
 TITLES = ("movietitle", "title", "name", "itemname", "artistname")
 """Names of the title column, written as `columns.ALIASES` are."""
@@ -21,7 +21,7 @@ GENRES = ("genres", "genre", "class", "categories", "category")
 """Names of the genres column; the first of them that there is counts."""
 
 
-def load(path: pathlib.Path) -> Dataset:
+def load(path: pathlib.Path, repeats: Repeats = "drop") -> Dataset:
     """Read an `.inter` file, or the one of a folder, and the `.item` file beside it if any.
 
     The header reads `user_id:token item_id:token rating:float timestamp:float`, tab-separated,
@@ -32,7 +32,7 @@ def load(path: pathlib.Path) -> Dataset:
         InputError: there is no such file, or which one is unclear, or it is bad.
     """
     ratings = inter_file(path) if path.is_dir() else path
-    dataset = columns.load(ratings)
+    dataset = columns.load(ratings, repeats)
     words = _words(ratings.with_suffix(".item"), dataset.interactions.items)
     return dataclasses.replace(dataset, **words._asdict()) if words else dataset
 
@@ -59,7 +59,7 @@ def _words(path: pathlib.Path, items: IdMap) -> ItemWords | None:
     if not path.exists():
         return None
     names = columns.split_header(first_line(path), "\t", is_quoted=False)
-    item = columns.find(path, names, columns.ALIASES["item"])
+    item = columns.item_column(path, names)
     title = columns.find(path, names, TITLES)
     genres = next((names.index(name) for name in GENRES if name in names), None)
     if item is None or (title is None and genres is None):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from drrec.data import checks, lines
-from drrec.data.interactions import Interactions
+from drrec.data.interactions import Interactions, Repeats
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ class RatingTable(lines.Table):
     """None where the order of the rows is the order in time."""
     part: int | None = None
     """None where the rows have not been divided into train, validation and test."""
+    session: int | None = None
+    """None where nobody says which rows were one sitting."""
 
     @property
     def columns(self) -> dict[str, int]:
         """The columns that there are, by name."""
-        names = ("user", "item", "rating", "timestamp", "part")
+        names = ("user", "item", "rating", "timestamp", "part", "session")
         return {name: index for name in names if (index := getattr(self, name)) is not None}
 
 
@@ -49,8 +51,15 @@ def read_interactions(path: pathlib.Path, table: RatingTable) -> Interactions:
     return read_log(path, table)[0]
 
 
-def read_log(path: pathlib.Path, table: RatingTable) -> tuple[Interactions, np.ndarray | None]:
+def read_log(
+    path: pathlib.Path, table: RatingTable, repeats: Repeats = "drop"
+) -> tuple[Interactions, np.ndarray | None]:
     """Read and check all ratings of a file: UTF-8 with or without BOM, or Latin-1.
+
+    Args:
+        path: the file.
+        table: how it is laid out.
+        repeats: whether to keep all rows of a repeated (user, item) pair.
 
     Returns:
         The ratings, and [R] int8 their parts of the `given` split, None without such a column.
@@ -61,7 +70,7 @@ def read_log(path: pathlib.Path, table: RatingTable) -> tuple[Interactions, np.n
     """
     for encoding in lines.ENCODINGS:
         try:
-            interactions, parts = _read(path, table, encoding)
+            interactions, parts = _read(path, table, encoding, repeats)
         except UnicodeDecodeError:
             continue
         except OSError as error:
@@ -76,7 +85,7 @@ def read_log(path: pathlib.Path, table: RatingTable) -> tuple[Interactions, np.n
 
 
 def _read(
-    path: pathlib.Path, table: RatingTable, encoding: str
+    path: pathlib.Path, table: RatingTable, encoding: str, repeats: Repeats
 ) -> tuple[Interactions, np.ndarray | None]:
     try:
         frame = _parse(path, table, encoding)
@@ -100,7 +109,12 @@ def _read(
         raise _first_fault(path, table, encoding, "other parts than 0, 1 and 2")
     try:
         interactions, rows = Interactions.with_source_rows(
-            frame["user"].to_numpy(), frame["item"].to_numpy(), rating, timestamp
+            frame["user"].to_numpy(),
+            frame["item"].to_numpy(),
+            rating,
+            timestamp,
+            session=frame["session"].to_numpy() if table.session is not None else None,
+            repeats=repeats,
         )
     except InputError as error:
         raise _first_fault(path, table, encoding, str(error)) from error
@@ -153,6 +167,7 @@ def _first_fault(path: pathlib.Path, table: RatingTable, encoding: str, reason: 
     for line, fields in lines.numbered(path, table, encoding):
         row = absent | {name: fields[index] for name, index in table.columns.items()}
         part = row.pop("part", "0")
+        row.pop("session", None)
         if fault := checks.row_fault(**row) or checks.part_fault(part):
             return InputError(f"{fault} in line {line} of {path}. Mend or remove that line.")
     return InputError(
