@@ -1,5 +1,7 @@
 """Similarities against scikit-learn, predictions against plain loops, and the fallbacks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -94,6 +96,31 @@ def test_predictions_equal_plain_loops(tiny_interactions: Interactions) -> None:
         assert predicted[user, item] == pytest.approx(expected, abs=1e-5)
 
 
+def test_plain_cosine_compares_the_ratings_as_they_are(tiny_interactions: Interactions) -> None:
+    model = ItemCF(num_neighbours=4, shrinkage=0, smoothing=0.5, similarity="cosine")
+    predicted = model.fit(tiny_interactions).score(USERS, NO_HISTORY)
+    ratings = dense(tiny_interactions)[:, 1:]  # scikit-learn has no item of padding
+    level, bias = biases(tiny_interactions, model.bias_damping)
+    residual = np.nan_to_num(ratings - level[:, None] - bias[1:])
+    search = NearestNeighbors(n_neighbors=4, metric="cosine").fit(np.nan_to_num(ratings).T)
+    distance, found = search.kneighbors()
+    near = np.where(np.isnan(ratings[:, found]), 0, 1 - distance)  # [U, I, 4]
+    opinion = (near * residual[:, found]).sum(axis=2) / (near.sum(axis=2) + 0.5)
+    expected = level[:, None] + bias[1:] + opinion
+    np.testing.assert_allclose(predicted[:, 1:], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("made", [ItemKNN, lambda: ItemCF(bias_damping=0)])
+def test_a_row_that_comes_twice_counts_once(made: type, tiny_interactions: Interactions) -> None:
+    rows = np.repeat(np.arange(len(tiny_interactions)), 2)
+    columns = ("user", "item", "rating", "timestamp")
+    twice = dataclasses.replace(
+        tiny_interactions, **{name: getattr(tiny_interactions, name)[rows] for name in columns}
+    )
+    once = made().fit(tiny_interactions).score(USERS, NO_HISTORY)
+    np.testing.assert_allclose(made().fit(twice).score(USERS, NO_HISTORY), once, rtol=1e-5)
+
+
 def test_a_planted_taste_is_recovered(tiny_interactions: Interactions) -> None:
     is_train = tiny_interactions.position_from_end() >= 5
     train, test = tiny_interactions.where(is_train), tiny_interactions.where(~is_train)
@@ -124,9 +151,15 @@ def test_item_knn_sums_the_cosines_of_rated_items(tiny_interactions: Interaction
 
 @pytest.mark.parametrize(
     "settings",
-    [{"num_neighbours": 0}, {"shrinkage": -1}, {"bias_damping": -1}, {"smoothing": 0}],
+    [
+        {"num_neighbours": 0},
+        {"shrinkage": -1},
+        {"bias_damping": -1},
+        {"smoothing": 0},
+        {"similarity": "pearson"},
+    ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
+def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"Expected .* Received: "):
         ItemCF(**settings)  # type: ignore[arg-type]
     if set(settings) <= {"num_neighbours", "shrinkage"}:

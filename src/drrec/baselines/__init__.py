@@ -10,6 +10,7 @@ from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.personal import PersonalPopularity
 from drrec.baselines.popularity import Popularity, RecentPopularity
+from drrec.baselines.users import UserCF, UserKNN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "personal": PersonalPopularity,
     "item_cf": ItemCF,
     "item_knn": ItemKNN,
+    "user_cf": UserCF,
+    "user_knn": UserKNN,
     "pmf": PMF,
     "variational": VariationalMF,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +16,11 @@ MAX_SIMILARITIES = 2**23
 BIAS_ROUNDS = 5
 """Rounds of fitting user and item biases in turn."""
 
+Similarity = Literal["adjusted", "cosine"]
+
 
 class ItemCF:
-    """Adjusted cosine over user-centred ratings (Sarwar et al. 2001), plus biases.
+    """Item-based collaborative filtering (Sarwar et al. 2001) around biases.
 
         r̂(u, i) = μ + b_u + b_i + Σ_j s_ij (r_uj − μ − b_u − b_j) / (Σ_j s_ij + smoothing)
 
@@ -31,6 +33,8 @@ class ItemCF:
         shrinkage: how many common users a similarity needs to count by half.
         bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
         smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
+        similarity: `adjusted` cosines are of user-centred ratings, plain `cosine` of the ratings
+            as they are, so that having been rated by the same users is what counts most.
     """
 
     uses_history = False
@@ -41,6 +45,7 @@ class ItemCF:
         shrinkage: float = 200.0,
         bias_damping: float = 5.0,
         smoothing: float = 0.2,
+        similarity: Similarity = "adjusted",
     ) -> None:
         if num_neighbours < 1 or min(shrinkage, bias_damping) < 0 or smoothing <= 0:
             raise ValueError(
@@ -48,22 +53,26 @@ class ItemCF:
                 f"`smoothing` > 0. Received: {num_neighbours}, {shrinkage}, {bias_damping} and "
                 f"{smoothing}. Without smoothing an item without neighbours has no prediction."
             )
+        if similarity not in get_args(Similarity):
+            raise ValueError(
+                f"Expected `similarity` to be one of {', '.join(get_args(Similarity))}. "
+                f"Received: {similarity!r}."
+            )
         self.num_neighbours = num_neighbours
         self.shrinkage = shrinkage
         self.bias_damping = bias_damping
         self.smoothing = smoothing
+        self.similarity = similarity
 
     def fit(self, train: Interactions) -> Self:
         """Fit the biases, then find each item's nearest neighbours."""
-        pairs = (train.user, train.item)
-        shape = (train.num_users, train.num_items)
         self._level, self._bias = biases(train, self.bias_damping)
         centred = train.rating - self._level[train.user]  # [R]
-        residual = centred - self._bias[train.item]
-        self._residual = sp.csr_array((residual, pairs), shape)
-        self._rated = sp.csr_array((np.ones(len(train)), pairs), shape)
+        self._residual = by_pair(train, centred - self._bias[train.item])
+        self._rated = taken(train)
+        compared = centred if self.similarity == "adjusted" else train.rating
         self._similarity = nearest(
-            sp.csc_array((centred, pairs), shape), self.num_neighbours, self.shrinkage
+            sp.csc_array(by_pair(train, compared)), self.num_neighbours, self.shrinkage
         )
         return self
 
@@ -104,10 +113,8 @@ class ItemKNN:
 
     def fit(self, train: Interactions) -> Self:
         """Find each item's nearest neighbours."""
-        shape = (train.num_users, train.num_items)
-        rated = sp.csc_array((np.ones(len(train)), (train.user, train.item)), shape)
-        self._similarity = nearest(rated, self.num_neighbours, self.shrinkage)
-        self._rated = sp.csr_array(rated)
+        self._rated = taken(train)
+        self._similarity = nearest(sp.csc_array(self._rated), self.num_neighbours, self.shrinkage)
         return self
 
     def score(
@@ -118,6 +125,20 @@ class ItemKNN:
         if candidates is not None:
             nearness = np.take_along_axis(nearness, candidates.astype(np.intp), axis=1)
         return nearness.astype(np.float32)
+
+
+def by_pair(train: Interactions, value: np.ndarray) -> sp.csr_array:
+    """[U, I] the mean `value [R]` of each user's rows of each item; a zero stays an entry."""
+    pairs = (train.user, train.item)
+    shape = (train.num_users, train.num_items)
+    total = sp.coo_array((value.astype(np.float64), pairs), shape).tocsr()
+    total.data /= sp.coo_array((np.ones(len(train)), pairs), shape).tocsr().data
+    return total
+
+
+def taken(train: Interactions) -> sp.csr_array:
+    """[U, I] 1 for each pair with a row, however many it has."""
+    return by_pair(train, np.ones(len(train)))
 
 
 def biases(train: Interactions, damping: float) -> tuple[np.ndarray, np.ndarray]:
