@@ -10,6 +10,7 @@ from drrec.evaluation.ranked import RANKED_METRICS, cold_items, ranked
 from drrec.evaluation.rated import RATED_METRICS, rated
 from drrec.evaluation.sampled import SAMPLED_METRICS, sampled
 from drrec.evaluation.session import SESSION_METRICS, session
+from drrec.evaluation.simulated import SIMULATOR_METRICS, simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +23,12 @@ PROTOCOLS: dict[str, Callable[..., PerUser]] = {
     "cold_items": cold_items,
     "cold_users": rated,
     "session": session,
+    "simulator": simulator,
 }
 """`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name.
 
 `session` takes the truth of a world in place of `test`, and the `best` that could be had.
+`simulator` takes the two of `judges.simulators`.
 `cold_items` takes `candidates`, too. Both cold ones are handed their logs of `data.cold.ColdSplit`.
 """
 
@@ -37,6 +40,7 @@ PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
     "cold_items": RANKED_METRICS,
     "cold_users": RATED_METRICS,
     "session": SESSION_METRICS,
+    "simulator": SIMULATOR_METRICS,
 }
 """What each protocol measures."""
 
@@ -48,6 +52,7 @@ PRIMARY_METRICS: dict[str, str] = {
     "cold_items": "ndcg@10",
     "cold_users": "ndcg@10",
     "session": "reward",
+    "simulator": "reward",
 }
 """By which metric the best baseline is chosen."""
 
@@ -59,6 +64,10 @@ TABLE_METRICS: dict[str, tuple[str, ...]] = {
     "cold_items": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_users": RATED_METRICS,
     "session": ("reward", "mean_reward", "share"),
+    "simulator": (
+        *("reward", "reward_factors", "reward_neighbours"),
+        *("mean_reward", "depth", "coverage"),
+    ),
 }
 """The columns of each protocol's table; `metrics.json` has all."""
 
@@ -74,4 +83,5 @@ __all__ = [
     "rated",
     "sampled",
     "session",
+    "simulator",
 ]

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.evaluation.candidates import PerUser, batches, candidate_scores, collected
+from drrec.evaluation.candidates import (
+    PerUser,
+    batches,
+    candidate_scores,
+    catalogue,
+    collected,
+)
 from drrec.evaluation.optimum import greedy_rewards, played
-from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -57,10 +62,11 @@ def session(
     users = np.arange(train.num_users, dtype=np.int32)
     histories = train.liked_histories(state_size)
     lot = np.random.default_rng(seed).permutation(train.num_items)
-    reward = [
-        _earned(recommender, truth, batch, histories[batch], lot, steps)
-        for batch in batches(users, train.num_items)
-    ]
+    reward = []
+    for batch in batches(users, train.num_items):
+        is_item = catalogue(train, batch, mask_seen=False)
+        _, paid = sessions_of(recommender, truth, batch, histories[batch], is_item, lot, steps)
+        reward.append(paid.sum(axis=1))
     return _measured(users, np.concatenate(reward), best, steps)
 
 
@@ -82,16 +88,32 @@ def _measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: in
     return collected(users, [dict(zip(SESSION_METRICS, values, strict=True))])
 
 
-def _earned(
+def sessions_of(
     recommender: Recommender,
     truth: Truth,
     users: np.ndarray,
     histories: np.ndarray,
+    is_item: np.ndarray,
     lot: np.ndarray,
     steps: int,
-) -> np.ndarray:
-    """[B] the total reward of each user's session."""
-    is_item = np.broadcast_to(np.arange(len(lot)) != PADDING, (len(users), len(lot)))
+) -> tuple[np.ndarray, np.ndarray]:
+    """Show each user the best of `is_item [B, I]`, `steps` times, none twice.
+
+    Args:
+        recommender: a fitted one, asked before each item if it uses histories, or else once.
+        truth: what items really please.
+        users: [B] int32.
+        histories: [B, L] what sessions open with; an item of positive reward is pushed onto it.
+        is_item: [B, I] bool, what may be shown. A row with fewer than T is shown others in the end.
+        lot: [I] in which order equal scores fall.
+        steps: T.
+
+    Returns:
+        [B, T] the items shown and [B, T] what they paid.
+
+    Raises:
+        InputError: a score is not finite.
+    """
     scores = candidate_scores(recommender, users, histories, None, is_item)
 
     def best_unshown(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
@@ -104,7 +126,7 @@ def _earned(
         # The first of equal scores in the order of the lot.
         return lot[left[:, lot].argmax(axis=1)]
 
-    return played(truth, users, steps, best_unshown)[1].sum(axis=1)
+    return played(truth, users, steps, best_unshown)
 
 
 def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:

@@ -1,0 +1,178 @@
+"""Users made up from a user model: what it predicts of every item is what they like.
+
+A model fitted on ratings says what an item pleases, (r̂ − 3) / 2 clipped to [−1, 1]. A log whose
+ratings are all alike says only who took up what; then an item pleases by where its score lies
+between two of the user's means: −1 is the mean score of what the user has not taken up, 1 that of
+what the user has.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from drrec.data.interactions import LIKED_ABOVE
+from drrec.data.world import WINDOW, Truth
+from drrec.errors import InputError
+from drrec.models.implicit import fit_implicit
+from drrec.models.variational import fit_variational
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+
+MAX_APPEALS = 2**29
+"""Users times items of a simulator: its table takes four bytes for each, 2 GiB at most."""
+
+NUM_CLUSTERS = 8
+"""K, kinds of items where nothing tells their genres."""
+
+RATING_DIM = 16
+"""D of the factors that predict ratings, as the baseline `variational` has it."""
+
+TAKEN_UP_DIM = 32
+"""D of the factors that predict who takes up what."""
+
+
+class Boredom(NamedTuple):
+    """How a shown item tires for the next ones of its own kind."""
+
+    amount: float = 0.0
+    """What is taken from each of them. 0 bores nobody."""
+    window: int = WINDOW
+    """W, for how many of the next items."""
+
+
+class Factors(NamedTuple):
+    """What a factorisation predicts, and its items' vectors."""
+
+    appeal: np.ndarray  # [U, I] float32 in [−1, 1], column 0 is 0
+    item: np.ndarray  # [I, D] float32
+
+
+def training_truth(
+    train: Interactions,
+    *,
+    genres: np.ndarray | None = None,
+    boredom: Boredom | None = None,
+    seed: int = 0,
+) -> Truth:
+    """Users to train with: a matrix factorisation of `train`, and of nothing else.
+
+    Args:
+        train: what may be learned from.
+        genres: [I] str as `Dataset.genres` has them; the first is an item's kind. Without any the
+            kinds are clusters of the items' vectors.
+        boredom: None bores nobody.
+        seed: of the factors and the clusters.
+
+    Raises:
+        InputError: there are too many users and items to hold what each pleases each.
+    """
+    factors = fitted_factors(train, seed)
+    return made_up(factors.appeal, kinds(factors.item, genres, seed), boredom)
+
+
+def fitted_factors(ratings: Interactions, seed: int) -> Factors:
+    """Variational factors of ratings, or implicit ones where all ratings are alike.
+
+    Raises:
+        InputError: there are too many users and items.
+    """
+    check_size(ratings)
+    if np.ptp(ratings.rating) == 0:
+        table = fit_implicit(ratings, dim=TAKEN_UP_DIM, seed=seed)
+        return Factors(appeal_of_scores(table.user @ table.item.T, ratings), table.item)
+    table = fit_variational(ratings, dim=RATING_DIM, seed=seed)
+    return Factors(appeal_of_ratings(table.mean + table.user @ table.item.T), table.item)
+
+
+def check_size(ratings: Interactions) -> None:
+    """Refuse a log whose users times items are more than `MAX_APPEALS`."""
+    if ratings.num_users * ratings.num_items > MAX_APPEALS:
+        raise InputError(
+            f"Expected at most {MAX_APPEALS:,} users times items for simulated users. Received: "
+            f"{ratings.num_users:,} users and {ratings.num_items:,} items. Take a smaller data set."
+        )
+
+
+def appeal_of_ratings(predicted: np.ndarray) -> np.ndarray:
+    """[U, I] predicted ratings -> [U, I] float32 appeal in [−1, 1], column 0 is 0."""
+    return _without_padding(np.clip((predicted - LIKED_ABOVE) / 2, -1, 1))
+
+
+def appeal_of_scores(score: np.ndarray, taken_up: Interactions) -> np.ndarray:
+    """[U, I] scores of any scale -> [U, I] float32 appeal in [−1, 1], column 0 is 0.
+
+    −1 is the mean score of what the user has not taken up, 1 that of what the user has. Users to
+    whom this does not apply get the means over all.
+    """
+    num_users, num_items = score.shape
+    score = score.astype(np.float64)
+    counts = taken_up.counts()
+    of_rows = score[taken_up.user, taken_up.item]
+    inside = np.bincount(taken_up.user, of_rows, minlength=num_users)
+    outside = score[:, 1:].sum(axis=1) - inside
+    rest = num_items - 1 - counts
+    high = np.divide(inside, counts, out=np.zeros(num_users), where=counts > 0)
+    low = np.divide(outside, rest, out=np.zeros(num_users), where=rest > 0)
+    is_apart = (counts > 0) & (rest > 0) & (high > low)
+    high = np.where(is_apart, high, inside.sum() / counts.sum())
+    low = np.where(is_apart, low, outside.sum() / max(1, rest.sum()))
+    width = np.maximum(high - low, 1e-12)
+    return _without_padding(np.clip(2 * (score - low[:, None]) / width[:, None] - 1, -1, 1))
+
+
+def kinds(vectors: np.ndarray, genres: np.ndarray | None, seed: int) -> np.ndarray:
+    """[I] int32 the kind of each item, K for those that have none and for padding.
+
+    Args:
+        vectors: [I, D], clustered where there are no genres.
+        genres: [I] str, genres joined by ", ": the first one counts; "" has no kind.
+        seed: of the clusters.
+    """
+    if genres is not None and (genres != "").any():
+        first = np.array([str(all_).split(", ")[0] for all_ in genres])
+        names, kind = np.unique(first, return_inverse=True)
+        has_none = int(names[0] == "")  # sorts first
+        kind = np.where(first == "", len(names) - has_none, kind - has_none)
+    else:
+        found = _clusters(vectors[1:], seed)
+        kind = np.concatenate([[found.max() + 1], found])
+    return kind.astype(np.int32)
+
+
+def made_up(appeal: np.ndarray, kind: np.ndarray, boredom: Boredom | None) -> Truth:
+    """The world of `appeal [U, I]` and `kind [I]`, padding's being K.
+
+    Raises:
+        ValueError: the boredom is negative, or lasts for less than an item.
+    """
+    amount, window = boredom or Boredom()
+    if not amount >= 0 or window < 1:
+        raise ValueError(
+            f"Expected a boredom of at least 0 for at least 1 item. Received: {amount}, {window}."
+        )
+    num_kinds = int(kind[0])
+    taken = np.zeros((num_kinds + 1, num_kinds + 1), np.float32)
+    np.fill_diagonal(taken[:num_kinds, :num_kinds], amount)
+    return Truth(appeal, kind, taken, window)
+
+
+def _without_padding(appeal: np.ndarray) -> np.ndarray:
+    appeal = appeal.astype(np.float32)
+    appeal[:, 0] = 0
+    return appeal
+
+
+def _clusters(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """[n, D] -> [n] the cluster of each direction."""
+    from scipy.cluster.vq import kmeans2  # takes long to import
+
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    points = vectors / np.maximum(length, 1e-12)  # else all but the longest are one cluster
+    wanted = min(NUM_CLUSTERS, len(points))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # does no harm
+        return kmeans2(points, wanted, minit="++", rng=np.random.default_rng(seed))[1]
