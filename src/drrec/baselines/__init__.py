@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from drrec.baselines.chance import Random
 from drrec.baselines.content import ContentKNN
+from drrec.baselines.ease import EASE
 from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.personal import PersonalPopularity
@@ -26,6 +27,7 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "item_knn": ItemKNN,
     "user_cf": UserCF,
     "user_knn": UserKNN,
+    "ease": EASE,
     "pmf": PMF,
     "variational": VariationalMF,
 }

@@ -1,0 +1,111 @@
+"""EASE: every item as a linear combination of all others, in closed form (Steck 2019)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import scipy.linalg
+
+from drrec.baselines.neighbours import taken
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from drrec.data.interactions import Interactions
+
+_BYTES = 8 + 4
+"""Of each pair of items at the peak: the inverse, and the float32 weights made of it."""
+
+_COLUMNS_AT_ONCE = 512
+
+
+class EASE:
+    """Embarrassingly shallow autoencoder (Steck, *WWW* 2019, equation 8).
+
+        score(u) = x_u B,  min ‖X − X B‖² + l2 ‖B‖²  with diag(B) = 0
+        P = (XᵀX + l2 · 1)⁻¹,  B_ij = −P_ij / P_jj
+
+    X [U, I] is 1 where the user took the item, whatever the rating. Items without a row are left
+    out of the inverse and score 0, as all items do for a user without a row.
+
+    Args:
+        l2: λ of the ridge regression of each item on all others.
+        max_memory_gb: what fitting may take; a catalogue of n items with rows takes 12 n² bytes.
+    """
+
+    uses_history = False
+
+    def __init__(self, l2: float = 100.0, max_memory_gb: float = 8.0) -> None:
+        if not (l2 > 0 and max_memory_gb > 0):
+            raise ValueError(
+                f"Expected `l2` > 0 and `max_memory_gb` > 0. Received: {l2} and {max_memory_gb}. "
+                "Without a penalty items that are always taken together have no inverse."
+            )
+        self.l2 = l2
+        self.max_memory_gb = max_memory_gb
+
+    def fit(self, train: Interactions) -> Self:
+        """Invert the items' Gram matrix.
+
+        Raises:
+            InputError: the catalogue is too large for `max_memory_gb`.
+        """
+        self._known = np.flatnonzero(np.bincount(train.item, minlength=train.num_items))  # [n]
+        self._check_fits(len(self._known))
+        self._num_items = train.num_items
+        # In the weights' precision, for else each product would copy them into another.
+        self._taken = taken(train)[:, self._known].astype(np.float32)  # [U, n]
+        self._weight = _weights(_inverse(self._taken, self.l2))
+        return self
+
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """What the user's items say of each, [B, C] or [B, I]; see `Recommender.score`."""
+        score = np.zeros((len(users), self._num_items), np.float32)  # [B, I]
+        score[:, self._known] = self._taken[users] @ self._weight
+        if candidates is not None:
+            score = np.take_along_axis(score, candidates.astype(np.intp), axis=1)
+        return score
+
+    def _check_fits(self, size: int) -> None:
+        needed = _BYTES * size**2 / 1e9
+        if needed > self.max_memory_gb:
+            raise InputError(
+                f"Expected a catalogue whose inverse takes at most {self.max_memory_gb:g} GB for "
+                f"EASE. Received: {size:,} items with rows, which take {needed:,.1f} GB. Allow "
+                "that by `max_memory_gb`, leave rare items out, or leave EASE out."
+            )
+
+
+def _inverse(taken: sp.csr_array, l2: float) -> np.ndarray:
+    """[n, n] (XᵀX + l2)⁻¹ in the memory of XᵀX; only the upper triangle holds it."""
+    size = taken.shape[1]
+    gram = np.empty((size, size), order="F")
+    transposed = taken.T.tocsr()
+    columns = taken.tocsc()
+    for block in _blocks(size):
+        gram[:, block] = (transposed @ columns[:, block]).toarray()
+    gram.flat[:: size + 1] += l2
+    factor, _ = scipy.linalg.lapack.dpotrf(gram, overwrite_a=True)
+    inverse, _ = scipy.linalg.lapack.dpotri(factor, overwrite_c=True)
+    return inverse
+
+
+def _weights(inverse: np.ndarray) -> np.ndarray:
+    """[n, n] float32 B, from the upper triangle of P [n, n]."""
+    diagonal = inverse.diagonal().copy()
+    weight = np.empty(inverse.shape, np.float32)
+    for block in _blocks(len(inverse)):
+        upper, own = inverse[: block.start, block], np.triu(inverse[block, block], 1)
+        weight[: block.start, block] = upper / -diagonal[block]
+        weight[block, block] = (own + own.T) / -diagonal[block]
+        weight[block, : block.start] = upper.T / -diagonal[: block.start]
+    return weight
+
+
+def _blocks(size: int) -> list[slice]:
+    starts = range(0, size, _COLUMNS_AT_ONCE)
+    return [slice(start, min(start + _COLUMNS_AT_ONCE, size)) for start in starts]
