@@ -6,6 +6,7 @@ import pytest
 from drrec.errors import InputError
 from drrec.models import pretrain as pretraining
 from drrec.models.config import EmbeddingConfig
+from drrec.models.evidence import explicit_evidence
 from drrec.models.pretrain import pretrain
 from drrec.models.variational import fit_variational
 
@@ -65,6 +66,49 @@ def test_both_tables_have_the_same_axes(tiny_interactions):
     anew = turned.table.item[1:]
     anew = np.sum(anew * other) / np.linalg.norm(anew) / np.linalg.norm(other)
     assert anew < cosine - 0.1
+
+
+@pytest.mark.parametrize("popularity", [0.0, 0.3])
+def test_items_fitted_anew_are_posteriors_around_their_mean(
+    tiny_interactions, popularity, monkeypatch
+):
+    monkeypatch.setattr(pretraining, "balance", lambda table, _: np.ones(table.dim))
+    log = tiny_interactions.where(tiny_interactions.item > 4)  # nobody has rated the first four
+    plain, anew = (
+        pretrain(log, config(held_out=0.0, popularity=popularity, refit=refit), seed=0).deployed
+        for refit in (False, True)
+    )
+    factors = 4 if popularity else 5
+    before, after = plain.table.item[:, :factors], anew.table.item[:, :factors]
+    np.testing.assert_array_equal(anew.table.user, plain.table.user)
+    np.testing.assert_array_equal(anew.table.item[:, factors:], plain.table.item[:, factors:])
+    assert not anew.table.item[0].any()
+    mean = before[5:].mean(axis=0)
+    np.testing.assert_allclose(after[1:5], np.tile(mean, (4, 1)), rtol=1e-5)
+    # A (x − m) + P (x − m) = b − A m with one P for all rated items: what is left of the ratings,
+    # b − A x, is the same linear function of how far each has moved.
+    evidence = explicit_evidence(log, plain.table.user[:, :factors], plain.table.mean)
+    moved = after[5:] - mean
+    left = evidence.target - np.einsum("nij,nj->ni", evidence.information, after)
+    precision, *_ = np.linalg.lstsq(moved, left[5:], rcond=None)
+    np.testing.assert_allclose(moved @ precision, left[5:], atol=2e-3)
+    assert (np.linalg.eigvalsh((precision + precision.T) / 2) > 0).all()
+    assert np.linalg.norm(left[5:]) < 0.9 * np.linalg.norm(
+        (evidence.target - np.einsum("nij,nj->ni", evidence.information, before))[5:]
+    )
+
+
+def test_vectors_fitted_anew_are_balanced_on_one_scale(tiny_interactions):
+    tables = pretrain(tiny_interactions, config(refit=True), seed=0)
+    plain = pretrain(tiny_interactions, config(), seed=0)
+    scale = [
+        one.table.user[:, :4].std(axis=0) / other.table.user[:, :4].std(axis=0)
+        for one, other in zip(tables, plain, strict=True)
+    ]
+    np.testing.assert_allclose(scale[0], scale[1], rtol=1e-4)
+    table = tables.rehearsal.table
+    item, user = (np.sqrt(np.mean(x[:, :4] ** 2, axis=0)) for x in (table.item[1:], table.user))
+    np.testing.assert_allclose(item / user, np.full(4, item[0] / user[0]), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from drrec.errors import InputError
 from drrec.evaluation.gains import gains
 from drrec.evaluation.summary import summarised
 from drrec.experiment.evaluating import baselines, results_of, trained
-from drrec.experiment.runs import agree_on_split, train_seed
+from drrec.experiment.runs import agree_on_split, train_seed, without_content
 from drrec.experiment.vectors import content_of
 from drrec.files import read_json, write_json
 from drrec.models.config import ContentConfig
@@ -64,8 +64,9 @@ def compare(
     for seed in range(config.seed, config.seed + config.seeds):
         methods = baselines(judged, widest, seed, fitted)
         for name, content in contents.items():
-            chosen = content.config if content else ContentConfig()
+            chosen = content.config if content else ContentConfig(identity=config.grid.identity)
             single = config.with_content(chosen, seed)
+            single = single if content else without_content(single)
             part = Run(run.root, f"{run.name}/{_folder(name)}/seed-{seed}")
             is_trained = _train(part, single, judged, content)
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB

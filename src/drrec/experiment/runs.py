@@ -113,8 +113,17 @@ def has_twin(config: TrainConfig) -> bool:
 
 def twin(run: Run, config: TrainConfig) -> tuple[Run, TrainConfig]:
     """Where the twin of a seed's run is, and what it learns."""
-    plain = dataclasses.replace(config, content=ContentConfig())
-    return Run(run.root, f"{run.name}/ids"), plain
+    return Run(run.root, f"{run.name}/ids"), without_content(config)
+
+
+def without_content(config: TrainConfig) -> TrainConfig:
+    """The same run by ids alone, whose vectors are fitted anew if content would have had them so.
+
+    That by itself can gain more than content does.
+    """
+    refit = config.vectors.refit or config.content.identity == "prior"
+    vectors = dataclasses.replace(config.vectors, refit=refit)
+    return dataclasses.replace(config, content=ContentConfig(), vectors=vectors)
 
 
 def _begin(run: Run, config: TrainConfig, judged: Judged) -> None:

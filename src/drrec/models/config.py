@@ -26,6 +26,9 @@ class EmbeddingConfig:
     """D, width of a user's or an item's vector. [>= 2]"""
     popularity: float = 0.3
     """Weight of one more coordinate, an item's standardised log popularity; 0 is none. [>= 0]"""
+    refit: bool = False
+    """Fit items' vectors anew around their mean, with a prior no narrower than ratings call for, as
+    is always done where content says where an item starts from."""
     held_out: float = 0.2
     """Share of each user's training ratings, the latest, that sessions hand out to an agent whose
     vectors have not seen them; 0: vectors know all that is handed out, as in the paper. [0 to 1)"""

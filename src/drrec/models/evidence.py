@@ -33,6 +33,10 @@ class Evidence(NamedTuple):
         """Of these items only."""
         return Evidence(self.information[items], self.target[items])
 
+    def of(self, columns: slice) -> Evidence:
+        """Of these coordinates only, which no others are entangled with."""
+        return Evidence(self.information[:, columns, columns], self.target[:, columns])
+
     @property
     def is_rated(self) -> np.ndarray:
         """[I] bool: whom anything is known of."""

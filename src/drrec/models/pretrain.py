@@ -17,6 +17,7 @@ from drrec.models.implicit import fit_implicit
 from drrec.models.item_encoder import load_encoder, save_encoder
 from drrec.models.pmf import fit_pmf
 from drrec.models.variational import fit_variational
+from drrec.types import PADDING
 
 if TYPE_CHECKING:
     import pathlib
@@ -133,7 +134,7 @@ def pretrain(
     early = _factorised(past, config, content, seed, {})
     rehearsal = _finished(early, past, config, content, seed)
     is_rated = np.bincount(past.item, minlength=past.num_items) > 0
-    scale = balance(rehearsal.table, is_rated) if content else None
+    scale = balance(rehearsal.table, is_rated) if content or config.refit else None
     if not config.held_out:
         rehearsal = rehearsal.scaled(scale)
         return Pretrained(rehearsal, rehearsal)
@@ -173,7 +174,21 @@ def _finished(
     table = side_by_side(list(views.values())).scaled()
     if config.popularity:
         table = table.with_popularity(ratings, config.popularity)
-    return _with_content(table, views, ratings, content, seed) if content else Vectors(table)
+    if content:
+        return _with_content(table, views, ratings, content, seed)
+    return Vectors(_refitted(table, views, ratings) if config.refit else table)
+
+
+def _refitted(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Embeddings:
+    """Items fitted anew around their mean, as content's are around what it says."""
+    evidence = _evidence(table, views, ratings)
+    mean = table.item[evidence.is_rated].mean(axis=0)
+    item = table.item.copy()
+    for columns in _columns([view.dim for view in views.values()]):
+        prior = np.broadcast_to(mean[columns], item[:, columns].shape)
+        item[:, columns] = posterior(evidence.of(columns), prior)
+    item[PADDING] = 0
+    return dataclasses.replace(table, item=item)
 
 
 def _with_content(
@@ -195,8 +210,7 @@ def _with_content(
     identity, user = content.config.identity, table.user
     if identity == "prior":
         for columns in _columns(widths):
-            block = Evidence(evidence.information[:, columns, columns], evidence.target[:, columns])
-            item[:, columns] = posterior(block, item[:, columns])
+            item[:, columns] = posterior(evidence.of(columns), item[:, columns])
     if identity != "none" and table.dim > num_factors:
         # How many ratings an item has is known where it has any.
         is_rated = evidence.is_rated
@@ -207,7 +221,8 @@ def _with_content(
         user = np.concatenate([factors, factors, user[:, num_factors:]], axis=1)
     else:
         has_content = np.any([modality.present for modality in content.modalities], axis=0)
-        item = np.where(has_content[:, None], item, table.item)
+        known = _refitted(table, views, ratings) if identity == "prior" else table
+        item = np.where(has_content[:, None], item, known.item)
     return Vectors(dataclasses.replace(table, item=item, user=user), encoder)
 
 
