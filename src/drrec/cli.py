@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import tyro
 
 from drrec.config import CompareConfig, TrainConfig, from_dict
+from drrec.data.config import PrepareConfig
 from drrec.errors import InputError
 from drrec.features.config import ExtractConfig, ImportConfig
 
@@ -29,15 +30,28 @@ if TYPE_CHECKING:
 HERE = pathlib.Path()
 _DATA = pathlib.Path("data")
 
-Name = Literal["ml-100k", "ml-1m", "ml-20m", "ml-25m", "ml-latest-small", "demo"]
+Name = Literal[
+    "ml-100k",
+    "ml-1m",
+    "ml-20m",
+    "ml-25m",
+    "ml-latest-small",
+    "demo",
+    "lastfm-1k",
+    "amazon-2018",
+    "amazon-2023",
+    "yelp",
+    "microlens",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """Fetch a data set into data/, checked against its SHA-256; `demo` is made."""
+    """Put a data set into data/: fetched and checked, made, or prepared `--from` a folder."""
 
     name: tyro.conf.Positional[Name]
     """Which."""
+    prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,9 +137,13 @@ class Recommend:
 
 def main_data(arguments: Data) -> int:
     """`run.py data`."""
+    from drrec.data.prepare import prepare
     from drrec.data.sources import fetch
 
-    _say(str(fetch(arguments.name, _DATA)))
+    config = arguments.prepare
+    is_asked = config != PrepareConfig()
+    folder = prepare(arguments.name, config, _DATA) if is_asked else fetch(arguments.name, _DATA)
+    _say(str(folder))
     return 0
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from drrec.data.datasets import DATASETS, load_dataset
+from drrec.data.prepare import PUBLISHED
 from drrec.data.sources import MADE, SOURCES
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.errors import InputError
@@ -14,12 +15,12 @@ INTER = "user_id:token\titem_id:token\trating:float\n1\tx\t4\n2\ty\t5\n"
 
 
 def test_each_data_set_has_a_source():
-    assert list(DATASETS) == [*SOURCES, *MADE]
+    assert list(DATASETS) == [*SOURCES, *MADE, *PUBLISHED]
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_that_was_not_fetched_says_how_to(tmp_path, name):
-    with pytest.raises(InputError, match=f"run `python run.py data {name}`"):
+    with pytest.raises(InputError, match=f"run `python run.py data {name}( --from <folder>)?`"):
         load_dataset(name, tmp_path)
 
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 LATEST = int(datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC).timestamp())
 """A later timestamp is taken for milliseconds or for nonsense."""
 
-_LARGEST_RATING = float(np.finfo(np.float32).max)
+LARGEST_RATING = float(np.finfo(np.float32).max)
+"""What a float32 holds."""
 
 
 def are_sound(rating: np.ndarray, timestamp: np.ndarray) -> bool:
     """Whether all ratings [R] and timestamps [R] are finite, whole and in range."""
     return bool(
-        np.all(np.abs(rating) <= _LARGEST_RATING)  # False for NaN too
+        np.all(np.abs(rating) <= LARGEST_RATING)  # False for NaN too
         and np.all((timestamp >= 0) & (timestamp < LATEST))
         and np.all(timestamp == np.floor(timestamp))
     )
@@ -32,10 +33,10 @@ def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
     for kind, raw in (("user", user), ("item", item)):
         if not raw.strip():
             return f"Expected a {kind} id. Received: an empty field"
-    value = _number(rating)
-    if not abs(value) <= _LARGEST_RATING:
+    value = number(rating)
+    if not abs(value) <= LARGEST_RATING:
         return f"Expected a rating that is a finite number. Received: {short(rating)}"
-    seconds = _number(timestamp)
+    seconds = number(timestamp)
     if not 0 <= seconds < LATEST or not seconds.is_integer():
         return (
             "Expected a timestamp in whole seconds from 1970 to the year 2200. "
@@ -46,7 +47,7 @@ def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
 
 def part_fault(part: str) -> str | None:
     """Why a field does not say which part of a given split its row is in; None if it does."""
-    if _number(part) in (0, 1, 2):
+    if number(part) in (0, 1, 2):
         return None
     return f"Expected 0 (train), 1 (validation) or 2 (test). Received: {short(part)}"
 
@@ -75,7 +76,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{hint}Known: {', '.join(names)}."
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """The number that a field says, NaN if it says none."""
     try:
         # Python reads 1_000 as a number and no file means that.
         return math.nan if "_" in text else float(text)

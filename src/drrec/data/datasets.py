@@ -7,7 +7,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
-from drrec.data import columns, movielens, recbole
+from drrec.data import columns, movielens, prepare, recbole
 from drrec.data.checks import nearest
 from drrec.data.demo import WORLD
 from drrec.data.sources import SOURCES
@@ -17,18 +17,18 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.interactions import Dataset, Repeats
     from drrec.data.world import Truth
 
 
-def load_folder(folder: pathlib.Path) -> Dataset:
-    """Read a folder of RecBole's atomic files, or else of MovieLens' own.
+def load_folder(folder: pathlib.Path, repeats: Repeats | None = None) -> Dataset:
+    """Read a folder of RecBole's atomic files, or else of MovieLens' own, which repeat nothing.
 
     Raises:
         InputError: it holds neither, or a file of it is bad.
     """
     if any(folder.glob("*.inter")):
-        return recbole.load(folder)
+        return prepare.load(folder, repeats)
     if any((folder / name).is_file() for name in movielens.FORMS):
         return movielens.load(folder)
     raise InputError(
@@ -44,10 +44,11 @@ DATASETS: dict[str, Callable[[pathlib.Path], Dataset]] = {
     "ml-25m": movielens.load,
     "ml-latest-small": movielens.load,
     "demo": recbole.load,
+    **dict.fromkeys(prepare.PUBLISHED, prepare.load),
 }
 """How each known data set is read from its folder in `data/`."""
 
-FILES: dict[str, Callable[[pathlib.Path], Dataset]] = {
+FILES: dict[str, Callable[[pathlib.Path, Repeats], Dataset]] = {
     ".inter": recbole.load,
     ".csv": columns.load,
     ".tsv": columns.load,
@@ -56,26 +57,30 @@ FILES: dict[str, Callable[[pathlib.Path], Dataset]] = {
 
 
 def load_dataset(
-    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] = "data"
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] = "data",
+    repeats: Repeats | None = None,
 ) -> Dataset:
     """Load a known data set that has been fetched, or a log of one's own. Nothing is downloaded.
 
     Args:
         name_or_path: a name in `DATASETS`; or the path of a folder with RecBole's atomic files
             or MovieLens' own, or of an `.inter`, `.csv` or `.tsv` file.
-        data_dir: where `fetch` has put the known ones.
+        data_dir: where `fetch` and `prepare` have put the known ones.
+        repeats: whether to keep rows that repeat a (user, item) pair; None keeps what a prepared
+            data set was made with, and of any other the last row of each pair.
 
     Raises:
         InputError: there is no such thing, or it is bad.
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
-        return _known(name, pathlib.Path(data_dir) / name)
+        return _known(name, pathlib.Path(data_dir) / name, repeats)
     path = pathlib.Path(name)
     if path.is_dir():
-        return load_folder(path)
+        return load_folder(path, repeats)
     if path.suffix.lower() in FILES:
-        return FILES[path.suffix.lower()](path)
+        return FILES[path.suffix.lower()](path, repeats or "drop")
     if path.exists():
         raise InputError(
             f"Expected a folder, or a file that ends in {', '.join(FILES)}. Received: {name}. "
@@ -106,11 +111,13 @@ def load_truth(
     return World.load(path).truth(dataset.interactions.users, dataset.interactions.items)
 
 
-def _known(name: str, folder: pathlib.Path) -> Dataset:
+def _known(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
+    if not folder.is_dir() and name in prepare.PUBLISHED:
+        raise prepare.absent(name)
     mend = f"run `python run.py data {name}`."
     if not folder.is_dir():
         raise InputError(f"Expected {name} in {folder}. Received: no such folder. To mend: {mend}")
-    dataset = dataclasses.replace(DATASETS[name](folder), name=name)
+    dataset = dataclasses.replace(_read(name, folder, repeats), name=name)
     received = len(dataset.interactions)
     expected = SOURCES[name].num_ratings if name in SOURCES else received  # `demo` is made whole
     if received != expected:
@@ -119,3 +126,7 @@ def _known(name: str, folder: pathlib.Path) -> Dataset:
             f"To mend: remove that folder and {mend}"
         )
     return dataset
+
+
+def _read(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
+    return prepare.load(folder, repeats) if name in prepare.PUBLISHED else DATASETS[name](folder)

@@ -15,6 +15,7 @@ from drrec.data.archives import check_sha256, unpack
 from drrec.data.checks import nearest
 from drrec.data.demo import make_demo
 from drrec.data.download import Unreachable, download
+from drrec.data.prepare import PUBLISHED, absent
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,22 +87,24 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
     """Put a known data set into `<data_dir>/<name>`, unless it is there; whole or not at all.
 
     A `<data_dir>/raw/<name>.zip` that is there already, say brought by hand, is checked and used.
-    What stands in `MADE` is made and not downloaded.
+    What stands in `MADE` is made and not downloaded; what stands in `PUBLISHED` is neither.
 
     Returns:
         The folder.
 
     Raises:
         InputError: the name is unknown, the host cannot be reached, what came is not what it
-            should be, or the disk is full.
+            should be, the disk is full, or the data set has to be got by hand.
     """
-    if name not in SOURCES and name not in MADE:
-        known = nearest(name, [*SOURCES, *MADE])
+    if name not in {*SOURCES, *MADE, *PUBLISHED}:
+        known = nearest(name, [*SOURCES, *MADE, *PUBLISHED])
         raise InputError(f"Expected a known data set. Received: {name!r}. {known}")
     folder = pathlib.Path(data_dir) / name
     if folder.exists():
         logger.debug("%s is there already", folder)
         return folder
+    if name in PUBLISHED:
+        raise absent(name)
     try:
         if name in MADE:
             MADE[name](folder)
