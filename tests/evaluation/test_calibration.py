@@ -30,7 +30,7 @@ def test_by_hand() -> None:
     assert found.users.tolist() == [0, 1, 2]
     assert found.squared == pytest.approx([6.5, 0.25, 2.25])
     assert found.absolute == pytest.approx([3, 0.5, 1.5])
-    assert found.count.tolist() == [2, 1, 1]
+    assert found.num_ratings.tolist() == [2, 1, 1]
     assert found.rmse == pytest.approx(1.5)
     assert found.mae == pytest.approx(1.25)
     # Bins: 1.5 (given 1), 2.5 (given 5), 3.5 twice (given 4 and 2).

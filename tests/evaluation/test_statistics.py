@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from drrec.evaluation import statistics
-from drrec.evaluation.statistics import mean_interval, paired_p_value, spread
+from drrec.evaluation.statistics import (
+    mean_interval,
+    paired_p_value,
+    ratio_interval,
+    spread,
+    two_level_interval,
+)
 
 
 def test_interval_equals_scipys_bootstrap() -> None:
@@ -98,3 +104,52 @@ def test_pairs_of_other_users_and_silly_settings_are_refused() -> None:
     for bad in ({"confidence": 1.0}, {"num_resamples": 0}):
         with pytest.raises(ValueError, match="Expected `confidence`"):
             mean_interval(np.zeros((3, 1)), **bad)
+
+
+def test_one_seed_has_no_second_level() -> None:
+    values = np.random.default_rng(0).random((40, 3))
+    np.testing.assert_array_equal(two_level_interval(values[None]), mean_interval(values))
+    alike = two_level_interval(np.stack([values] * 4))
+    np.testing.assert_allclose(alike.mean, values.mean(axis=0))
+    np.testing.assert_allclose(alike.low, mean_interval(values).low, atol=0.01)
+
+
+def test_the_interval_over_both_covers_other_seeds_and_users() -> None:
+    # 300 experiments at once: the mean of all users and all seeds is 0 in truth.
+    rng = np.random.default_rng(0)
+    by_seed, by_user = rng.normal(0, 0.2, (20, 1, 300)), rng.normal(0, 1, (1, 100, 300))
+    values = by_seed + by_user + rng.normal(0, 0.5, (20, 100, 300))
+    for interval, least, most in (
+        (two_level_interval(values), 0.91, 0.98),
+        (mean_interval(values.mean(axis=0)), 0.0, 0.96),
+    ):
+        covered = ((interval.low <= 0) & (interval.high >= 0)).mean()
+        assert least < covered < most
+    seeds_alone = np.broadcast_to(by_seed, (20, 100, 300))
+    wide = two_level_interval(seeds_alone)
+    assert ((wide.low <= 0) & (wide.high >= 0)).mean() == pytest.approx(0.93, abs=0.04)
+    assert (np.ptp(mean_interval(seeds_alone.mean(axis=0)), axis=0) < 1e-9).all()
+
+
+def test_a_ratio_is_that_of_the_sums() -> None:
+    rng = np.random.default_rng(0)
+    count = rng.integers(0, 30, (1, 200, 1)).astype(float)
+    total = count * rng.normal(2, 0.3, count.shape)
+    ours = ratio_interval(total, count, num_resamples=20_000)
+    theirs = stats.bootstrap(
+        (total[0, :, 0], count[0, :, 0]),
+        lambda t, c, axis: t.sum(axis=axis) / c.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=2,
+    ).confidence_interval
+    assert ours.mean.item() == pytest.approx(total.sum() / count.sum())
+    assert ours.low.item() == pytest.approx(theirs.low, abs=0.003)
+    assert ours.high.item() == pytest.approx(theirs.high, abs=0.003)
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (0, 2, 1), (2, 0, 1)])
+def test_values_without_a_seed_or_a_user_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"Expected values \[S, U, M\]"):
+        two_level_interval(np.zeros(shape))

@@ -26,19 +26,19 @@ class Errors(NamedTuple):
     users: np.ndarray  # [U'] int32, who has a test rating
     squared: np.ndarray  # [U'] sums of squared errors
     absolute: np.ndarray  # [U'] sums of absolute errors
-    count: np.ndarray  # [U'] ratings
+    num_ratings: np.ndarray  # [U']
     calibration: float
     """Expected calibration error, see `calibration_error`."""
 
     @property
     def rmse(self) -> float:
         """Root of the mean squared error, in points of rating, ≥ `mae`."""
-        return float(np.sqrt(self.squared.sum() / self.count.sum()))
+        return float(np.sqrt(self.squared.sum() / self.num_ratings.sum()))
 
     @property
     def mae(self) -> float:
         """Mean absolute error, in points of rating, ≥ 0."""
-        return float(self.absolute.sum() / self.count.sum())
+        return float(self.absolute.sum() / self.num_ratings.sum())
 
 
 def rating_errors(

@@ -44,24 +44,94 @@ def mean_interval(
         ValueError: `values` is not [U, M], or `confidence` or `num_resamples` is out of range.
     """
     _check_rank(values)
+    return two_level_interval(
+        values[None], seed=seed, num_resamples=num_resamples, confidence=confidence
+    )
+
+
+def two_level_interval(
+    values: np.ndarray, *, seed: int = 0, num_resamples: int = 2000, confidence: float = 0.95
+) -> Interval:
+    """Percentile bootstrap over users and over seeds at once (Owen 2007, the pigeonhole bootstrap).
+
+    Each time as many users and as many seeds are drawn with replacement as there are, and the
+    values where the two meet are averaged. Few seeds say little of all seeds: of three, a ninth
+    of the draws take one seed alone, and none sees beyond the three.
+
+    Args:
+        values: [S, U, M], NaN where a user has no value and is left out.
+        seed: of the resamples, which all M columns share.
+        num_resamples: how many times both are drawn.
+        confidence: what the interval covers.
+
+    Returns:
+        [M] each; NaN for a column without a value. With one seed it is `mean_interval`.
+
+    Raises:
+        ValueError: `values` is not [S, U, M], or `confidence` or `num_resamples` is out of range.
+    """
+    if values.ndim != 3 or 0 in values.shape[:2]:
+        raise ValueError(
+            f"Expected values [S, U, M] with a seed and a user. Received: shape {values.shape}. "
+            "Stack the seeds' values, one row per user in each."
+        )
+    present = np.isfinite(values).astype(float)
+    return ratio_interval(
+        np.where(present > 0, values, 0.0),
+        present,
+        seed=seed,
+        num_resamples=num_resamples,
+        confidence=confidence,
+    )
+
+
+def ratio_interval(
+    total: np.ndarray,
+    count: np.ndarray,
+    *,
+    seed: int = 0,
+    num_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Interval:
+    """`two_level_interval` of Σ total / Σ count, such as a mean over the ratings of all users.
+
+    Args:
+        total: [S, U, M] sums.
+        count: [S, U, M] ≥ 0, of how many each is the sum.
+        seed: of the resamples.
+        num_resamples: how many times users and seeds are drawn with replacement.
+        confidence: what the interval covers.
+
+    Returns:
+        [M] each; NaN where nothing was counted.
+
+    Raises:
+        ValueError: `confidence` or `num_resamples` is out of range.
+    """
     if not 0 < confidence < 1 or num_resamples < 1:
         raise ValueError(
             "Expected `confidence` in (0, 1) and `num_resamples` >= 1. "
             f"Received: {confidence} and {num_resamples}."
         )
-    present = np.isfinite(values)
-    known = np.where(present, values, 0.0)
+    num_seeds, num_users, num_columns = total.shape
     rng = np.random.default_rng(seed)
+    # [S, U, M] -> [U, 2 S M]: one product for sums and counts of all seeds.
+    rows = np.moveaxis(np.stack([total, count]), 2, 0).reshape(num_users, -1)
 
-    def resampled_means(num: int) -> np.ndarray:
-        weights = _drawn_with_replacement(rng, num, len(values))  # [block, U]
-        return _ratio(weights @ known, weights @ present.astype(float))  # [block, M]
+    def resampled_ratios(num: int) -> np.ndarray:
+        drawn = _drawn_with_replacement(rng, num, num_users) @ rows
+        drawn = drawn.reshape(num, 2, num_seeds, num_columns)
+        if num_seeds > 1:
+            weights = _drawn_with_replacement(rng, num, num_seeds)  # [block, S]
+            drawn *= weights[:, None, :, None]
+        sums, counts = np.moveaxis(drawn.sum(axis=2), 1, 0)
+        return _ratio(sums, counts)  # [block, M]
 
-    means = _in_blocks(resampled_means, num_resamples, len(values))  # [resamples, M]
+    ratios = _in_blocks(resampled_ratios, num_resamples, num_users)  # [resamples, M]
     tail = (1 - confidence) / 2
     # `nanquantile` warns of a column without a value, and takes a slower road for all.
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    return Interval(_ratio(known.sum(axis=0), present.sum(axis=0)), low, high)
+    low, high = np.quantile(ratios, [tail, 1 - tail], axis=0)
+    return Interval(_ratio(total.sum(axis=(0, 1)), count.sum(axis=(0, 1))), low, high)
 
 
 def paired_p_value(
