@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from drrec.data.published import RawLog, Words
 
 _CHUNK = 200_000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Kept(NamedTuple):
@@ -79,5 +81,5 @@ def _joined(words: Words | None) -> str:
 
 
 def _plain(text: str) -> str:
-    # A stray surrogate, which JSON may hold, is no UTF-8.
-    return " ".join(text.encode(errors="replace").decode().split())
+    # Control characters would break lines; half a character, which JSON may hold, is no UTF-8.
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
