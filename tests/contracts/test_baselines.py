@@ -110,6 +110,23 @@ def test_same_seed_same_scores_whatever_the_test_ratings_are(
     np.testing.assert_array_equal(scores(other, train), scores(fitted(name), train))
 
 
+def test_a_log_that_only_says_who_took_what_and_again_is_learned_from(
+    name: str, train: Interactions
+) -> None:
+    """One rating throughout, no time, and every row twice: finite, and `train` stays as it is."""
+    some = train.where(train.user < 20)
+    columns = {
+        "user": np.repeat(some.user, 2),
+        "item": np.repeat(some.item, 2),
+        "rating": np.full(2 * len(some), 5, np.float32),
+        "timestamp": np.full(2 * len(some), 7, np.int64),
+    }
+    log = dataclasses.replace(train, **{key: value.copy() for key, value in columns.items()})
+    assert np.isfinite(scores(BASELINES[name]().fit(log), log)[:, 1:]).all()
+    for key, value in columns.items():
+        np.testing.assert_array_equal(getattr(log, key), value)
+
+
 def test_whoever_does_not_use_histories_does_not_depend_on_them(
     name: str,
     fitted: Callable[[str], Recommender],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drrec.baselines.bpr import BPR
 from drrec.baselines.chance import Random
 from drrec.baselines.content import ContentKNN
 from drrec.baselines.ease import EASE
@@ -28,6 +29,7 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "user_cf": UserCF,
     "user_knn": UserKNN,
     "ease": EASE,
+    "bpr": BPR,
     "pmf": PMF,
     "variational": VariationalMF,
 }

@@ -1,0 +1,180 @@
+"""BPR: factors that put what a user took above what they did not (Rendle et al. 2009)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+import scipy.special
+
+from drrec.baselines.neighbours import taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drrec.data.interactions import Interactions
+
+_START_DEVIATION = 0.1
+
+
+class BPR:
+    """Matrix factorisation trained on pairs of items by stochastic gradient (Rendle et al. 2009).
+
+        maximise Σ ln σ(p_u·(q_i − q_j) + b_i − b_j) − l2/2 (‖p_u‖² + ‖q_i‖² + ‖q_j‖²)
+
+    over the pairs (u, i) with a row, in an order drawn anew each epoch, each with an item j drawn
+    evenly among those that u did not take; whoever took all has no say. Ratings are not read.
+    Updates are of `batch_size` pairs, by Adagrad (Duchi et al. 2011) with one step size for each
+    row of a table.
+
+    Items without a row, which are only ever drawn as j, share the mean of their vectors, and so do
+    users without one: their mean is that of all others.
+
+    Args:
+        dim: factors, the item's bias not counted.
+        num_epochs: passes over all pairs.
+        learning_rate: of Adagrad.
+        l2: penalty, as above.
+        batch_size: pairs in an update.
+        seed: of start, order and negatives.
+    """
+
+    uses_history = False
+
+    def __init__(
+        self,
+        dim: int = 64,
+        num_epochs: int = 60,
+        learning_rate: float = 0.1,
+        l2: float = 0.01,
+        batch_size: int = 1024,
+        seed: int = 0,
+    ) -> None:
+        if min(dim, num_epochs, batch_size) < 1 or learning_rate <= 0 or l2 < 0:
+            raise ValueError(
+                "Expected `dim`, `num_epochs` and `batch_size` >= 1, `learning_rate` > 0 and "
+                f"`l2` >= 0. Received: {dim}, {num_epochs}, {batch_size}, {learning_rate} and {l2}."
+            )
+        self.dim = dim
+        self.num_epochs = num_epochs
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def fit(self, train: Interactions) -> Self:
+        """Learn from who took what in `train`."""
+        rng = np.random.default_rng(self.seed)
+        user = _Table.drawn(rng, train.num_users, self.dim)
+        item = _Table.drawn(rng, train.num_items, self.dim)
+        user.value[:, -1] = 1  # what the items' biases are multiplied by
+        item.value[:, -1] = 0
+        untaken = _Untaken(train)
+        for _ in range(self.num_epochs):
+            for triple in _epoch(train, untaken, rng, self.batch_size):
+                climbs = gradients(user.value, item.value, *triple, self.l2)
+                for table, (row, gradient) in zip((user, item), climbs, strict=True):
+                    table.step(row, gradient, self.learning_rate)
+        never_taken = np.bincount(train.item, minlength=train.num_items)[1:] == 0
+        _share_mean(item.value[1:], never_taken, of=never_taken)
+        _share_mean(user.value, train.counts() == 0, of=train.counts() > 0)
+        self._user, self._item = user.value, item.value
+        return self
+
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """p_u·q_i + b_i, [B, C] or [B, I]; see `Recommender.score`."""
+        vectors = self._user[users]  # [B, D + 1]
+        if candidates is None:
+            return vectors @ self._item.T
+        return np.einsum("bd,bcd->bc", vectors, self._item[candidates])
+
+
+def _share_mean(vectors: np.ndarray, to: np.ndarray, of: np.ndarray) -> None:
+    if to.any():
+        vectors[to] = vectors[of].mean(axis=0)
+
+
+class Climb(NamedTuple):
+    """Where the objective rises."""
+
+    row: np.ndarray  # [n] may repeat: then gradients add up
+    gradient: np.ndarray  # [n, D + 1]
+
+
+def gradients(
+    user: np.ndarray,
+    item: np.ndarray,
+    who: np.ndarray,
+    liked: np.ndarray,
+    other: np.ndarray,
+    l2: float,
+) -> tuple[Climb, Climb]:
+    """Of Σ ln σ(p·(q − r)) − l2/2 (‖p‖² + ‖q‖² + ‖r‖²), after `user` and after `item`.
+
+    Args:
+        user: [U, D + 1], the last column 1, which stays.
+        item: [I, D + 1], the last column the bias.
+        who: [B] rows of `user`.
+        liked: [B] rows of `item`.
+        other: [B] rows of `item`.
+        l2: the penalty.
+    """
+    p, q, r = user[who], item[liked], item[other]  # [B, D + 1]
+    error = scipy.special.expit(-np.einsum("bd,bd->b", p, q - r))[:, None]  # [B, 1]
+    of_user = error * (q - r) - l2 * p
+    of_user[:, -1] = 0
+    of_item = np.concatenate([error * p - l2 * q, -error * p - l2 * r])
+    return Climb(who, of_user), Climb(np.concatenate([liked, other]), of_item)
+
+
+class _Table(NamedTuple):
+    value: np.ndarray  # [n, D + 1] float32
+    squares: np.ndarray  # [n, 1] float32
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, size: int, dim: int) -> Self:
+        value = rng.normal(0, _START_DEVIATION, (size, dim + 1)).astype(np.float32)
+        return cls(value, np.full((size, 1), 1e-6, np.float32))
+
+    def step(self, row: np.ndarray, gradient: np.ndarray, learning_rate: float) -> None:
+        """Climb along `gradient [B, D + 1]`, that of `row [B]`, which may repeat."""
+        rows, place = np.unique(row, return_inverse=True)
+        ones = np.ones(len(row), np.float32)
+        gather = sp.csr_array((ones, (place, np.arange(len(row)))), (len(rows), len(row)))
+        total = gather @ gradient
+        self.squares[rows] += np.mean(total**2, axis=1, keepdims=True)
+        self.value[rows] += learning_rate * total / np.sqrt(self.squares[rows])
+
+
+class _Untaken:
+    """Draws evenly among the items that a user did not take, without trying and failing."""
+
+    def __init__(self, train: Interactions) -> None:
+        table = taken(train)
+        self._num_items = train.num_items
+        self._first = table.indptr.astype(np.int64)
+        self.count = train.num_items - 1 - np.diff(self._first)  # [U]
+        user = np.repeat(np.arange(train.num_users), np.diff(self._first))
+        before = table.indices - 1 - (np.arange(table.nnz) - self._first[user])
+        # Of each user's items in turn: how many that were not taken come before it.
+        self._before = user * self._num_items + before
+
+    def drawn(self, user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """[B] one item for each of `user [B]`, all of whom have `count` > 0."""
+        place = rng.integers(0, self.count[user])  # among those not taken
+        key = user.astype(np.int64) * self._num_items + place
+        passed = np.searchsorted(self._before, key, side="right") - self._first[user]
+        return 1 + place + passed
+
+
+def _epoch(
+    train: Interactions, untaken: _Untaken, rng: np.random.Generator, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    order = rng.permutation(np.flatnonzero(untaken.count[train.user]))
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        user = train.user[batch]
+        yield user, train.item[batch], untaken.drawn(user, rng)
