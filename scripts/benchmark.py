@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 
 import tyro
+from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
 
 from drrec.agents.config import AgentConfig
@@ -281,6 +282,7 @@ def main() -> None:
         "loop": Loop,
         "evaluation": Evaluation,
         "extract": Extraction,
+        "data": Preparation,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -294,6 +296,7 @@ def main() -> None:
         Loop: measure_loop,
         Evaluation: measure_evaluation,
         Extraction: measure_extraction,
+        Preparation: measure_preparation,
     }
     measured = measures[type(options)](options)
     lines = (
