@@ -171,6 +171,9 @@ def test_repeats_are_dropped_by_default_and_kept_where_asked():
     assert kept.rating.tolist() == [1, 3, 4, 2, 5]
     assert dropped.fingerprint == Interactions.from_raw(*REPEATED).fingerprint
     assert kept.fingerprint != dropped.fingerprint
+    assert (kept.has_repeats, dropped.has_repeats) == (True, False)
+    assert kept.where(kept.user == 1).has_repeats
+    assert not kept.where(np.arange(5) < 2).has_repeats
 
 
 @pytest.mark.parametrize(

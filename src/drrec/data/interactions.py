@@ -144,6 +144,12 @@ class Interactions:
             digest.update(column.astype(column.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
 
+    @functools.cached_property
+    def has_repeats(self) -> bool:
+        """Whether a user has an item more than once, so that what was seen may come again."""
+        pair = self.user * np.int64(self.num_items) + self.item
+        return len(np.unique(pair)) < len(pair)
+
     def where(self, keep: np.ndarray) -> Interactions:
         """The rows for which `keep [R]` is True, with the same id maps."""
         return dataclasses.replace(
