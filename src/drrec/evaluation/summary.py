@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drrec.evaluation.beyond import BEYOND_PROTOCOLS, beyond
+from drrec.evaluation.comparisons import compared
 from drrec.evaluation.protocol import PRIMARY_METRICS
+from drrec.evaluation.results import Background, Cells, Results, cells_of, per_user_values
 from drrec.evaluation.session import BOUNDS
-from drrec.evaluation.statistics import mean_interval, paired_p_value, spread
+from drrec.evaluation.slices import slices
+from drrec.evaluation.statistics import paired_p_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from drrec.evaluation.candidates import PerUser
-
-Cells = dict[str, dict[str, Any]]
-"""`{metric: {"mean", "low", "high", …}}` of one method."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Results:
-    """What one seed measured: `protocols[protocol][method]`, methods named as in registries."""
-
-    dataset: str
-    split: str
-    seed: int
-    protocols: dict[str, dict[str, PerUser]]
-    splits: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Protocols that ran on another split than `split`, with its name."""
-    chance: dict[str, PerUser] = dataclasses.field(default_factory=dict)
-    """What a random order is expected to reach, for protocols where that is known."""
+__all__ = [
+    "Background",
+    "Cells",
+    "Results",
+    "baselines_by",
+    "best_baseline",
+    "per_user_values",
+    "split_of",
+    "summarised",
+]
 
 
 def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> dict[str, Any]:
@@ -42,13 +37,16 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
 
     Args:
         results: one for each seed, all of one data set and split, the same methods and users.
-        agents: the methods that are tested against the best of the others.
+        agents: the methods that are tested against the others.
 
     Returns:
         `{"dataset", "split", "seed", "seeds", "splits": {protocol: name}, "chance": {protocol:
-        {metric: mean}}, "protocols": {protocol: {method: {metric: cell}}}}`, a cell being `{"mean",
-        "low", "high", "num_users"}`, with `std` where there are several seeds, and `p_value` and
-        `versus` for an agent.
+        {metric: mean}}, "protocols": {protocol: {method: {metric: cell}}}}`, a cell being what
+        `results.cells_of` gives, with `p_value` and `versus` for an agent: the test against the
+        best baseline. Where there is a baseline to compare agents with, `comparisons: {protocol:
+        {"metric", "agents": {agent: {baseline: cell}}}}`, see `comparisons.compared`. Where
+        results have a `background`, `beyond: {protocol: {method: {metric: cell}}}`, see
+        `beyond.beyond`, and `slices: {protocol: …}`, see `slices.slices`.
 
     Raises:
         ValueError: the results do not belong together.
@@ -59,7 +57,7 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
     for protocol, methods in first.protocols.items():
         per_user = {name: per_user_values(results, protocol, name) for name in methods}
         cells = {
-            name: _cells(values, list(methods[name].metrics)) for name, values in per_user.items()
+            name: cells_of(values, list(methods[name].metrics)) for name, values in per_user.items()
         }
         _add_tests(cells, per_user, PRIMARY_METRICS[protocol], agents)
         protocols[protocol] = cells
@@ -74,6 +72,8 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
             for protocol, level in first.chance.items()
         },
         "protocols": protocols,
+        "comparisons": _comparisons(results, protocols, agents),
+        **_told_apart(results),
     }
 
 
@@ -84,30 +84,50 @@ def split_of(content: Mapping[str, Any], protocol: str) -> str:
 
 def best_baseline(methods: Mapping[str, Cells], metric: str, agents: Collection[str]) -> str | None:
     """The method outside `agents` with the highest mean of `metric`, None if there is none."""
+    return next(iter(baselines_by(methods, metric, agents)), None)
+
+
+def baselines_by(methods: Mapping[str, Cells], metric: str, agents: Collection[str]) -> list[str]:
+    """The methods outside `agents`, bounds apart, from the highest mean of `metric` down."""
     baselines = [name for name in methods if name not in agents and name not in BOUNDS]
-    return max(baselines, key=lambda name: methods[name][metric]["mean"], default=None)
+
+    def mean(name: str) -> float:
+        value = methods[name][metric]["mean"]
+        return -np.inf if value is None or np.isnan(value) else value  # null in `metrics.json`
+
+    return sorted(baselines, key=mean, reverse=True)
 
 
-def per_user_values(results: Sequence[Results], protocol: str, name: str) -> np.ndarray:
-    """[S, U, M] what a method reaches, by seed, user and metric."""
-    return np.array(
-        [
-            np.stack(list(each.protocols[protocol][name].metrics.values()), axis=1)
-            for each in results
-        ]
-    )
+def _comparisons(
+    results: Sequence[Results], protocols: Mapping[str, Any], agents: Collection[str]
+) -> dict[str, Any]:
+    found = {}
+    for protocol, methods in protocols.items():
+        metric = PRIMARY_METRICS[protocol]
+        own = [name for name in methods if name in agents]
+        others = baselines_by(methods, metric, agents)
+        if own and others:
+            column = list(methods[own[0]]).index(metric)
+            values = {
+                name: per_user_values(results, protocol, name)[:, :, column]
+                for name in (*own, *others)
+            }
+            found[protocol] = {"metric": metric, "agents": compared(values, own, others)}
+    return found
 
 
-def _cells(values: np.ndarray, metrics: Sequence[str]) -> Cells:
-    per_user = values.mean(axis=0)  # [S, U, M] -> [U, M]
-    columns = mean_interval(per_user)._asdict()
-    if len(values) > 1:
-        columns["std"] = spread(np.nanmean(values, axis=1))
-    num_users = np.isfinite(per_user).sum(axis=0)
+def _told_apart(results: Sequence[Results]) -> dict[str, Any]:
+    """What the background allows: `beyond` and `slices`."""
+    if any(each.background is None for each in results):
+        return {}
+    protocols = results[0].protocols
     return {
-        metric: {key: float(column[m]) for key, column in columns.items()}
-        | {"num_users": int(num_users[m])}
-        for m, metric in enumerate(metrics)
+        "beyond": {
+            protocol: lists
+            for protocol in BEYOND_PROTOCOLS
+            if protocol in protocols and (lists := beyond(results, protocol))
+        },
+        "slices": {protocol: slices(results, protocol) for protocol in protocols},
     }
 
 

@@ -1,0 +1,117 @@
+"""Who is served well: a protocol's primary metric by thirds of the users and of the items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.evaluation.metrics import measured
+from drrec.evaluation.protocol import PRIMARY_METRICS
+from drrec.evaluation.rated import RELEVANT_FROM
+from drrec.evaluation.results import cells_of, per_user_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drrec.data.interactions import Interactions
+    from drrec.evaluation.results import Results
+
+NUM_SLICES = 3
+
+ANY_RATING = ("full", "sampled")
+"""Protocols that ask for the test item whatever its rating."""
+
+
+def slices(results: Sequence[Results], protocol: str) -> dict[str, Any]:
+    """A protocol's primary metric, by thirds.
+
+    `history_length` divides the users by how many rows each has in `train`. `item_popularity`
+    divides the relevant test items by how many users each has in `train`, and counts those of one
+    third as relevant at a time, on the same lists; who has none of them has no value there. For
+    methods without lists, and protocols without test items, the second is left out, as is either
+    where there are not three groups to tell apart.
+
+    Args:
+        results: one for each seed, each with a `background`.
+        protocol: one of theirs.
+
+    Returns:
+        `{"metric", "history_length": by, "item_popularity": by}`, each `by` being `{"groups":
+        [{"least", "most"}, …], "methods": {method: [cell, …]}}` with the groups from the least to
+        the most, and cells as in `results.cells_of`.
+    """
+    metric = PRIMARY_METRICS[protocol]
+    found: dict[str, Any] = {"metric": metric}
+    for name, divided in (("history_length", _by_users), ("item_popularity", _by_items)):
+        if by := divided(results, protocol, metric):
+            found[name] = by
+    return found
+
+
+def thirds(values: np.ndarray) -> np.ndarray | None:
+    """[N] 0, 1 or 2, about as many each, equal values alike; None if a third would be empty."""
+    cuts = np.quantile(values, np.arange(1, NUM_SLICES) / NUM_SLICES, method="inverted_cdf")
+    group = (values[:, None] > cuts).sum(axis=1)
+    return group if len(np.unique(group)) == NUM_SLICES else None
+
+
+def _by_users(results: Sequence[Results], protocol: str, metric: str) -> dict[str, Any] | None:
+    back, methods = results[0].background, results[0].protocols[protocol]
+    first = next(iter(methods.values()))
+    if back is None or len(first.users) == 0:
+        return None
+    length = back.train.counts()[first.users]
+    group = thirds(length)
+    if group is None:
+        return None
+    column = list(first.metrics).index(metric)
+    found = {}
+    for method in methods:
+        values = per_user_values(results, protocol, method)[:, :, column]  # [S, U]
+        found[method] = [
+            cells_of(values[:, group == third, None], [metric])[metric]
+            for third in range(NUM_SLICES)
+        ]
+    return {"groups": _bounds(length, group), "methods": found}
+
+
+def _by_items(results: Sequence[Results], protocol: str, metric: str) -> dict[str, Any] | None:
+    back, methods = results[0].background, results[0].protocols[protocol]
+    test = back.tests.get(protocol) if back else None
+    if back is None or test is None:
+        return None
+    users = next(iter(methods.values())).users
+    asked = np.isin(test.user, users)
+    if protocol not in ANY_RATING:
+        asked &= test.rating >= RELEVANT_FROM
+    relevant = test.where(asked)
+    popularity = back.num_raters[relevant.item]
+    group = thirds(popularity) if len(relevant) else None
+    if group is None:
+        return None
+    parts = [relevant.where(group == third) for third in range(NUM_SLICES)]
+    found = {}
+    for method in methods:
+        kept = [each.protocols[protocol][method].lists for each in results]
+        lists = [each for each in kept if each is not None]
+        if len(lists) == len(results):
+            found[method] = [_cell_of(part, users, lists, metric) for part in parts]
+    return {"groups": _bounds(popularity, group), "methods": found} if found else None
+
+
+def _cell_of(
+    relevant: Interactions, users: np.ndarray, lists: Sequence[np.ndarray], metric: str
+) -> dict[str, Any]:
+    pair = relevant.user.astype(np.int64) * relevant.num_items + relevant.item
+    row = users[:, None].astype(np.int64) * relevant.num_items
+    num_relevant = relevant.counts()[users]
+    values = [measured(np.isin(row + own, pair), num_relevant, [metric])[metric] for own in lists]
+    return cells_of(np.stack(values)[:, :, None], [metric])[metric]
+
+
+def _bounds(values: np.ndarray, group: np.ndarray) -> list[dict[str, int]]:
+    return [
+        {"least": int(own.min()), "most": int(own.max())}
+        for own in (values[group == third] for third in range(NUM_SLICES))
+    ]

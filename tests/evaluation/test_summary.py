@@ -1,0 +1,99 @@
+"""What a summary says beside its tables: comparisons, lists and slices, each under its own key."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+from tests.evaluation.stubs import Stub
+
+from drrec.baselines.chance import Random
+from drrec.baselines.popularity import Popularity
+from drrec.data.interactions import Interactions
+from drrec.evaluation.beyond import beyond
+from drrec.evaluation.candidates import PerUser
+from drrec.evaluation.comparisons import compared
+from drrec.evaluation.full import full
+from drrec.evaluation.lists import genre_vectors
+from drrec.evaluation.results import cells_of
+from drrec.evaluation.session import SESSION_METRICS
+from drrec.evaluation.slices import slices
+from drrec.evaluation.summary import Background, Results, baselines_by, summarised
+from drrec.files import read_json, write_json
+
+
+@pytest.fixture
+def results(tiny_interactions: Interactions) -> list[Results]:
+    is_test = tiny_interactions.position_from_end() < 1
+    train, test = tiny_interactions.where(~is_test), tiny_interactions.where(is_test)
+    found = []
+    for seed in (0, 1):
+        agent = Stub(lambda u, h, i, seed=seed: np.cos(u + i * i + seed), train.num_items)
+        methods = {"random": Random(seed).fit(train), "popularity": Popularity().fit(train)}
+        judged = {
+            name: full(method, train, test, seed=seed)
+            for name, method in (
+                methods | {"ddpg": agent, "ids": Random(seed + 9).fit(train)}
+            ).items()
+        }
+        genres = np.array(["", *("Drama", "War, Drama", "Noir") * 40])[: train.num_items]
+        background = Background(train, {"full": test}, genre_vectors(genres))
+        found.append(
+            Results("tiny", "leave_one_out", seed, {"full": judged}, background=background)
+        )
+    return found
+
+
+def test_each_key_holds_what_its_part_says(results: list[Results], tmp_path: pathlib.Path) -> None:
+    content = summarised(results, agents=["ddpg", "ids"])
+    assert set(content) == {
+        *("dataset", "split", "seed", "seeds", "splits", "chance", "protocols"),
+        *("comparisons", "beyond", "slices"),
+    }
+    assert content["beyond"].keys() == content["slices"].keys() == {"full"}
+    # Through JSON, where NaN is null and equal to itself.
+    for name, part in (("beyond", beyond), ("slices", slices)):
+        write_json(tmp_path / "expected.json", {"full": part(results, "full")})
+        write_json(tmp_path / "found.json", content[name])
+        assert read_json(tmp_path / "found.json") == read_json(tmp_path / "expected.json")
+    values = {
+        name: np.stack([each.protocols["full"][name].metrics["ndcg@10"] for each in results])
+        for name in ("random", "popularity", "ddpg", "ids")
+    }
+    comparison = content["comparisons"]["full"]
+    assert comparison["metric"] == "ndcg@10"
+    best_first = baselines_by(content["protocols"]["full"], "ndcg@10", ["ddpg", "ids"])
+    assert best_first == ["popularity", "random"]
+    assert comparison["agents"] == compared(values, ["ddpg", "ids"], best_first)
+
+
+def test_without_a_background_or_agents_less_is_said(results: list[Results]) -> None:
+    bare = [dataclasses.replace(results[0], background=None), results[1]]
+    assert {"beyond", "slices"}.isdisjoint(summarised(bare))
+    assert summarised(results)["comparisons"] == {}
+    assert summarised(results, agents=list(results[0].protocols["full"]))["comparisons"] == {}
+
+
+def test_bounds_are_nobodys_rivals() -> None:
+    rng = np.random.default_rng(0)
+    methods = {
+        name: PerUser(np.arange(30), {m: level + rng.random(30) for m in SESSION_METRICS})
+        for name, level in {"random": 0, "ddpg": 2, "greedy_truth": 3, "optimum": 4}.items()
+    }
+    content = summarised([Results("demo", "temporal", 0, {"session": methods})], agents=["ddpg"])
+    assert list(content["comparisons"]["session"]["agents"]["ddpg"]) == ["random"]
+
+
+def test_cells_of_several_seeds_have_an_interval_over_both() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 0.1, (4, 200, 1)) + np.arange(4)[:, None, None]
+    values[:, :20] = np.nan
+    cell = cells_of(values, ["x"])["x"]
+    assert cell["num_users"] == 180
+    assert cell["mean"] == pytest.approx(1.5, abs=0.02)
+    assert cell["std"] == pytest.approx(np.std(range(4), ddof=1), abs=0.02)
+    assert cell["high"] - cell["low"] < 0.05
+    # Four seeds drawn of 0 1 2 3: their mean has deviation sqrt(5) / 4.
+    assert cell["high_seeds"] - cell["low_seeds"] == pytest.approx(4 * np.sqrt(5) / 4, abs=0.35)
+    single = cells_of(values[:1], ["x"])["x"]
+    assert set(single) == {"mean", "low", "high", "num_users"}
