@@ -118,13 +118,13 @@ def _product(line: str) -> Words:
 
 AMAZON_2018 = Published(
     files=("*.csv", "*.csv.gz", "*.json", "*.json.gz"),
-    page="https://nijianmo.github.io/amazon/ (research use)",
+    page="https://nijianmo.github.io/amazon/",
     layout=layout_2018,
     words=words,
 )
 AMAZON_2023 = Published(
     files=("*.csv", "*.csv.gz", "*.jsonl", "*.jsonl.gz"),
-    page="https://amazon-reviews-2023.github.io/ (research use)",
+    page="https://amazon-reviews-2023.github.io/",
     layout=layout_2023,
     words=words,
 )

@@ -69,7 +69,7 @@ LASTFM_1K = Published(
         "userid-timestamp-artid-artname-traid-traname.tsv",
         "userid-timestamp-artid-artname-traid-traname.tsv.gz",
     ),
-    page="http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html (non-commercial use)",
+    page="http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html",
     layout=layout,
     words=words,
     bad_rows="skip",  # the published file has nine lines that a stray tab or line end broke

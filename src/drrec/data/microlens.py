@@ -58,7 +58,7 @@ def _title(line: str) -> Words:
 
 MICROLENS = Published(
     files=("MicroLens-*_pairs.csv", "MicroLens-*_pairs.csv.gz"),
-    page="https://github.com/westlake-repl/MicroLens (research use)",
+    page="https://github.com/westlake-repl/MicroLens",
     layout=layout,
     words=words,
     min_user=0,

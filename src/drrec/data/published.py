@@ -67,7 +67,7 @@ class Published:
     files: tuple[str, ...]
     """Patterns of the log's name, any of which will do."""
     page: str
-    """Where to get it, and under which licence."""
+    """Where to get it; the licence is told there."""
     layout: Callable[[str, PrepareConfig], Layout]
     """From the log's first line."""
     words: Callable[[pathlib.Path], WordsFile | None]

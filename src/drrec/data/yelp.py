@@ -57,7 +57,7 @@ def _business(line: str) -> Words:
 
 YELP = Published(
     files=("yelp_academic_dataset_review.json", "yelp_academic_dataset_review.json.gz"),
-    page="https://business.yelp.com/data/resources/open-dataset/ (Yelp's dataset terms of use)",
+    page="https://business.yelp.com/data/resources/open-dataset/",
     layout=layout,
     words=words,
 )
