@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data import raw
 
-from drrec.cli import Name
+from drrec import cli
 from drrec.data.config import PrepareConfig
 from drrec.data.datasets import DATASETS, load_dataset
 from drrec.data.prepare import PUBLISHED, prepare
@@ -27,7 +27,22 @@ def written(folder, frame, file="A.csv"):
 
 
 def test_all_known_names_are_on_the_command_line():
-    assert list(Name.__args__) == list(DATASETS)
+    assert list(cli.Name.__args__) == list(DATASETS)
+
+
+def test_the_command_line_prepares_and_says_where(tmp_path, monkeypatch, capsys):
+    frame = raw.events(100)
+    written(tmp_path, frame)
+    monkeypatch.chdir(tmp_path)
+    argv = ["data", "amazon-2023", "--from", "got", "--repeats", "keep", "--min-user", "2"]
+    argv += ["--min-item", "0", "--to", "mine"]
+    assert cli.run(*cli.STAGES, argv=argv) == 0
+    assert capsys.readouterr().out == "data/mine\n"
+    raw.same(load_dataset("data/mine"), raw.thinned(frame, "keep", 2, 0))
+    assert cli.run(*cli.STAGES, argv=["data", "yelp", "--from", "got"]) == 2
+    complaint = capsys.readouterr().err.splitlines()
+    assert complaint[-1].startswith("Expected yelp_academic_dataset_review.json or")
+    assert not pathlib.Path("data/yelp").exists()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -46,7 +61,7 @@ def test_what_is_missing_is_named_with_where_to_get_it(tmp_path, name):
 
 
 def test_what_is_fetched_takes_no_folder(tmp_path):
-    with pytest.raises(InputError, match=r"Received: ml-100k, .*leave `--from` out"):
+    with pytest.raises(InputError, match=r"Received: ml-100k, .*leave those flags out"):
         prepare("ml-100k", PrepareConfig(source=tmp_path), tmp_path)
 
 

@@ -68,8 +68,8 @@ def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) 
     """
     if name not in PUBLISHED:
         raise InputError(
-            f"Expected `--from` with one of {', '.join(PUBLISHED)}. Received: {name}, which needs "
-            "no folder: leave `--from` out."
+            f"Expected `--from`, and what goes with it, with one of {', '.join(PUBLISHED)}. "
+            f"Received: {name}, which takes none of it: leave those flags out."
         )
     published = PUBLISHED[name]
     folder = pathlib.Path(data_dir) / (config.to or name)
