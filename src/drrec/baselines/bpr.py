@@ -141,9 +141,12 @@ class _Table(NamedTuple):
 
     def step(self, row: np.ndarray, gradient: np.ndarray, learning_rate: float) -> None:
         """Climb along `gradient [B, D + 1]`, that of `row [B]`, which may repeat."""
-        rows, place = np.unique(row, return_inverse=True)
+        order = np.argsort(row, kind="stable")
+        first = np.flatnonzero(np.diff(row[order], prepend=-1))
+        rows = row[order[first]]
+        ends = np.append(first, len(row))
         ones = np.ones(len(row), np.float32)
-        gather = sp.csr_array((ones, (place, np.arange(len(row)))), (len(rows), len(row)))
+        gather = sp.csr_array((ones, order, ends), (len(rows), len(row)))
         total = gather @ gradient
         self.squares[rows] += np.mean(total**2, axis=1, keepdims=True)
         self.value[rows] += learning_rate * total / np.sqrt(self.squares[rows])
