@@ -1,0 +1,24 @@
+"""What a policy would have earned, from what another one was paid (docs/offpolicy.md)."""
+
+from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
+from drrec.evaluation.offpolicy.estimators import Estimate, OffPolicy, estimates
+from drrec.evaluation.offpolicy.indication import Indication, indicative
+from drrec.evaluation.offpolicy.log import Evidence, Features
+from drrec.evaluation.offpolicy.played import PlayedLog, evidence_of, played_log
+from drrec.evaluation.offpolicy.policies import Policy, SoftmaxPolicy
+
+__all__ = [
+    "Estimate",
+    "Evidence",
+    "Features",
+    "Indication",
+    "OffPolicy",
+    "PlayedLog",
+    "Policy",
+    "PopularityPolicy",
+    "SoftmaxPolicy",
+    "estimates",
+    "evidence_of",
+    "indicative",
+    "played_log",
+]
