@@ -59,7 +59,8 @@ def test_a_policy_asked_about_itself_earned_what_was_logged(case) -> None:
     same = dataclasses.replace(evidence, target=evidence.behaviour)
     mean = np.where(evidence.is_step, evidence.reward, 0).sum(axis=1).mean()
     assert snips(same, ones(same), 1.0) == pytest.approx([mean])
-    assert estimates(same, features, num_resamples=5).effective_sample == pytest.approx(400)
+    found = estimates(same, features, num_resamples=5)
+    assert (found.effective_sample, found.mean_weight) == pytest.approx((400, 1))
 
 
 def test_a_full_table_of_sure_rewards_holds_the_true_value_of_each_user(case) -> None:

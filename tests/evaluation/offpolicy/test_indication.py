@@ -1,5 +1,7 @@
 """Logs without propensities: states as they were, and silence where the sample is too thin."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.evaluation.stubs import Stub
@@ -90,6 +92,8 @@ def test_nothing_is_said_where_the_sample_is_too_thin(halves, monkeypatch) -> No
     sharp = indicative(fitted, train, test, temperature=0.01)
     assert sharp.estimates is None
     assert sharp.verdict.endswith(f"overlap {sharp.overlap:.2f} < 0.8")
+    alike = dataclasses.replace(test, rating=np.full(len(test), 5, np.float32))
+    assert indicative(fitted, train, alike).verdict == "too thin: all ratings are alike"
 
 
 def test_better_scores_earn_more(halves, monkeypatch) -> None:

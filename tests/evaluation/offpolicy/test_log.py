@@ -24,6 +24,7 @@ def test_weights_are_products_of_ratios_and_stay_after_the_end() -> None:
     assert evidence().effective_sample == pytest.approx(2.52**2 / (0.25 + 4 + 0.0004))
     assert evidence().overlap == pytest.approx(4 / 5)  # one ratio of five steps is below a tenth
     assert evidence().max_weight == pytest.approx(2 / 2.52)
+    assert evidence().mean_weight == pytest.approx(0.84)
 
 
 def test_sessions_of_equal_weight_count_in_full_and_of_none_not_at_all() -> None:

@@ -42,6 +42,8 @@ class OffPolicy(NamedTuple):
     """How many sessions of equal weight would be as good."""
     overlap: float
     """The share of the logged steps that the target policy supports."""
+    mean_weight: float
+    """Expected to be 1 where the propensities are right."""
     max_weight: float
     """The largest session's share of all weight."""
 
@@ -96,6 +98,7 @@ def estimates(
         fitted_q=found[2],
         effective_sample=evidence.effective_sample,
         overlap=evidence.overlap,
+        mean_weight=evidence.mean_weight,
         max_weight=evidence.max_weight,
     )
 

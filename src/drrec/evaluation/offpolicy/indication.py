@@ -72,6 +72,7 @@ def indicative(
     evidence, features = logged_steps(behaviour, target, train, test, state_size)
     sample, overlap = evidence.effective_sample, evidence.overlap
     thin = [
+        "all ratings are alike" if np.ptp(test.rating) == 0 else "",
         f"effective sample {sample:,.0f} < {LEAST_SAMPLE:,}" if sample < LEAST_SAMPLE else "",
         f"overlap {overlap:.2f} < {LEAST_OVERLAP}" if overlap < LEAST_OVERLAP else "",
     ]

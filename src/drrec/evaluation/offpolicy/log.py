@@ -72,6 +72,11 @@ class Evidence:
         return float((self.ratio[self.is_step] >= SUPPORTED).mean())
 
     @property
+    def mean_weight(self) -> float:
+        """The mean weight of a session: expected to be 1 if the propensities are right."""
+        return float(self.weight[:, -1].mean())
+
+    @property
     def max_weight(self) -> float:
         """The largest weight of a session, as a share of all."""
         last = self.weight[:, -1]
