@@ -173,7 +173,7 @@ def test_report_on_disk_is_strict_json_and_reads_back(tmp_path: pathlib.Path) ->
     whole["protocols"]["rated"]["random"]["map"]["mean"] = float("nan")
     write_report(tmp_path, whole, {"step": [1, 2, 3], "loss": [3.0, float("nan"), 1.0]})
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"metrics.json", "report.md", "rated.png", "training.png"}
+    assert names == {"metrics.json", "report.md", "rated.csv", "rated.png", "training.png"}
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)

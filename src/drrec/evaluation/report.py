@@ -6,7 +6,10 @@ import math
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from drrec.evaluation.details import details
 from drrec.evaluation.gains import gains_text
+from drrec.evaluation.longform import write_long
+from drrec.evaluation.markdown import MISSING, grid, p_value, short, with_interval
 from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
 from drrec.evaluation.session import BOUNDS
 from drrec.evaluation.summary import split_of
@@ -15,8 +18,6 @@ from drrec.files import write_json, write_text
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator, Mapping, Sequence
-
-MISSING = "–"
 
 
 def table(content: Mapping[str, Any], protocol: str) -> str:
@@ -32,17 +33,15 @@ def table(content: Mapping[str, Any], protocol: str) -> str:
     rows = [["method", *columns]]
     for name, cells in methods.items():
         rows.append([name, *(_cell(cells[metric], best[metric]) for metric in columns)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:], "", *_notes(content, protocol, columns)])
+    return "\n".join([*grid(rows), "", *_notes(content, protocol, columns)])
 
 
 def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> str:
-    """`report.md`: every protocol's table, then the figures by file name."""
+    """`report.md`: every protocol's table and its details, then the figures by file name."""
     parts = [f"# {content['dataset']}, {content['split']} split"]
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]
+        parts += details(content, protocol)
     if "content_added" in content:
         parts += ["## What content adds", gains_text(content)]
     if encoders := content.get("encoders"):
@@ -57,7 +56,7 @@ def write_report(
     content: Mapping[str, Any],
     training: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
-    """Write `metrics.json`, `report.md` and their figures into the folder of a run.
+    """Write `metrics.json`, `report.md`, its tables as CSV and its figures into a run's folder.
 
     Args:
         run: the folder.
@@ -72,6 +71,9 @@ def write_report(
     for protocol in content["protocols"]:
         figures.append(f"{protocol}.png")
         save_intervals(content, protocol, run / figures[-1])
+        write_long(run / f"{protocol}.csv", content["protocols"][protocol])
+        if lists := content.get("beyond", {}).get(protocol):
+            write_long(run / f"{protocol}-beyond.csv", lists)
     if "content_added" in content:
         figures.append("content.png")
         save_gains(content["content_added"], run / figures[-1])
@@ -82,14 +84,6 @@ def write_report(
     write_json(run / "metrics.json", content)
 
 
-def short(value: float | None, digits: int = 3) -> str:
-    """`.743` for 0.743: the zero before the point says nothing in a table of shares."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("0") if 0 <= value < 1 else text
-
-
 def _best(methods: Mapping[str, Any], metric: str) -> str:
     means = [cells[metric]["mean"] for name, cells in methods.items() if name not in BOUNDS]
     known = [mean for mean in means if mean is not None and math.isfinite(mean)]
@@ -98,9 +92,7 @@ def _best(methods: Mapping[str, Any], metric: str) -> str:
 
 def _cell(cell: Mapping[str, Any], best: str) -> str:
     mean = short(cell["mean"])
-    shown = f"**{mean}**" if mean == best != MISSING else mean
-    seeds = f" ± {short(cell['std'])}" if "std" in cell else ""
-    return f"{shown}{seeds} [{short(cell['low'])}, {short(cell['high'])}]"
+    return with_interval(cell, f"**{mean}**" if mean == best != MISSING else mean)
 
 
 def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) -> Iterator[str]:
@@ -119,12 +111,13 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
         tested = {metric: cells[metric] for metric in columns if "p_value" in cells[metric]}
         if tested:
             versus = next(iter(tested.values()))["versus"]
-            shares = ", ".join(f"{m} {_p_value(cell['p_value'])}" for m, cell in tested.items())
+            shares = ", ".join(f"{m} {_p(cell['p_value'])}" for m, cell in tested.items())
             yield (
                 f"{name} against {versus}, the best baseline by {PRIMARY_METRICS[protocol]} "
                 f"(paired permutation test): {shares}."
             )
 
 
-def _p_value(value: float | None) -> str:
-    return "p < .001" if value is not None and value < 0.001 else f"p = {short(value)}"
+def _p(value: float | None) -> str:
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
