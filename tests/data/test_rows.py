@@ -238,3 +238,18 @@ def test_without_a_column_for_them_there_are_no_parts(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(GOOD)
     assert read_log(path, TABLE)[1] is None
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3])
+@pytest.mark.parametrize("table", [TABLE, DOUBLE, QUOTED])
+def test_pieces_make_the_same_log(read, monkeypatch, table, piece):
+    rows = GOOD * 2 + b"186\tNA\t5\t891717743\n"
+    text = {TABLE: rows, DOUBLE: rows.replace(b"\t", b"::")}.get(
+        table, b"a,b,c,d\n" + rows.replace(b"\t", b",")
+    )
+    whole = read(text, table)
+    assert whole.items.raw.tolist() == ["", "242", "302", "377", "NA"]
+    monkeypatch.setattr("drrec.data.rows._PIECE", piece)
+    assert read(text, table).fingerprint == whole.fingerprint
+    with pytest.raises(InputError, match=rf"in line {len(text.splitlines()) + 1} of"):
+        read(text + b"186\n", table)

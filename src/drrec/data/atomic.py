@@ -74,10 +74,9 @@ def _texts(numbers: np.ndarray) -> list[str]:
 
 
 def _joined(words: Words | None) -> str:
-    """Genres with `|` between; a lone one with a comma in it ends in `|`, or would be two."""
+    """Genres with `|` after each, as one of two words would else be read as two."""
     names = [_plain(name).replace("|", "/") for name in words.genres] if words else []
-    text = "|".join(name for name in names if name)
-    return f"{text}|" if "," in text and "|" not in text else text
+    return "".join(f"{name}|" for name in names if name)
 
 
 def _plain(text: str) -> str:

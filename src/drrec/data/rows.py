@@ -24,6 +24,9 @@ IMPLICIT_RATING = 5.0
 """What a row without a rating of its own counts as: chosen, hence the top reward, (5 − 3) / 2."""
 
 
+_PIECE = 1 << 19
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RatingTable(lines.Table):
     """A delimited file of ratings, and which of its columns is what."""
@@ -143,9 +146,10 @@ def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFram
     for name, index in table.columns.items():
         names[index * step] = name
     numbers = [name for name in ("rating", "timestamp", "part") if name in table.columns]
+    pieces, raw = [], {name: _Raw() for name in ("user", "item", "session") if name in names}
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is too long
-        return pd.read_csv(
+        with pd.read_csv(
             path,
             sep=table.separator[0],
             names=names,
@@ -158,7 +162,31 @@ def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFram
             quoting=csv.QUOTE_MINIMAL if table.is_quoted else csv.QUOTE_NONE,
             encoding=encoding,
             engine="c",
-        )
+            chunksize=_PIECE,
+        ) as reader:
+            for piece in reader:
+                kept = piece[[name for name in names if not name.startswith("other")]]
+                pieces.append(kept.assign(**{name: raw[name].codes(kept[name]) for name in raw}))
+    if not pieces:
+        return pd.DataFrame(columns=names)
+    frame = pd.concat(pieces, ignore_index=True)
+    return frame.assign(**{name: raw[name].texts(frame[name]) for name in raw})
+
+
+class _Raw:
+    """Raw ids of one column, each held once: pandas holds one for each row and piece."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def codes(self, column: pd.Series) -> np.ndarray:
+        codes, found = pd.factorize(column.to_numpy(), use_na_sentinel=False)
+        numbers = self._numbers
+        known = [numbers.setdefault(text, len(numbers)) for text in found.tolist()]
+        return np.array(known, np.int32)[codes]
+
+    def texts(self, codes: pd.Series) -> pd.Series:
+        return pd.Series(np.array([*self._numbers], object)[codes.to_numpy()], dtype=object)
 
 
 def _first_fault(path: pathlib.Path, table: RatingTable, encoding: str, reason: str) -> InputError:
