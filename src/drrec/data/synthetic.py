@@ -70,6 +70,10 @@ class DriftingWorld(NamedTuple):
         """[B, T, I] float32 what each item would pay users [B] at each step."""
         return self.user[users] @ self.item.T
 
+    def pays(self, users: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """[B, I] float32 what each item pays users [B] after `shown [B, t]`."""
+        return self.user[users, shown.shape[1]] @ self.item.T
+
     def log(self, rng: np.random.Generator, num_ratings: int) -> Interactions:
         """What was rated before the first step: each user `num_ratings` items, drawn evenly.
 

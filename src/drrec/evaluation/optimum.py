@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def bored_appeal(truth: Truth, users: np.ndarray, shown: np.ndarray) -> np.ndarr
 
 
 def played(
-    truth: Truth,
+    pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
     users: np.ndarray,
     steps: int,
     choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -41,7 +42,7 @@ def played(
     """Play a session of each user.
 
     Args:
-        truth: the world.
+        pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
         users: [B] dense ids.
         steps: T.
         choose: from what was shown and what it paid, both [B, t], to what is next, [B].
@@ -53,7 +54,7 @@ def played(
     paid = np.zeros((len(users), 0), np.float32)
     for _ in range(steps):
         item = choose(shown, paid)[:, None]  # [B, 1]
-        now = np.take_along_axis(bored_appeal(truth, users, shown), item, axis=1)
+        now = np.take_along_axis(pays(users, shown), item, axis=1)
         shown = np.concatenate([shown, item.astype(np.int32)], axis=1)
         paid = np.concatenate([paid, now], axis=1)
     return shown, paid
@@ -68,7 +69,7 @@ def greedy_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
         np.put_along_axis(appeal, shown, -np.inf, axis=1)
         return appeal.argmax(axis=1)
 
-    return played(truth, users, steps, best)[1].sum(axis=1)
+    return played(functools.partial(bored_appeal, truth), users, steps, best)[1].sum(axis=1)
 
 
 def best_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from drrec.evaluation.rated import RATED_METRICS, rated
 from drrec.evaluation.sampled import SAMPLED_METRICS, sampled
 from drrec.evaluation.session import SESSION_METRICS, session
 from drrec.evaluation.simulated import SIMULATOR_METRICS, simulator
+from drrec.evaluation.synthetic import synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,12 @@ PROTOCOLS: dict[str, Callable[..., PerUser]] = {
     "cold_users": rated,
     "session": session,
     "simulator": simulator,
+    "synthetic": synthetic,
 }
 """`protocol(recommender, train, test, *, state_size, seed) -> PerUser` by name.
 
 `session` takes the truth of a world in place of `test`, and the `best` that could be had.
-`simulator` takes the two of `judges.simulators`.
+`simulator` takes the two of `judges.simulators`; `synthetic` a drifting world, and the `best`.
 `cold_items` takes `candidates`, too. Both cold ones are handed their logs of `data.cold.ColdSplit`.
 """
 
@@ -41,6 +43,7 @@ PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
     "cold_users": RATED_METRICS,
     "session": SESSION_METRICS,
     "simulator": SIMULATOR_METRICS,
+    "synthetic": SESSION_METRICS,
 }
 """What each protocol measures."""
 
@@ -53,6 +56,7 @@ PRIMARY_METRICS: dict[str, str] = {
     "cold_users": "ndcg@10",
     "session": "reward",
     "simulator": "reward",
+    "synthetic": "reward",
 }
 """By which metric the best baseline is chosen."""
 
@@ -68,6 +72,7 @@ TABLE_METRICS: dict[str, tuple[str, ...]] = {
         *("reward", "reward_factors", "reward_neighbours"),
         *("mean_reward", "depth", "coverage"),
     ),
+    "synthetic": ("reward", "regret", "share"),
 }
 """The columns of each protocol's table; `metrics.json` has all."""
 
@@ -84,4 +89,5 @@ __all__ = [
     "sampled",
     "session",
     "simulator",
+    "synthetic",
 ]

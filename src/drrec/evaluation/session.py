@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from drrec.evaluation.candidates import (
     catalogue,
     collected,
 )
-from drrec.evaluation.optimum import greedy_rewards, played
+from drrec.evaluation.optimum import bored_appeal, greedy_rewards, played
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drrec.data.interactions import Interactions
     from drrec.data.world import Truth
     from drrec.types import Recommender
@@ -62,12 +65,13 @@ def session(
     users = np.arange(train.num_users, dtype=np.int32)
     histories = train.liked_histories(state_size)
     lot = np.random.default_rng(seed).permutation(train.num_items)
+    pays = functools.partial(bored_appeal, truth)
     reward = []
     for batch in batches(users, train.num_items):
         is_item = catalogue(train, batch, mask_seen=False)
-        _, paid = sessions_of(recommender, truth, batch, histories[batch], is_item, lot, steps)
+        _, paid = sessions_of(recommender, pays, batch, histories[batch], is_item, lot, steps)
         reward.append(paid.sum(axis=1))
-    return _measured(users, np.concatenate(reward), best, steps)
+    return measured(users, np.concatenate(reward), best, steps)
 
 
 def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[str, PerUser]:
@@ -75,12 +79,12 @@ def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[s
     users = np.arange(len(best), dtype=np.int32)
     rewards = (greedy_rewards(truth, users, steps), best)
     return {
-        name: _measured(users, reward, best, steps)
+        name: measured(users, reward, best, steps)
         for name, reward in zip(BOUNDS, rewards, strict=True)
     }
 
 
-def _measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int) -> PerUser:
+def measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int) -> PerUser:
     """`SESSION_METRICS` of total rewards [U]; the share is NaN where nothing is to be had."""
     reward, best = reward.astype(np.float64), best.astype(np.float64)
     share = np.divide(reward, best, out=np.full(len(best), np.nan), where=best > 0)
@@ -90,7 +94,7 @@ def _measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: in
 
 def sessions_of(
     recommender: Recommender,
-    truth: Truth,
+    pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
     users: np.ndarray,
     histories: np.ndarray,
     is_item: np.ndarray,
@@ -101,7 +105,7 @@ def sessions_of(
 
     Args:
         recommender: a fitted one, asked before each item if it uses histories, or else once.
-        truth: what items really please.
+        pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
         users: [B] int32.
         histories: [B, L] what sessions open with; an item of positive reward is pushed onto it.
         is_item: [B, I] bool, what may be shown. A row with fewer than T is shown others in the end.
@@ -126,7 +130,7 @@ def sessions_of(
         # The first of equal scores in the order of the lot.
         return lot[left[:, lot].argmax(axis=1)]
 
-    return played(truth, users, steps, best_unshown)
+    return played(pays, users, steps, best_unshown)
 
 
 def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:

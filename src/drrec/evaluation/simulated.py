@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from drrec.evaluation.candidates import PerUser, batches, catalogue, collected
 from drrec.evaluation.judges import JUDGES
+from drrec.evaluation.optimum import bored_appeal
 from drrec.evaluation.session import SESSION_STEPS, sessions_of
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def simulated(
     Raises:
         InputError: a score is not finite.
     """
+    pays = functools.partial(bored_appeal, truth)
     histories = train.liked_histories(state_size)
     lot = np.random.default_rng(seed).permutation(train.num_items)
     shown = np.zeros((len(users), steps), np.int32)
@@ -105,9 +108,7 @@ def simulated(
     for batch in batches(users, train.num_items):
         rows = slice(done, done + len(batch))
         is_new = catalogue(train, batch, mask_seen=True)
-        items, rewards = sessions_of(
-            recommender, truth, batch, histories[batch], is_new, lot, steps
-        )
+        items, rewards = sessions_of(recommender, pays, batch, histories[batch], is_new, lot, steps)
         # Whom a user left behind is not moved by it, so sessions are played out and then cut.
         depth = np.minimum(depths(rewards, patience), is_new.sum(axis=1))
         is_there = np.arange(steps) < depth[:, None]
