@@ -101,6 +101,15 @@ def test_without_repeats_what_is_unseen_stands_by_popularity(
         )
 
 
+def test_repeats_count_where_the_log_keeps_them() -> None:
+    """Item 1 thrice, then item 2 once; user b only makes items 3 and 4 known."""
+    raw = (list("aaaabb"), list("111234"), np.ones(6), np.arange(6))
+    kept, _ = Interactions.with_source_rows(*raw, repeats="keep")
+    dropped, _ = Interactions.with_source_rows(*raw, repeats="drop")
+    assert scores(PersonalPopularity(2.0), kept)[0, 1:].argmax() == 0
+    assert scores(PersonalPopularity(2.0), dropped)[0, 1:].argmax() == 1
+
+
 def test_a_half_life_must_be_positive() -> None:
     with pytest.raises(ValueError, match=r"Expected `half_life` > 0\. Received: -1"):
         PersonalPopularity(-1)
