@@ -146,3 +146,21 @@ def test_what_cannot_be_divided_is_left_out(tiny_interactions: Interactions) -> 
     alike = log([(user, item, 5.0) for user in range(8) for item in range(9)])
     train, test = divided(alike, 1)
     assert slices([results_of(train, test, "full")], "full") == {"metric": "ndcg@10"}
+
+
+@pytest.mark.parametrize("protocol", ["rated", "ranked"])
+def test_what_a_log_has_twice_is_found_once(tiny_interactions: Interactions, protocol: str) -> None:
+    train, test = divided(tiny_interactions, 12)
+    once = slices([results_of(train, test, protocol)], protocol)["item_popularity"]
+    rows = np.repeat(np.arange(len(test)), 2)
+    columns = {name: getattr(test, name)[rows] for name in ("user", "item", "rating", "timestamp")}
+    results = results_of(train, dataclasses.replace(test, **columns), protocol)
+    twice = slices([results], protocol)["item_popularity"]
+    assert twice["groups"] == once["groups"]
+    for method, cells in twice["methods"].items():
+        for cell, same in zip(cells, once["methods"][method], strict=True):
+            assert cell["num_users"] == same["num_users"]
+            if protocol == "ranked":
+                assert cell == same
+            elif same["mean"] > 0:  # five places hold three items or little more
+                assert cell["mean"] < same["mean"]

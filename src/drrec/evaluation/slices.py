@@ -103,11 +103,19 @@ def _by_items(results: Sequence[Results], protocol: str, metric: str) -> dict[st
 def _cell_of(
     relevant: Interactions, users: np.ndarray, lists: Sequence[np.ndarray], metric: str
 ) -> dict[str, Any]:
-    pair = relevant.user.astype(np.int64) * relevant.num_items + relevant.item
+    pair = np.unique(relevant.user.astype(np.int64) * relevant.num_items + relevant.item)
     row = users[:, None].astype(np.int64) * relevant.num_items
-    num_relevant = relevant.counts()[users]
-    values = [measured(np.isin(row + own, pair), num_relevant, [metric])[metric] for own in lists]
+    num_relevant = np.bincount(pair // relevant.num_items, minlength=relevant.num_users)[users]
+    values = []
+    for own in lists:
+        hits = np.isin(row + own, pair) & ~_is_again(own)  # [U', K]
+        values.append(measured(hits, num_relevant, [metric])[metric])
     return cells_of(np.stack(values)[:, :, None], [metric])[metric]
+
+
+def _is_again(lists: np.ndarray) -> np.ndarray:
+    """[U', K] whether a place holds what one before it does, as a log with repeats allows."""
+    return np.tril(lists[:, :, None] == lists[:, None, :], -1).any(axis=2)
 
 
 def _bounds(values: np.ndarray, group: np.ndarray) -> list[dict[str, int]]:
