@@ -32,6 +32,7 @@ def compiled(tiny_interactions):
 def agent(compiled, monkeypatch):
     """The compiled agent at its start, to be trained in chunks of 10 iterations."""
     monkeypatch.setattr(training, "_CHUNK_STEPS", 40)
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", np.inf)
     made, start = compiled
     put_back(made, start)
     return made

@@ -56,7 +56,7 @@ class Run:
             InputError: a run of that name is there, or the name is not one of a folder.
         """
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-        default = f"{pathlib.Path(config.dataset).stem}-ddpg-{now}"
+        default = f"{pathlib.Path(config.dataset).stem}-{config.agent.algorithm}-{now}"
         run = cls.named(root, default if name is None else name)
         run.check_is_new()
         run.folder.mkdir(parents=True)

@@ -53,7 +53,8 @@ def train(agent: Player, steps: int, run: pathlib.Path, weights: pathlib.Path, l
             }
             rate = iterations * width / (time.monotonic() - started)
             log.row(agent.steps, values | {"steps_per_second": rate})
-            bar.set_postfix(reward=f"{values['reward']:.3f}", q=f"{values['q']:.3f}", refresh=False)
+            shown = {name: f"{value:.3f}" for name, value in list(values.items())[:2]}
+            bar.set_postfix(shown, refresh=False)
             bar.update(min(agent.steps, steps) - bar.n)
             if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
                 save_checkpoint(weights, agent.learner, agent.steps)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import AgentConfig, OnPolicyConfig
 from drrec.agents.ddpg import DDPG
 from drrec.checkpoint import named_variables
 from drrec.config import TrainConfig
@@ -25,6 +25,7 @@ SMALL: dict[str, Any] = {
     "memory_size": 128,
     "num_envs": 4,
     "epsilon_steps": 400,
+    "on_policy": OnPolicyConfig(horizon=4, epochs=2, minibatches=2),
 }
 """Every setting that makes a compiled agent cheap; tests set what they depend on besides."""
 

@@ -59,6 +59,8 @@ def test_config_round_trip(name):
     module = STATES[name](name="given")
     again = type(module).from_config(module.get_config())
     assert again.get_config() == module.get_config()
+    again(*inputs())
+    again.set_weights(moved(module).get_weights())
     np.testing.assert_array_equal(again(*inputs()), module(*inputs()))
 
 
@@ -75,7 +77,7 @@ def test_rows_do_not_see_each_other(name):
     module, (user, history) = moved(STATES[name]()), inputs()
     whole = np.array(module(user, history))
     one = np.array(module(user[2:3], history[2:3]))
-    np.testing.assert_allclose(whole[2:3], one, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(whole[2:3], one, rtol=1e-4, atol=1e-5)
 
 
 def test_a_gradient_reaches_every_weight_at_every_position(name):
@@ -84,9 +86,21 @@ def test_a_gradient_reaches_every_weight_at_every_position(name):
         loss = tf.reduce_sum(module(user, history) ** 2)
     weights = [weight.value for weight in module.trainable_variables]
     assert weights
-    for gradient in tape.gradient(loss, weights):
+    for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
         assert gradient is not None
-        assert np.all(gradient.numpy() != 0)
+        # A unit behind a ReLU may be at rest; a position may not.
+        reached = (gradient.numpy() != 0).reshape(len(gradient), -1).any(axis=1)
+        assert reached.all() if weight.shape[0] == L else reached.any()
+
+
+def test_padding_moves_nothing(name):
+    module, (user, history) = moved(STATES[name]()), inputs()
+    history[:, 0] = 0
+    once = np.array(module(user, history))
+    for weight in module.weights:
+        if weight.shape[0] == L:
+            weight.assign(tf.concat([weight[:1] + 9.0, weight[1:]], axis=0))
+    np.testing.assert_array_equal(module(user, history), once)
 
 
 def test_an_empty_history_is_a_state_too(name):

@@ -32,6 +32,14 @@ class DDPGNetworks:
     critic_optimizer: keras.optimizers.Optimizer
     encoder_optimizer: keras.optimizers.Optimizer
 
+    def critics(self) -> list[keras.layers.Layer]:
+        """What learns Q; the actor follows the first."""
+        return [self.critic]
+
+    def target_critics(self) -> list[keras.layers.Layer]:
+        """Their targets, in the same order."""
+        return [self.target_critic]
+
     def target_pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
         """(online, target) of every weight that has a target."""
         names = [f.name for f in dataclasses.fields(self)]
@@ -45,30 +53,59 @@ class DDPGNetworks:
         ]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class TwinNetworks(DDPGNetworks):
+    """With a second critic, the lesser of whose values is believed."""
+
+    twin: keras.layers.Layer
+    target_twin: keras.layers.Layer
+
+    def critics(self) -> list[keras.layers.Layer]:
+        """What learns Q; the actor follows the first."""
+        return [self.critic, self.twin]
+
+    def target_critics(self) -> list[keras.layers.Layer]:
+        """Their targets, in the same order."""
+        return [self.target_critic, self.target_twin]
+
+
 def build_networks(
-    config: AgentConfig, items: ItemTable, target_items: ItemTable, state_size: int, seed: int
+    config: AgentConfig,
+    items: ItemTable,
+    target_items: ItemTable,
+    state_size: int,
+    seed: int,
+    num_critics: int = 1,
 ) -> DDPGNetworks:
-    """Networks with their targets equal to them, started from `seed`."""
+    """Networks with their targets equal to them, started from `seed`; one critic or two."""
     keras.utils.set_random_seed(seed)
     dim = items.table().shape[1]
     vector = (None, dim)
 
-    def trio() -> tuple[keras.layers.Layer, keras.layers.Layer, keras.layers.Layer]:
+    def half() -> dict[str, keras.layers.Layer]:
         state, actor = build_state_and_actor(config, dim, state_size)
-        critic = Critic(config.dim_critic, config.form, config.products)
-        critic.build(state.compute_output_shape(vector, (None, state_size, dim)), vector, vector)
-        return state, actor, critic
+        encoded = state.compute_output_shape(vector, (None, state_size, dim))
+        parts = {"state": state, "actor": actor}
+        for name in ("critic", "twin")[:num_critics]:
+            parts[name] = Critic(config.dim_critic, config.form, config.products)
+            parts[name].build(encoded, vector, vector)
+        return parts
 
-    online, target = trio(), trio()
-    actor_optimizer = keras.optimizers.Adam(config.lr_actor)
-    actor_optimizer.build(online[1].trainable_variables)
-    critic_optimizer = keras.optimizers.Adam(config.lr_critic)
-    critic_optimizer.build(online[0].trainable_variables + online[2].trainable_variables)
-    encoder_optimizer = keras.optimizers.Adam(config.lr_encoder)
-    encoder_optimizer.build(items.trainable_variables)
-    networks = DDPGNetworks(
-        items, *online, target_items, *target, actor_optimizer, critic_optimizer, encoder_optimizer
-    )
+    online = half()
+    judging = [
+        w for name, part in online.items() if name != "actor" for w in part.trainable_variables
+    ]
+    made = online | {f"target_{name}": part for name, part in half().items()}
+    optimizers = {
+        "actor_optimizer": (config.lr_actor, online["actor"].trainable_variables),
+        "critic_optimizer": (config.lr_critic, judging),
+        "encoder_optimizer": (config.lr_encoder, items.trainable_variables),
+    }
+    for name, (rate, weights) in optimizers.items():
+        made[name] = keras.optimizers.Adam(rate)
+        made[name].build(weights)
+    form = TwinNetworks if num_critics == 2 else DDPGNetworks
+    networks = form(items=items, target_items=target_items, **made)
     for value, copy in networks.target_pairs():
         copy.assign(value)
     return networks

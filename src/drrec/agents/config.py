@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _RANGES = {
     "dim_actor": (1, math.inf),
@@ -24,10 +27,62 @@ _RANGES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AgentConfig:
-    """The agent's own settings."""
+class TD3Config:
+    """What TD3 alone knows."""
 
-    state: Literal["drr_p", "drr_u", "drr_ave"] = "drr_ave"
+    policy_delay: int = 2
+    """Updates of the critics for one of the actor and the targets. [>= 1]"""
+    smoothing: float = 0.05
+    """Standard deviation of the noise on each coordinate of the next action. [>= 0]"""
+    smoothing_clip: float = 0.1
+    """The most that this noise moves a coordinate. [>= 0]"""
+    cloning: float = 0.0
+    """Weight of showing what the log shows, beside a Q of mean size 1; 0 is plain TD3, 0.4 the
+    authors' offline form. [>= 0]"""
+
+    def __post_init__(self) -> None:
+        least = {"policy_delay": 1, "smoothing": 0, "smoothing_clip": 0, "cloning": 0}
+        _check_ranges(self, {name: (low, math.inf) for name, low in least.items()})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OnPolicyConfig:
+    """What PPO and A2C know."""
+
+    horizon: int = 16
+    """H, steps of each session in a rollout; A2C's n. [>= 1]"""
+    gae_lambda: float = 0.95
+    """λ of generalised advantages; A2C takes 1, which is n-step returns. [0 to 1]"""
+    clip: float = 0.2
+    """PPO: how far from 1 the ratio of new and old probability is believed. [> 0]"""
+    value_clip: float = 0.0
+    """PPO: how far a value may go from its old self in a rollout; 0 is any way. [>= 0]"""
+    value_weight: float = 0.5
+    """Weight of the values' loss beside the policy's. [>= 0]"""
+    entropy: float = 0.01
+    """Weight of the policy's entropy, in nats. [>= 0]"""
+    epochs: int = 4
+    """PPO: times that a rollout is learned from. [>= 1]"""
+    minibatches: int = 4
+    """PPO: parts that an epoch deals a rollout out in. [>= 1]"""
+    sharpness: float = 10.0
+    """κ at the start: what scores are multiplied by before the softmax. [> 0]"""
+
+    def __post_init__(self) -> None:
+        above = math.ulp(0)
+        ranges = {"horizon": (1, math.inf), "gae_lambda": (0, 1), "clip": (above, math.inf)}
+        ranges |= {name: (0, math.inf) for name in ("value_clip", "value_weight", "entropy")}
+        ranges |= {name: (1, math.inf) for name in ("epochs", "minibatches")}
+        _check_ranges(self, ranges | {"sharpness": (above, math.inf)})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """Which agent, and its settings."""
+
+    algorithm: Literal["ddpg", "td3", "ppo", "a2c"] = "ddpg"
+    """Which agent learns: ddpg and td3 from a replay, ppo and a2c from what they have just done."""
+    state: Literal["drr_p", "drr_u", "drr_ave", "attention"] = "drr_ave"
     """State module."""
     form: Literal["anchored", "plain"] = "anchored"
     """Networks: `anchored` starts at matrix factorisation, `plain` is the paper's."""
@@ -69,6 +124,8 @@ class AgentConfig:
     clip_norm: float = 0.0
     """Largest norm of a gradient; 0 is no clipping. [>= 0]"""
 
+    td3: TD3Config = dataclasses.field(default_factory=TD3Config)
+    on_policy: OnPolicyConfig = dataclasses.field(default_factory=OnPolicyConfig)
     products: Literal["float32", "bfloat16"] = "float32"
     """Number format of the networks' matrix products; weights are float32 in both."""
 
@@ -78,19 +135,30 @@ class AgentConfig:
                 f"`discount` must be in [0, 1). Received: {self.discount}. "
                 "An endless session needs discount < 1 for a finite return."
             )
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-                raise InputError(f"`{name}` must be {bounds}. Received: {value}.")
+        _check_ranges(self, _RANGES)
         for name in ("lr_actor", "lr_critic", "lr_encoder", "tau"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(
                     f"`{name}` must be above 0 and at most 1. Received: {getattr(self, name)}."
                 )
+        rollout = self.num_envs * self.on_policy.horizon
+        if self.algorithm == "ppo" and rollout % self.on_policy.minibatches:
+            raise InputError(
+                f"`minibatches` must divide the {rollout} steps of a rollout evenly, `num_envs` "
+                f"times `horizon`. Received: {self.on_policy.minibatches}."
+            )
         for name in ("batch_size", "num_envs"):
             if self.memory_size < getattr(self, name):
                 raise InputError(
                     f"`memory_size` must be at least `{name}` = {getattr(self, name)}. "
                     f"Received: {self.memory_size}."
                 )
+
+
+def _check_ranges(config: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            least = "above 0" if low == math.ulp(0) else f"at least {low:g}"
+            bounds = least if high == math.inf else f"from {low:g} to {high:g}"
+            raise InputError(f"`{name}` must be {bounds}. Received: {value}.")

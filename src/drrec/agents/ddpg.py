@@ -7,6 +7,7 @@ loss reaches neither.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -15,7 +16,7 @@ from drrec.agents.actor_critic import DDPGNetworks, build_networks
 from drrec.agents.items import item_table
 from drrec.agents.losses import actor_loss, critic_loss, td_target
 from drrec.agents.player import Metrics, Player
-from drrec.agents.replay import Replay
+from drrec.agents.replay import Replay, Sample
 from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.types import Transitions
 
@@ -43,6 +44,9 @@ class DDPGLearner:
 class DDPG(Player):
     """The learner: environment, networks and replay, and the compiled loop over them."""
 
+    networks: DDPGNetworks
+    num_critics = 1
+
     def __init__(
         self,
         config: AgentConfig,
@@ -65,10 +69,10 @@ class DDPG(Player):
         super().__init__(config, environment, user, seed)
         tables = item_table(item, content), item_table(item, content)
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, *tables, state_size, seed)
+        self.networks = build_networks(config, *tables, state_size, seed, self.num_critics)
         self.replay = Replay.empty(config.memory_size, state_size, length, item.shape[1])
         if config.form == "anchored":
-            for critic in (self.networks.critic, self.networks.target_critic):
+            for critic in (*self.networks.critics(), *self.networks.target_critics()):
                 critic.center.assign(environment.mean_logged(tables[0].table()))
 
     @property
@@ -100,36 +104,14 @@ class DDPG(Player):
         return learned._replace(reward=tf.reduce_mean(outcome.reward))
 
     def _learn(self) -> Metrics:
-        nets, config = self.networks, self.config
-        progress = self._progress()
-        beta = config.per_beta + (1 - config.per_beta) * progress
+        config = self.config
+        beta = config.per_beta + (1 - config.per_beta) * self._progress()
         sample = self.replay.sample(config.batch_size, beta, self._stream(2))
         batch = sample.transitions
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)
-
-        critic_weights = nets.state.trainable_variables + nets.critic.trainable_variables
-        encoder_weights = nets.items.trainable_variables
-        with tf.GradientTape(persistent=bool(encoder_weights)) as tape:
-            items = nets.items.table()
-            shown = tf.gather(items, batch.item)
-            action = shown if config.critic_action == "item" else batch.action  # [B, D]
-            state = nets.state(user, tf.gather(items, batch.history))
-            q = nets.critic(state, user, action)
-            loss = critic_loss(q, target, sample.weight)
-            penalised = loss + config.critic_l2 * _kernel_penalty(critic_weights)
-        self._descend(nets.critic_optimizer, tape, penalised, critic_weights)
-        if encoder_weights:
-            self._descend(nets.encoder_optimizer, tape, loss, encoder_weights)
-
-        actor_weights = nets.actor.trainable_variables
-        state = tf.stop_gradient(state)
-        with tf.GradientTape() as tape:
-            policy_loss = actor_loss(nets.critic(state, user, nets.actor(state, user)))
-        self._descend(nets.actor_optimizer, tape, policy_loss, actor_weights)
-
-        for online, copy in nets.target_pairs():
-            copy.assign_add(config.tau * (online - copy))
+        state, q, loss = self._criticise(sample, user, target)
+        policy_loss = self._improve(tf.stop_gradient(state), user, batch)
         error = tf.abs(target - q)
         self.replay.update(sample.index, (error + 1e-3) ** config.per_alpha)
         return Metrics(
@@ -141,6 +123,42 @@ class DDPG(Player):
             weight=tf.reduce_mean(sample.weight),
         )
 
+    def _criticise(
+        self, sample: Sample, user: tf.Tensor, target: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Draw the critics to `target [B]`: states [B, S], Q [B] of the first, the loss []."""
+        nets, config, batch = self.networks, self.config, sample.transitions
+        critics = nets.critics()
+        weights = [w for part in (nets.state, *critics) for w in part.trainable_variables]
+        encoder_weights = nets.items.trainable_variables
+        with tf.GradientTape(persistent=bool(encoder_weights)) as tape:
+            items = nets.items.table()
+            shown = tf.gather(items, batch.item)
+            action = shown if config.critic_action == "item" else batch.action  # [B, D]
+            state = nets.state(user, tf.gather(items, batch.history))
+            values = [critic(state, user, action) for critic in critics]
+            loss = tf.add_n([critic_loss(q, target, sample.weight) for q in values])
+            penalised = loss + config.critic_l2 * _kernel_penalty(weights)
+        self._descend(nets.critic_optimizer, tape, penalised, weights)
+        if encoder_weights:
+            self._descend(nets.encoder_optimizer, tape, loss, encoder_weights)
+        return state, values[0], loss
+
+    def _improve(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+        """Let the actor follow the critic, and the targets both; the actor's loss []."""
+        nets = self.networks
+        weights = nets.actor.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = self._actor_loss(state, user, batch)
+        self._descend(nets.actor_optimizer, tape, loss, weights)
+        for online, copy in nets.target_pairs():
+            copy.assign_add(self.config.tau * (online - copy))
+        return loss
+
+    def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+        nets = self.networks
+        return actor_loss(nets.critic(state, user, nets.actor(state, user)))
+
     def _target(self, batch: Transitions, user: tf.Tensor) -> tf.Tensor:
         """[B] what Q is drawn to."""
         if not self.config.discount:
@@ -149,9 +167,14 @@ class DDPG(Player):
         items = nets.target_items.table()
         next_history = tf.gather(items, batch.next_history)  # [B, L, D]
         next_state = nets.target_state(user, next_history)
-        next_action = self._as_trained(nets.target_actor(next_state, user), items, batch)
-        next_q = nets.target_critic(next_state, user, next_action)
-        return td_target(batch.reward, batch.discount, next_q)
+        proto = self._next_proto(nets.target_actor(next_state, user))
+        next_action = self._as_trained(proto, items, batch)
+        values = [critic(next_state, user, next_action) for critic in nets.target_critics()]
+        return td_target(batch.reward, batch.discount, functools.reduce(tf.minimum, values))
+
+    def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
+        """[B, D] what the target actor's `action [B, D]` is taken for."""
+        return action
 
     def _as_trained(self, action: tf.Tensor, items: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """[B, D]: the action in the form that the critic is trained on.

@@ -26,6 +26,68 @@ def actor_loss(q: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(q)
 
 
+def cloning_loss(action: tf.Tensor, logged: tf.Tensor) -> tf.Tensor:
+    """Mean ‖a − b‖², [B, D] each -> [] (Fujimoto and Gu 2021, equation 3)."""
+    _check_rank(2, action=action, logged=logged)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(action - logged), axis=1))
+
+
+def clipped_policy_loss(
+    log_prob: tf.Tensor, old_log_prob: tf.Tensor, advantage: tf.Tensor, clip: float
+) -> tf.Tensor:
+    """−mean min(ρ A, clip(ρ, 1 ± ε) A), [B] each -> [] (Schulman et al. 2017, equation 7)."""
+    _check_rank(1, log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage)
+    ratio = tf.exp(log_prob - tf.stop_gradient(old_log_prob))
+    bounded = tf.clip_by_value(ratio, 1 - clip, 1 + clip)
+    return -tf.reduce_mean(tf.minimum(ratio * advantage, bounded * advantage))
+
+
+def policy_gradient_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
+    """−mean log π A, [B] each -> [] (Mnih et al. 2016, section 4)."""
+    _check_rank(1, log_prob=log_prob, advantage=advantage)
+    return -tf.reduce_mean(log_prob * tf.stop_gradient(advantage))
+
+
+def clipped_value_loss(
+    value: tf.Tensor, old_value: tf.Tensor, target: tf.Tensor, clip: float
+) -> tf.Tensor:
+    """Mean of the worse of (V − y)² and that of V held within ±`clip` of its old self, [B] -> [].
+
+    A `clip` of 0 clips nothing (Schulman et al. 2016, as the authors' program has it).
+    """
+    _check_rank(1, value=value, old_value=old_value, target=target)
+    error = tf.square(value - target)
+    if not clip:
+        return tf.reduce_mean(error)
+    held = old_value + tf.clip_by_value(value - old_value, -clip, clip)
+    return tf.reduce_mean(tf.maximum(error, tf.square(held - target)))
+
+
+def entropy_of(logits: tf.Tensor) -> tf.Tensor:
+    """[B] entropy in nats of softmax over `logits [B, I]`, −inf where nothing may be shown."""
+    _check_rank(2, logits=logits)
+    log_prob = tf.nn.log_softmax(logits)
+    # 0 · −inf is not a number, nor is its gradient.
+    finite = tf.where(logits > -float("inf"), log_prob, 0.0)
+    return -tf.reduce_sum(tf.exp(log_prob) * finite, axis=1)
+
+
+def generalised_advantages(delta: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
+    """A_t = δ_t + d_t A_{t+1}, [H, N] each -> [H, N] (Schulman et al. 2016, equation 16).
+
+    Args:
+        delta: r + γ V(s') − V(s).
+        decay: γ λ, 0 where a session ends or begins anew.
+    """
+    _check_rank(2, delta=delta, decay=decay)
+    steps = zip(reversed(tf.unstack(delta)), reversed(tf.unstack(decay)), strict=True)
+    running, advantages = tf.zeros_like(delta[0]), []
+    for here, kept in steps:
+        running = here + kept * running
+        advantages.append(running)
+    return tf.stack(advantages[::-1])
+
+
 def _check_rank(rank: int, **tensors: tf.Tensor) -> None:
     for name, tensor in tensors.items():
         if tensor.shape.rank != rank:

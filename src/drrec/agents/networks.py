@@ -15,6 +15,7 @@ vector of the items shown, keeps what V gets wrong out of Δ.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import keras
@@ -125,6 +126,47 @@ class Critic(_Network):
         learned = self.perceptron(state)  # [B, D + 1]
         advantage = self.gain * user * action + learned[:, :-1] * (action - self.center)
         return learned[:, -1] + ops.sum(advantage, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class Value(_Network):
+    """State [B, S] -> V [B]; anchored, it starts at zero."""
+
+    def build(self, state_shape: tuple[Any, ...]) -> None:
+        """Build the perceptron for this shape."""
+        self.perceptron = _Perceptron(self.width, 1, self.form == "anchored", self.products)
+        self.perceptron.build(state_shape)
+
+    def call(self, state: Any) -> Any:
+        """Value."""
+        return self.perceptron(state)[:, 0]
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class Sharpness(keras.layers.Layer):
+    """Scores times a learned factor above zero, of any shape."""
+
+    def __init__(self, start: float = 1.0, **kwargs: Any) -> None:
+        """`start` is the factor before anything is learned."""
+        super().__init__(**kwargs)
+        self.start = start
+
+    def build(self, shape: tuple[Any, ...]) -> None:
+        """One weight, the factor's logarithm."""
+        start = keras.initializers.Constant(math.log(self.start))
+        self.log_factor = self.add_weight(name="log_factor", shape=(), initializer=start)
+
+    def call(self, scores: Any) -> Any:
+        """Sharpen."""
+        return self.factor() * scores
+
+    def factor(self) -> Any:
+        """[] the factor."""
+        return ops.exp(self.log_factor)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        return super().get_config() | {"start": self.start}
 
 
 def build_state_and_actor(

@@ -37,8 +37,8 @@ class Player(abc.ABC):
 
     networks: Any
     """The agent's own dataclass of what learns, with `items`, `state` and `actor` among it."""
-    steps_each = 1
-    """Steps that every session takes in an iteration."""
+    metrics: Any = Metrics
+    """The NamedTuple that `run` sums up."""
 
     def __init__(
         self,
@@ -69,19 +69,24 @@ class Player(abc.ABC):
         """All state of training: what a checkpoint holds, as a dataclass of variables."""
 
     @abc.abstractmethod
-    def _iterate(self) -> Metrics:
-        """Play and learn."""
+    def _iterate(self) -> Any:
+        """Play and learn; the counter goes on by one for each step of the sessions."""
 
     @tf.function(jit_compile=True)
-    def run(self, iterations: tf.Tensor) -> Metrics:
-        """Do `iterations [] int32` iterations: N steps and one update each; sums of metrics."""
-        sums = Metrics(*(tf.constant(0.0) for _ in Metrics._fields))
+    def run(self, iterations: tf.Tensor) -> Any:
+        """Do `iterations [] int32` iterations, of `steps_each` steps a session; sums of metrics."""
+        sums = self.metrics(*(tf.constant(0.0) for _ in self.metrics._fields))
         done = tf.constant(0)
         # Not over tf.range: XLA would compile again for each new number of iterations.
         while done < iterations:
-            sums = Metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
+            sums = self.metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
             done += 1
         return sums
+
+    @property
+    def steps_each(self) -> int:
+        """Steps that every session takes in an iteration."""
+        return 1
 
     @property
     def steps_an_iteration(self) -> int:
@@ -91,7 +96,7 @@ class Player(abc.ABC):
     @property
     def steps(self) -> int:
         """Environment steps done, all sessions together."""
-        return int(self.iteration) * self.steps_an_iteration
+        return int(self.iteration) * self.config.num_envs
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
         """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""

@@ -1,5 +1,17 @@
 """Agents by the names that tables use."""
 
-from drrec.agents.ddpg import DDPG
+from __future__ import annotations
 
-AGENTS = {"ddpg": DDPG}
+from typing import TYPE_CHECKING
+
+from drrec.agents.a2c import A2C
+from drrec.agents.ddpg import DDPG
+from drrec.agents.ppo import PPO
+from drrec.agents.td3 import TD3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.agents.player import Player
+
+AGENTS: dict[str, Callable[..., Player]] = {"ddpg": DDPG, "td3": TD3, "ppo": PPO, "a2c": A2C}

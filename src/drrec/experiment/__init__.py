@@ -5,11 +5,10 @@ from __future__ import annotations
 from drrec.experiment.compare import compare
 from drrec.experiment.evaluating import evaluate_run, report_run
 from drrec.experiment.judged import Judged
-from drrec.experiment.runs import AGENT, build_agent, train_run
+from drrec.experiment.runs import build_agent, train_run
 from drrec.experiment.vectors import content_of, embed
 
 __all__ = [
-    "AGENT",
     "Judged",
     "build_agent",
     "compare",

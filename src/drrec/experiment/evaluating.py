@@ -15,7 +15,7 @@ from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.session import bounds
 from drrec.evaluation.summary import Results, summarised
 from drrec.experiment.judged import is_implicit
-from drrec.experiment.runs import AGENT, TWIN, agree_on_split, has_twin, twin
+from drrec.experiment.runs import agree_on_split, has_twin, twin, twin_name
 from drrec.runlog import columns
 from drrec.serving.export import Export
 from drrec.serving.recommend import restored_policy
@@ -43,16 +43,17 @@ def evaluate_run(
     """
     agree_on_split(run, judged)
     fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
+    agent, by_ids = config.agent.algorithm, twin_name(config)
     results = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config.seed, fitted)
-        methods[AGENT] = trained(seed_run, seed_config)
+        methods[agent] = trained(seed_run, seed_config)
         if has_twin(config):
-            methods[TWIN] = trained(*twin(seed_run, seed_config))
+            methods[by_ids] = trained(*twin(seed_run, seed_config))
         results.append(results_of(methods, seed_config, judged))
-    summary = summarised(results, agents=[AGENT, TWIN])
+    summary = summarised(results, agents=[agent, by_ids])
     if has_twin(config):
-        summary["content_added"] = gains(results, [AGENT], TWIN)
+        summary["content_added"] = gains(results, [agent], by_ids)
     if content:
         summary["encoders"] = content.encoders
     return summary

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AGENT = "ddpg"
-TWIN = "ddpg_ids"
-"""The same agent with vectors of ids alone, trained beside one that knows content."""
+
+def twin_name(config: TrainConfig) -> str:
+    """In tables: the same agent by ids alone, trained beside one that knows content."""
+    return f"{config.agent.algorithm}_ids"
 
 
 def build_agent(
@@ -47,7 +48,7 @@ def build_agent(
     tuned = None
     if content and vectors.encoder and content.config.encoder == "finetuned":
         tuned = vectors.encoder, content.modalities
-    agent = AGENTS[AGENT]
+    agent = AGENTS[config.agent.algorithm]
     return agent(config.agent, environment, table.user, table.item, config.seed, tuned)
 
 
@@ -74,7 +75,7 @@ def train_seed(run: Run, config: TrainConfig, judged: Judged, content: Content |
     pretrained = embed(config, judged.train, run.root / "save_weights", content)
     agent = build_agent(config, judged, pretrained.rehearsal, content)
     knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
-    label = f"{AGENT}, {knows}, seed {config.seed}"
+    label = f"{config.agent.algorithm}, {knows}, seed {config.seed}"
     if not train(agent, config.steps, run.folder, run.weights, label):
         return False
     table = pretrained.deployed.table

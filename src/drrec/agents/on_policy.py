@@ -1,0 +1,259 @@
+"""What PPO and A2C share: a softmax over what may be shown, and rollouts to learn it from.
+
+The policy is π(i | s) = softmax(κ i·a) with a = μ(s), the action that DDPG's actor would give, and
+a sharpness κ that is learned: whoever recommends afterwards shows the likeliest item, which is the
+one that a scores highest, and needs κ no more.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from drrec.agents.items import item_table
+from drrec.agents.losses import generalised_advantages
+from drrec.agents.networks import Sharpness, Value, build_state_and_actor
+from drrec.agents.player import Player
+from drrec.envs.base import LoggedState, SessionEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from drrec.agents.config import AgentConfig
+    from drrec.agents.items import ItemTable
+    from drrec.features.store import Modality
+    from drrec.models.item_encoder import ItemEncoder
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PolicyNetworks:
+    """Everything that learns."""
+
+    items: ItemTable
+    state: keras.layers.Layer
+    actor: keras.layers.Layer
+    sharpness: keras.layers.Layer
+    value: keras.layers.Layer
+    actor_optimizer: keras.optimizers.Optimizer
+    critic_optimizer: keras.optimizers.Optimizer
+    encoder_optimizer: keras.optimizers.Optimizer
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OnPolicyLearner:
+    """All state of training: what a checkpoint holds. Rollouts are used up when it is written."""
+
+    networks: PolicyNetworks
+    sessions: LoggedState  # of tf.Variable
+    iteration: tf.Variable  # [] int64, steps of each session, and the counter of random streams
+
+
+class Steps(NamedTuple):
+    """H steps of N sessions, or B of them in any order."""
+
+    user: tf.Tensor  # [H, N] int32
+    history: tf.Tensor  # [H, N, L] int32
+    shown: tf.Tensor  # [H, N, T] int32, what could not be shown any more
+    item: tf.Tensor  # [H, N] int32
+    reward: tf.Tensor  # [H, N]
+    next_history: tf.Tensor  # [H, N, L] int32
+    terminal: tf.Tensor  # [H, N] bool
+    done: tf.Tensor  # [H, N] bool
+
+
+class Lesson(NamedTuple):
+    """What B steps are to teach."""
+
+    log_prob: tf.Tensor  # [B] under the policy that played
+    value: tf.Tensor  # [B] as it was thought then
+    advantage: tf.Tensor  # [B]
+    target: tf.Tensor  # [B] what the value is drawn to
+
+
+class PolicyMetrics(NamedTuple):
+    """Sums over the iterations of one call; `docs/agents/ppo.md` says what each means."""
+
+    reward: tf.Tensor
+    value: tf.Tensor
+    critic_loss: tf.Tensor
+    actor_loss: tf.Tensor
+    entropy: tf.Tensor
+    sharpness: tf.Tensor
+
+
+class OnPolicy(Player):
+    """Rollouts of `horizon` steps of each session, and what is learned from each once."""
+
+    networks: PolicyNetworks
+    metrics = PolicyMetrics
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        environment: SessionEnvironment,
+        user: np.ndarray,
+        item: np.ndarray,
+        seed: int,
+        content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
+    ) -> None:
+        """Allocate everything; the arguments are DDPG's."""
+        super().__init__(config, environment, user, seed)
+        self.networks = _build(config, item_table(item, content), environment.state_size, seed)
+
+    @property
+    def learner(self) -> OnPolicyLearner:
+        """All state of training."""
+        return OnPolicyLearner(self.networks, self.sessions, self.iteration)
+
+    @property
+    def steps_each(self) -> int:
+        """Steps that every session takes in an iteration."""
+        return self.config.on_policy.horizon
+
+    @property
+    @abc.abstractmethod
+    def trace_decay(self) -> float:
+        """λ of generalised advantages."""
+
+    @abc.abstractmethod
+    def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+        """Learn from B steps."""
+
+    def _iterate(self) -> PolicyMetrics:
+        steps = self._rollout()
+        lesson = self._lesson(steps)
+        flat = Steps(*(_flat(column) for column in steps))
+        learned = self._study(flat, Lesson(*(_flat(column) for column in lesson)))
+        return learned._replace(reward=tf.reduce_mean(steps.reward))
+
+    def _rollout(self) -> Steps:
+        """Play `horizon` steps with every session."""
+        horizon = self.config.on_policy.horizon
+        columns = [
+            tf.TensorArray(like.dtype, horizon, element_shape=like.shape)
+            for like in self._step_shapes()
+        ]
+        place = tf.constant(0)
+        while place < horizon:
+            columns = [
+                column.write(place, value)
+                for column, value in zip(columns, self._step(), strict=True)
+            ]
+            self.iteration.assign_add(1)
+            place += 1
+        return Steps(*(column.stack() for column in columns))
+
+    def _step_shapes(self) -> Steps:
+        """[N, …] what a step looks like."""
+        now = self.sessions
+        number, flag = tf.TensorSpec(now.user.shape), tf.TensorSpec(now.user.shape, tf.bool)
+        return Steps(
+            user=now.user,
+            history=now.history,
+            shown=now.shown,
+            item=now.user,
+            reward=number,
+            next_history=now.history,
+            terminal=flag,
+            done=flag,
+        )
+
+    def _step(self) -> Steps:
+        state = self._state()
+        items = self.networks.items.table()
+        action = self._act(state.user, state.history, items)
+        scores = self.networks.sharpness(tf.matmul(action, items, transpose_b=True))  # [N, I]
+        # The largest of scores with Gumbel noise is a draw from their softmax.
+        chance = tf.random.stateless_uniform(tf.shape(scores), self._stream(3), 1e-7, 1)
+        noisy = scores - tf.math.log(-tf.math.log(chance))
+        item = self.environment.choose(noisy, state.user, state.shown)
+        outcome = self._play(state, item)
+        return Steps(
+            user=state.user,
+            history=state.history,
+            shown=state.shown,
+            item=item,
+            reward=outcome.reward,
+            next_history=outcome.next_history,
+            terminal=outcome.terminal,
+            done=outcome.done,
+        )
+
+    def _lesson(self, steps: Steps) -> Lesson:
+        """[H, N] each."""
+        shape = tf.shape(steps.item)
+        flat = Steps(*(_flat(column) for column in steps))
+        value, logits = self._judge(flat.user, flat.history, flat.shown)
+        log_prob = log_prob_of(logits, flat.item)
+        next_value = self._value(flat.user, flat.next_history)
+        rest = tf.where(flat.terminal, 0.0, self.config.discount)
+        delta = flat.reward + rest * next_value - value
+        kept = tf.where(flat.done, 0.0, self.config.discount * self.trace_decay)
+        advantage = generalised_advantages(tf.reshape(delta, shape), tf.reshape(kept, shape))
+        value, log_prob = tf.reshape(value, shape), tf.reshape(log_prob, shape)
+        return Lesson(log_prob, value, advantage, advantage + value)
+
+    def _judge(
+        self, user: tf.Tensor, history: tf.Tensor, shown: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Values [B], and logits [B, I], −inf for what may not be shown."""
+        nets = self.networks
+        items = nets.items.table()
+        vector = tf.gather(self.user, user)
+        state = nets.state(vector, tf.gather(items, history))
+        scores = tf.matmul(nets.actor(state, vector), items, transpose_b=True)
+        available = self.environment.available(user, shown)
+        return nets.value(state), tf.where(available, nets.sharpness(scores), -float("inf"))
+
+    def _value(self, user: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
+        nets = self.networks
+        state = nets.state(tf.gather(self.user, user), tf.gather(nets.items.table(), history))
+        return nets.value(state)
+
+    def _apply(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        """One step down `loss`, by all that learns: both losses train the state module."""
+        nets = self.networks
+        groups = [
+            (nets.actor_optimizer, (nets.actor, nets.sharpness)),
+            (nets.critic_optimizer, (nets.state, nets.value)),
+            (nets.encoder_optimizer, (nets.items,)),
+        ]
+        for optimizer, parts in groups:
+            weights = [weight for part in parts for weight in part.trainable_variables]
+            if weights:
+                self._descend(optimizer, tape, loss, weights)
+
+
+def log_prob_of(logits: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+    """[B] log π(item) of softmax over `logits [B, I]`."""
+    return tf.gather(tf.nn.log_softmax(logits), item, batch_dims=1)
+
+
+def _flat(column: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(column, [-1, *column.shape[2:]])  # [H, N, …] -> [B, …]
+
+
+def _build(config: AgentConfig, items: ItemTable, state_size: int, seed: int) -> PolicyNetworks:
+    keras.utils.set_random_seed(seed)
+    dim = items.table().shape[1]
+    state, actor = build_state_and_actor(config, dim, state_size)
+    encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
+    sharpness = Sharpness(config.on_policy.sharpness)
+    sharpness.build((None, None))
+    value = Value(config.dim_critic, config.form, config.products)
+    value.build(encoded)
+    optimizers: list[Any] = []
+    for rate, parts in (
+        (config.lr_actor, (actor, sharpness)),
+        (config.lr_critic, (state, value)),
+        (config.lr_encoder, (items,)),
+    ):
+        optimizers.append(keras.optimizers.Adam(rate))
+        optimizers[-1].build([weight for part in parts for weight in part.trainable_variables])
+    return PolicyNetworks(items, state, actor, sharpness, value, *optimizers)

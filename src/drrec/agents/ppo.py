@@ -1,0 +1,61 @@
+"""PPO over sessions, the policy a softmax over what may be shown (Schulman et al. 2017)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from drrec.agents.losses import clipped_policy_loss, clipped_value_loss, entropy_of
+from drrec.agents.on_policy import Lesson, OnPolicy, PolicyMetrics, Steps, log_prob_of
+
+
+class PPO(OnPolicy):
+    """Several epochs of minibatches over each rollout, with clipped ratios and values."""
+
+    @property
+    def trace_decay(self) -> float:
+        """λ of generalised advantages."""
+        return self.config.on_policy.gae_lambda
+
+    def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+        settings = self.config.on_policy
+        size = steps.item.shape[0] // settings.minibatches
+        updates = settings.epochs * settings.minibatches
+        sums = PolicyMetrics(*(tf.constant(0.0) for _ in PolicyMetrics._fields))
+        update = tf.constant(0)
+        while update < updates:
+            rows = self._rows(update, steps.item.shape[0], size)
+            part = Steps(*(tf.gather(column, rows) for column in steps))
+            taught = Lesson(*(tf.gather(column, rows) for column in lesson))
+            learned = self._update(part, taught)
+            sums = PolicyMetrics(*(a + b / updates for a, b in zip(sums, learned, strict=True)))
+            update += 1
+        return sums
+
+    def _rows(self, update: tf.Tensor, total: int, size: int) -> tf.Tensor:
+        """[size] a minibatch: each epoch deals all rows out once, in an order of its own."""
+        settings = self.config.on_policy
+        seed = self._stream(4) + tf.cast([update // settings.minibatches, 0], tf.int64)
+        order = tf.argsort(tf.random.stateless_uniform([total], seed))
+        start = update % settings.minibatches * size
+        return tf.gather(order, start + tf.range(size))
+
+    def _update(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+        settings = self.config.on_policy
+        mean, variance = tf.nn.moments(lesson.advantage, axes=[0])
+        advantage = (lesson.advantage - mean) / (tf.sqrt(variance) + 1e-8)
+        with tf.GradientTape(persistent=True) as tape:
+            value, logits = self._judge(steps.user, steps.history, steps.shown)
+            log_prob = log_prob_of(logits, steps.item)
+            actor = clipped_policy_loss(log_prob, lesson.log_prob, advantage, settings.clip)
+            critic = clipped_value_loss(value, lesson.value, lesson.target, settings.value_clip)
+            entropy = tf.reduce_mean(entropy_of(logits))
+            loss = actor + settings.value_weight * critic - settings.entropy * entropy
+        self._apply(tape, loss)
+        return PolicyMetrics(
+            reward=tf.constant(0.0),
+            value=tf.reduce_mean(value),
+            critic_loss=critic,
+            actor_loss=actor,
+            entropy=entropy,
+            sharpness=self.networks.sharpness.factor(),
+        )

@@ -1,0 +1,46 @@
+"""TD3 over logged sessions, and its offline form (Fujimoto et al. 2018; Fujimoto and Gu 2021).
+
+DDPG with three mends: the lesser of two critics' values is believed, the actor follows only every
+second update, and the next action is smoothed by noise, drawn for each row by itself.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from drrec.agents.ddpg import DDPG
+from drrec.agents.losses import actor_loss, cloning_loss
+from drrec.types import Transitions
+
+
+class TD3(DDPG):
+    """DDPG's loop with twin critics, a delayed actor and smoothed targets."""
+
+    num_critics = 2
+
+    def _improve(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+        """Every `policy_delay` updates; the actor's loss [], 0 where it rests."""
+        is_time = self.iteration % self.config.td3.policy_delay == 0
+
+        def improved() -> tf.Tensor:
+            return super(TD3, self)._improve(state, user, batch)
+
+        return tf.cond(is_time, improved, lambda: tf.constant(0.0))
+
+    def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+        """−Q, and with `cloning` how far the action is from the item that was shown."""
+        nets, settings = self.networks, self.config.td3
+        action = nets.actor(state, user)
+        q = nets.critic(state, user, action)
+        if not settings.cloning:
+            return actor_loss(q)
+        shown = tf.math.l2_normalize(tf.gather(nets.items.table(), batch.item), axis=1)
+        scale = tf.stop_gradient(tf.reduce_mean(tf.abs(q)))
+        return actor_loss(q) / scale + settings.cloning * cloning_loss(action, shown)
+
+    def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
+        """[B, D] the target's `action [B, D]` with clipped noise (equation 14)."""
+        settings = self.config.td3
+        noise = tf.random.stateless_normal(tf.shape(action), self._stream(5), 0, settings.smoothing)
+        noise = tf.clip_by_value(noise, -settings.smoothing_clip, settings.smoothing_clip)
+        return tf.clip_by_value(action + noise, -1, 1)
