@@ -71,12 +71,16 @@ def test_the_lesser_of_both_values_is_believed(tiny_interactions):
     run(agent, 4)
     batch = agent.replay.sample(16, tf.constant(0.0), tf.constant([0, 1])).transitions
     user = tf.gather(agent.user, batch.user)
+    for number, critic in enumerate(agent.networks.target_critics()):
+        kernel = critic.perceptron.layers[-1].kernel
+        kernel.assign(tf.random.stateless_normal(kernel.shape, [0, number]))
     before, alone = agent._target(batch, user).numpy(), []
     for critic in agent.networks.target_critics():
         lift(critic, 100.0)
         alone.append(agent._target(batch, user).numpy())  # the other is the lesser everywhere
         lift(critic, -100.0)
     np.testing.assert_allclose(np.minimum(*alone), before, rtol=1e-3, atol=1e-3)
+    assert np.max(alone) < np.max(before) + 37
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
     for critic in agent.networks.target_critics():
         lift(critic, 100.0)
