@@ -16,19 +16,19 @@ OTHER = np.where(np.arange(NUM_ITEMS) == TARGET[:, None], -np.inf, SCORE).astype
 
 def test_cross_entropy_is_that_of_keras():
     expected = keras.losses.sparse_categorical_crossentropy(TARGET, SCORE, from_logits=True)
-    np.testing.assert_allclose(cross_entropy(SCORE, TARGET), expected, rtol=1e-5)
+    np.testing.assert_allclose(cross_entropy(OWN, SCORE), expected, rtol=1e-5)
 
 
 def test_what_is_no_item_takes_no_part():
     wider = np.pad(SCORE, ((0, 0), (0, 3)), constant_values=-np.inf)
-    np.testing.assert_allclose(cross_entropy(wider, TARGET), cross_entropy(SCORE, TARGET))
+    np.testing.assert_allclose(cross_entropy(OWN, wider), cross_entropy(OWN, SCORE))
 
 
 def test_a_sample_of_the_whole_catalogue_is_cross_entropy():
     sampled = sampled_softmax(OWN, OTHER, np.zeros(NUM_ITEMS, np.float32))
-    np.testing.assert_allclose(sampled, cross_entropy(SCORE, TARGET), rtol=1e-5)
+    np.testing.assert_allclose(sampled, cross_entropy(OWN, SCORE), rtol=1e-5)
     twice = sampled_softmax(OWN, np.tile(OTHER, 2), np.full(2 * NUM_ITEMS, np.log(2), np.float32))
-    np.testing.assert_allclose(twice, cross_entropy(SCORE, TARGET), rtol=1e-5)
+    np.testing.assert_allclose(twice, cross_entropy(OWN, SCORE), rtol=1e-5)
 
 
 def test_the_correction_makes_the_sampled_sum_right_on_average():
@@ -41,7 +41,7 @@ def test_the_correction_makes_the_sampled_sum_right_on_average():
     ]
     # exp(loss) = Σ exp(score) / exp(own), and the sum is estimated without bias.
     error = np.std(sums, axis=0) / np.sqrt(len(sums))
-    exact = np.exp(cross_entropy(SCORE, TARGET))
+    exact = np.exp(cross_entropy(OWN, SCORE))
     assert (np.abs(np.mean(sums, axis=0) - exact) < 4 * error).all()
     assert (error < 0.1 * exact).all()
 
@@ -89,8 +89,8 @@ def test_gradients_are_finite_where_the_target_was_sampled(name):
 
 
 def test_a_wrong_rank_is_refused():
-    with pytest.raises(ValueError, match=r"Expected `target` of rank 1. Received: shape \(6, 1\)"):
-        cross_entropy(SCORE, TARGET[:, None])
+    with pytest.raises(ValueError, match=r"Expected `own` of rank 1. Received: shape \(6, 1\)"):
+        cross_entropy(OWN[:, None], SCORE)
     with pytest.raises(ValueError, match="Expected `own` of rank 1"):
         gbce(OWN[:, None], OTHER, NUM_ITEMS, 0.5)
     with pytest.raises(ValueError, match="Expected `log_expected` of rank 1"):

@@ -8,12 +8,12 @@ import numpy as np
 from keras import ops
 
 
-def cross_entropy(score: Any, target: Any) -> Any:
-    """−log softmax(score)_target over the catalogue.
+def cross_entropy(own: Any, score: Any) -> Any:
+    """−log softmax over the catalogue.
 
     Args:
-        score: [N, I], −inf for what is no item.
-        target: [N] int.
+        own: [N] the targets' scores.
+        score: [N, I] all items', −inf for what is none.
 
     Returns:
         [N].
@@ -21,9 +21,8 @@ def cross_entropy(score: Any, target: Any) -> Any:
     Raises:
         ValueError: a rank is wrong.
     """
+    _check(own, 1, "own")
     _check(score, 2, "score")
-    _check(target, 1, "target")
-    own = ops.take_along_axis(score, ops.expand_dims(target, 1), axis=1)[:, 0]
     return ops.logsumexp(score, axis=1) - own
 
 

@@ -1,0 +1,189 @@
+"""Training a model of the next item until it no longer gets better at each user's last one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from drrec.baselines.sequential.sequences import latest, windows
+from drrec.models.sequence import NextItem
+from drrec.models.sequence_losses import cross_entropy, gbce, sampled_softmax
+
+if TYPE_CHECKING:
+    from drrec.baselines.sequential.config import SequenceConfig
+    from drrec.baselines.sequential.sequences import Windows
+    from drrec.data.interactions import Interactions
+
+LEAST_COMPILED = 20_000
+"""Rows from which on XLA's compiling pays: below it takes longer than the training."""
+
+MOST_JUDGED = 10_000
+"""Users whose last item says when to stop."""
+
+_RANKED = 10
+"""K of the NDCG that says when to stop."""
+
+
+class Judged(NamedTuple):
+    """Sequences [U', L] and what came next."""
+
+    sequence: np.ndarray
+    target: np.ndarray  # [U'] int32
+
+
+class Trainer:
+    """One model and its optimizer, on the items of one log, compiled once."""
+
+    def __init__(self, log: Interactions, encoder: str, config: SequenceConfig, seed: int) -> None:
+        """Make them for the items of `log`."""
+        keras.utils.set_random_seed(seed)
+        self.config, self.seed = config, seed
+        self.reached: list[float] = []
+        settings = {"num_layers": config.num_layers, "dropout": config.dropout}
+        if encoder == "transformer":
+            settings["num_heads"] = config.num_heads
+        self.model = NextItem(log.num_items, config.width, encoder, settings)
+        self.model.build((None, config.length))
+        self.optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=0.98)
+        self.optimizer.build(self.model.trainable_variables)
+        self.count = np.bincount(log.item, minlength=log.num_items)
+        self.is_known = self.count > 0
+        self._start = [np.array(variable) for variable in self._variables()]
+        compiled = tf.function(jit_compile=len(log) >= LEAST_COMPILED)
+        self._update = compiled(self._updated)
+        self._encode = compiled(self._encoded)
+
+    def _restart(self) -> None:
+        """Go back to the weights of the start."""
+        for variable, value in zip(self._variables(), self._start, strict=True):
+            variable.assign(value)
+
+    def epochs(
+        self, log: Interactions, num_epochs: int, judged: Judged | None = None
+    ) -> list[float]:
+        """Train from the start on `log`; with `judged`, stop when it no longer gets better.
+
+        Returns:
+            NDCG@10 of what is judged, after each epoch.
+        """
+        self._restart()
+        draws = np.random.default_rng(self.seed)
+        made = windows(log, self.config.length)
+        reached: list[float] = []
+        for _ in range(num_epochs):
+            self._epoch(made, log, draws)
+            if judged is not None:
+                reached.append(self._ndcg(judged))
+                if len(reached) - int(np.argmax(reached)) > self.config.patience:
+                    break
+        return reached
+
+    def encode(self, sequences: np.ndarray) -> np.ndarray:
+        """[B, L] -> [B, D], what scores items after these sequences."""
+        size = self.config.batch_size
+        parts = []
+        for first in range(0, len(sequences), size):
+            part = sequences[first : first + size]
+            full = np.pad(part, ((0, size - len(part)), (0, 0)))  # one shape compiles once
+            parts.append(self._encode(full).numpy()[: len(part)])
+        return np.concatenate(parts) if parts else np.zeros((0, self.config.width), np.float32)
+
+    def _epoch(self, made: Windows, log: Interactions, draws: np.random.Generator) -> None:
+        size = self.config.batch_size
+        order = draws.permutation(len(made.item))
+        order = np.pad(order, (0, -len(order) % size), constant_values=-1)
+        for first in range(0, len(order), size):
+            rows = order[first : first + size]
+            is_row = (rows >= 0)[:, None]
+            item, target = (np.where(is_row, part[rows], 0) for part in made)
+            self._update(item, target, self._negatives(log, draws))
+
+    def _negatives(self, log: Interactions, draws: np.random.Generator) -> np.ndarray:
+        """[M]: uniform for gBCE, half of them by popularity for a sampled softmax."""
+        known = np.flatnonzero(self.is_known)
+        total = self.config.num_negatives
+        num_popular = total // 2 if self.config.loss == "sampled_softmax" else 0
+        uniform = known[draws.integers(len(known), size=total - num_popular)]
+        popular = log.item[draws.integers(len(log), size=num_popular)]
+        return np.concatenate([uniform, popular]).astype(np.int32)
+
+    def _log_expected(self, items: tf.Tensor) -> tf.Tensor:
+        """[M] log of how often each item is expected among the negatives."""
+        total = self.config.num_negatives
+        num_popular = total // 2
+        expected = (total - num_popular) / self.is_known.sum()
+        expected = expected + num_popular * self.count / self.count.sum()  # [I]
+        return tf.gather(tf.constant(np.log(expected), tf.float32), items)
+
+    def _updated(self, item: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            hidden = self.model(item, training=True)
+            hidden = tf.reshape(hidden, (-1, self.config.width))  # [N, D]
+            flat = tf.reshape(target, (-1,))
+            is_target = tf.cast(flat != 0, tf.float32)
+            # Where there is none, any item will do: it counts 0.
+            stand_in = tf.where(flat == 0, int(np.argmax(self.is_known)), flat)
+            loss = self._losses(hidden, stand_in, negatives) * is_target
+            mean = tf.reduce_sum(loss) / tf.reduce_sum(is_target)
+        weights = self.model.trainable_variables
+        gradients = tape.gradient(mean, [weight.value for weight in weights])
+        self.optimizer.apply(gradients, weights)
+
+    def _losses(self, hidden: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
+        table = self.model.table.value
+        own = tf.reduce_sum(hidden * tf.gather(table, target), axis=1)
+        if self.config.loss == "cross_entropy":
+            bias = np.where(self.is_known, 0, -np.inf).astype(np.float32)
+            return cross_entropy(own, tf.matmul(hidden, table, transpose_b=True) + bias)
+        other = tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True)  # [N, M]
+        other = tf.where(target[:, None] == negatives, -np.inf, other)
+        if self.config.loss == "gbce":
+            return gbce(own, other, int(self.is_known.sum()), self.config.calibration)
+        return sampled_softmax(own, other, self._log_expected(negatives))
+
+    def _encoded(self, sequences: tf.Tensor) -> tf.Tensor:
+        return self.model(sequences, training=False)[:, -1]
+
+    def _ndcg(self, judged: Judged) -> float:
+        """Of the target among all items that its sequence does not hold."""
+        table = np.where(self.is_known[:, None], np.array(self.model.table), 0)
+        gains = []
+        size = max(1, 2**22 // len(table))
+        hidden = self.encode(judged.sequence)
+        for first in range(0, len(hidden), size):
+            rows = slice(first, first + size)
+            score = hidden[rows] @ table.T  # [B, I]
+            target = judged.target[rows, None]
+            own = np.take_along_axis(score, target, axis=1)
+            np.put_along_axis(score, judged.sequence[rows], -np.inf, axis=1)
+            score[:, ~self.is_known] = -np.inf
+            place = (score > own).sum(axis=1)
+            gains.append(np.where(place < _RANKED, 1 / np.log2(place + 2), 0))
+        return float(np.concatenate(gains).mean())
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.optimizer.variables]
+
+
+def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) -> Trainer:
+    """A trainer whose model has learned from `log`.
+
+    Each user's last item is left out first, to see after how many epochs it is told best; then,
+    with `config.refit`, the model is trained on all for as many.
+    """
+    trainer = Trainer(log, encoder, config, seed)
+    back = log.position_from_end()
+    is_last = (back == 0) & (log.counts()[log.user] > 1)
+    past, last = log.where(~is_last), log.where(is_last)
+    if not len(last):
+        trainer.epochs(log, 1)
+        return trainer
+    chosen = np.random.default_rng(seed).permutation(len(last))[:MOST_JUDGED]
+    judged = Judged(latest(past, config.length)[last.user[chosen]], last.item[chosen])
+    trainer.reached = trainer.epochs(past, config.most_epochs, judged)
+    best = int(np.argmax(trainer.reached)) + 1
+    trainer.epochs(log if config.refit else past, best)
+    return trainer

@@ -1,0 +1,25 @@
+"""Settings that cannot be are refused in one line."""
+
+import pytest
+
+from drrec.baselines.sequential.config import SequenceConfig
+from drrec.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"width": 0}, "`width` must be 1 or more. Received: 0"),
+        ({"length": -1}, "`length` must be 1 or more. Received: -1"),
+        ({"patience": 0}, "`patience` must be 1 or more. Received: 0"),
+        ({"num_heads": 3}, "`num_heads` must divide `width`. Received: 3 and 64"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*Received: 1.0"),
+        ({"calibration": 1.5}, r"`calibration` in \[0, 1\].*1.5"),
+        ({"learning_rate": 0.0}, "`learning_rate` above 0.*0.0"),
+        ({"learning_rate": float("nan")}, "`learning_rate` above 0.*nan"),
+        ({"loss": "hinge"}, "`loss` must be one of cross_entropy.*Received: 'hinge'"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings, said):
+    with pytest.raises(InputError, match=said):
+        SequenceConfig(**settings)
