@@ -62,8 +62,10 @@ def measure_preparation(options: Preparation) -> dict[str, Any]:
         "rows_kept": int(loaded["printed"]),
         "prepare_seconds": prepared["seconds"],
         "prepare_rows_per_second": options.rows / prepared["seconds"],
+        "prepare_cpu_seconds": prepared["cpu_seconds"],
         "prepare_peak_rss_mb": prepared["peak_rss_mb"],
         "load_seconds": loaded["seconds"],
+        "load_cpu_seconds": loaded["cpu_seconds"],
         "load_peak_rss_mb": loaded["peak_rss_mb"],
     }
 
@@ -86,6 +88,7 @@ def _measured(command: list[str], folder: pathlib.Path) -> dict[str, Any]:
     return {
         "printed": printed.strip(),
         "seconds": time.perf_counter() - started,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_rss_mb": usage.ru_maxrss / 1024,
     }
 

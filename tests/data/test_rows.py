@@ -253,3 +253,17 @@ def test_pieces_make_the_same_log(read, monkeypatch, table, piece):
     assert read(text, table).fingerprint == whole.fingerprint
     with pytest.raises(InputError, match=rf"in line {len(text.splitlines()) + 1} of"):
         read(text + b"186\n", table)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 9])
+def test_a_short_row_among_ids_alone_is_refused(read, monkeypatch, piece):
+    monkeypatch.setattr("drrec.data.rows._PIECE", piece)
+    table = RatingTable(separator="\t", num_fields=2, user=0, item=1)
+    with pytest.raises(InputError, match=r"Expected 2 fields .* in line 3 of .* Received: 1\."):
+        read(b"a\tx\nb\ty\nc\n", table)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+def test_a_header_alone_is_an_empty_file(read, ending):
+    with pytest.raises(InputError, match="Expected at least one rating"):
+        read(b"a,b,c,d" + ending, QUOTED)

@@ -167,9 +167,7 @@ def _parse(path: pathlib.Path, table: RatingTable, encoding: str) -> pd.DataFram
             for piece in reader:
                 kept = piece[[name for name in names if not name.startswith("other")]]
                 pieces.append(kept.assign(**{name: raw[name].codes(kept[name]) for name in raw}))
-    if not pieces:
-        return pd.DataFrame(columns=names)
-    frame = pd.concat(pieces, ignore_index=True)
+    frame = pd.concat(pieces)
     return frame.assign(**{name: raw[name].texts(frame[name]) for name in raw})
 
 
@@ -180,7 +178,7 @@ class _Raw:
         self._numbers: dict[str, int] = {}
 
     def codes(self, column: pd.Series) -> np.ndarray:
-        codes, found = pd.factorize(column.to_numpy(), use_na_sentinel=False)
+        codes, found = pd.factorize(column.to_numpy())
         numbers = self._numbers
         known = [numbers.setdefault(text, len(numbers)) for text in found.tolist()]
         return np.array(known, np.int32)[codes]
