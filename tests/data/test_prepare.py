@@ -157,6 +157,9 @@ def test_missing_titles_are_said(tmp_path, caplog):
         source = written(tmp_path, raw.events(50))
         prepare("amazon-2023", PrepareConfig(source=source, **ALL), tmp_path)
     assert f"No titles: there is no {source / 'meta_A.json.gz'}" in caplog.text
+    raw.write(source / "meta_A.jsonl", '{"parent_asin": "x"}\n')
+    with pytest.raises(InputError, match=r"another titles\. Remove it"):
+        prepare("amazon-2023", PrepareConfig(source=source, **ALL), tmp_path)
 
 
 @given(

@@ -159,7 +159,9 @@ def _settings(
     given = {key: value for key, value in given.items() if key not in ("source", "to")}
     defaults = {key: getattr(published, key) for key in ("min_user", "min_item", "bad_rows")}
     only = {} if published.has_sessions else {"item": None, "session_gap": None}
-    own = {"name": name, "file": log.name, "bytes": log.stat().st_size}
+    words = published.words(log)
+    titles = words.path.name if words and words.path.is_file() else None
+    own = {"name": name, "file": log.name, "bytes": log.stat().st_size, "titles": titles}
     return {**defaults, **given, **only, **own}
 
 
