@@ -12,6 +12,7 @@ from drrec.baselines.factorisation import PMF, VariationalMF
 from drrec.baselines.neighbours import ItemCF, ItemKNN
 from drrec.baselines.personal import PersonalPopularity
 from drrec.baselines.popularity import Popularity, RecentPopularity
+from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
 from drrec.baselines.users import UserCF, UserKNN
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "bpr": BPR,
     "pmf": PMF,
     "variational": VariationalMF,
+    "gru4rec": GRU4Rec,
+    "sasrec": SASRec,
 }
 """Constructors by the names that tables use; each can be called without arguments."""
 
