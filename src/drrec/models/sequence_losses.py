@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 
@@ -76,10 +75,7 @@ def gbce(own: Any, other: Any, num_items: int, calibration: float) -> Any:
     num_other = other.shape[1]
     alpha = min(num_other / max(num_items - 1, 1), 1.0)
     beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
-    # softplus(−inf) is 0 forwards, but its gradient would be 0 · inf.
-    is_other = other > -np.inf
-    pushed = ops.where(is_other, ops.softplus(ops.where(is_other, other, 0.0)), 0.0)
-    return (beta * ops.softplus(-own) + ops.sum(pushed, axis=1)) / (num_other + 1)
+    return (beta * ops.softplus(-own) + ops.sum(ops.softplus(other), axis=1)) / (num_other + 1)
 
 
 def _check(value: Any, rank: int, name: str) -> None:
