@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import shlex
 
@@ -13,17 +12,15 @@ from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
 from drrec import cli
-from drrec.baselines import BASELINES
 from drrec.config import CompareConfig, RunConfig
 from drrec.errors import InputError
 from drrec.evaluation.report import write_report
-from drrec.experiment import Judged, compare, evaluating
+from drrec.experiment import Judged, compare, grid
 from drrec.files import read_json
 from drrec.models import content as teaching
 from drrec.models.config import ContentConfig, GridConfig
 from drrec.runs import Run
 
-comparing = importlib.import_module("drrec.experiment.compare")  # `experiment.compare` hides it
 GRID = GridConfig(modality="video,text", fusion="early", aggregation="mean", dropout=0.5)
 VARIANTS = ["ids", "video", "text", "video+text early mean"]
 
@@ -31,8 +28,6 @@ VARIANTS = ["ids", "video", "text", "video+text early mean"]
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
-        kept = {name: BASELINES[name] for name in ("random", "popularity")}
-        patch.setattr(evaluating, "BASELINES", kept)
         patch.setattr(teaching, "_MOST_ROUNDS", 1)
         tf.config.run_functions_eagerly(True)
         yield
@@ -67,13 +62,13 @@ def whole(config, judged, tmp_path_factory):
 
 def count(patch, begun, *, up_to=99):
     """Note each training; the one that comes after `up_to` others is interrupted."""
-    as_ever = comparing.train_seed
+    as_ever = grid.train_seed
 
     def noted(run, *rest):
         begun.append(run.name)
         return len(begun) <= up_to and as_ever(run, *rest)
 
-    patch.setattr(comparing, "train_seed", noted)
+    patch.setattr(grid, "train_seed", noted)
 
 
 def test_every_subset_in_every_way_and_one_modality_in_one():
@@ -166,10 +161,10 @@ def test_what_was_interrupted_goes_on_without_training_again(
 )
 def test_other_settings_under_the_same_name_are_refused(whole, config, judged, changes):
     run = whole[0]
-    before = read_json(run.folder / "compare.json")
-    with pytest.raises(InputError, match=r"comparison c was begun with.*choose another --name"):
+    before = read_json(run.folder / "settings.json")
+    with pytest.raises(InputError, match=r"that c was begun with.*choose another --name"):
         compare(run, dataclasses.replace(config, **changes), judged, run.root)
-    assert read_json(run.folder / "compare.json") == before
+    assert read_json(run.folder / "settings.json") == before
 
 
 def test_what_cannot_begin_leaves_no_folder(config, judged, tmp_path):
@@ -180,7 +175,7 @@ def test_what_cannot_begin_leaves_no_folder(config, judged, tmp_path):
 
 
 def test_a_name_that_is_a_runs_or_has_checkpoints_left_is_refused(config, judged, tmp_path):
-    single = config.with_content(ContentConfig(), 0)
+    single = config.with_content(ContentConfig())
     taken = Run.create(tmp_path, "taken", single)
     with pytest.raises(InputError, match="'taken', which is there"):
         compare(taken, config, judged, tmp_path)
@@ -211,6 +206,6 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
         with np.load("save_model/c/text/seed-0/export.npz") as after:
             assert all((after[name] == value).all() for name, value in weights.items())
     folder = tmp_path / "save_model" / "c"
-    assert {"compare.json", "metrics.json", "report.md", "content.png", "split.npz"} <= {
+    assert {"settings.json", "metrics.json", "report.md", "content.png", "split.npz"} <= {
         path.name for path in folder.iterdir()
     }

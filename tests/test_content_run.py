@@ -11,7 +11,6 @@ from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
 from drrec import cli
-from drrec.baselines import BASELINES
 from drrec.config import from_dict
 from drrec.errors import InputError
 from drrec.experiment import (
@@ -19,7 +18,6 @@ from drrec.experiment import (
     content_of,
     embed,
     evaluate_run,
-    evaluating,
     report_run,
     runs,
     train_run,
@@ -39,8 +37,6 @@ KNOWN = ContentConfig(modality="video,text")
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
-        kept = {name: BASELINES[name] for name in ("random", "popularity")}
-        patch.setattr(evaluating, "BASELINES", kept)
         patch.setattr(teaching, "_MOST_ROUNDS", 2)
         tf.config.run_functions_eagerly(True)
         yield

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
-from drrec.baselines import BASELINES
 from drrec.checkpoint import checkpoints
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
@@ -17,7 +16,6 @@ from drrec.experiment import (
     build_agent,
     embed,
     evaluate_run,
-    evaluating,
     report_run,
     runs,
     train_run,
@@ -30,9 +28,7 @@ from drrec.runs import Run
 
 
 @pytest.fixture(autouse=True)
-def _quickly(monkeypatch):
-    kept = {name: BASELINES[name] for name in ("random", "popularity", "item_cf")}
-    monkeypatch.setattr(evaluating, "BASELINES", kept)
+def _quickly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -164,7 +160,7 @@ def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
     assert (exports[0] != exports[1]).any()
     content = evaluate_run(run, config, judged)
     methods = content["protocols"]["rated"]
-    assert set(methods) == {"random", "popularity", "item_cf", "ddpg"}
+    assert set(methods) == {"random", "popularity", "ddpg"}
     text = report_run(run, config, content)
     assert "ddpg" in text
     assert json.loads((run.folder / "metrics.json").read_text())["protocols"].keys() == {"rated"}

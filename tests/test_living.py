@@ -8,12 +8,10 @@ import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
 from drrec import experiment
-from drrec.baselines import BASELINES
 from drrec.data.demo import make_demo
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
 from drrec.errors import InputError
-from drrec.experiment import evaluating
 from drrec.experiment.judged import Judged
 from drrec.experiment.runs import build_environment
 from drrec.models.pretrain import pretrain
@@ -23,8 +21,7 @@ LIVING = LoggedConfig(sessions="living", state_size=3, episode_length=4)
 
 
 @pytest.fixture(autouse=True)
-def _quickly(monkeypatch):
-    monkeypatch.setattr(evaluating, "BASELINES", {"popularity": BASELINES["popularity"]})
+def _quickly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -32,7 +29,7 @@ def _quickly(monkeypatch):
 
 def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     make_demo(tmp_path / "data" / "demo", num_films=60, num_users=30, with_media=False)
-    config = small_config("demo", steps=8, environment=LIVING)
+    config = small_config("demo", steps=8, environment=LIVING, baselines="popularity")
     judged = Judged.load(config, tmp_path / "data")
     table = pretrain(judged.train, config.vectors, 0).rehearsal.table
     environment = build_environment(config, judged.train, table, judged.truth)

@@ -12,9 +12,12 @@ from typing import Any, Literal, TypeVar
 from drrec.agents.config import AgentConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
-from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig
+from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 
 T = TypeVar("T")
+
+ALSO = ("unmasked", "sampled", "simulator")
+"""Protocols that run if asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,9 @@ class RunConfig:
 
     dataset: str = "ml-100k"
     """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    repeats: Literal["drop", "keep"] | None = None
+    """Whether a user may have an item several times, as with plays of songs; by default as the data
+    set was prepared, else drop, which keeps the latest."""
     split: Literal["temporal", "leave_one_out", "global_time", "user", "random", "given"] = (
         "temporal"
     )
@@ -40,6 +46,11 @@ class RunConfig:
     """Which items and users are cold; the same for all --seeds. [>= 0]"""
     features: str | None = None
     """HDF5 file of the items' features; by default data/features/<dataset>.h5, made if needed."""
+    baselines: str = "random,popularity,item_cf,item_knn,pmf,variational"
+    """Which rivals to judge beside, joined by commas; `all` is every one there is."""
+    also: str = ""
+    """Protocols beside the split's own, joined by commas: unmasked and sampled, where one item of
+    each user is left out, and simulator."""
     steps: int = 40_000
     """Environment steps to train for, all sessions together. [>= 1]"""
     seed: int = 0
@@ -57,6 +68,12 @@ class RunConfig:
                 raise InputError(
                     f"`{name}` must be at least {bound}. Received: {getattr(self, name)}."
                 )
+        listed("also", self.also, ALSO)
+        if self.split != "leave_one_out" and set(self.also.split(",")) & {"unmasked", "sampled"}:
+            raise InputError(
+                "Expected --split leave_one_out for the protocols unmasked and sampled. "
+                f"Received: {self.split}."
+            )
         for name in ("cold_items", "cold_users"):
             if not 0 <= getattr(self, name) < 0.5:
                 raise InputError(
@@ -80,11 +97,28 @@ class CompareConfig(RunConfig):
 
     grid: GridConfig = dataclasses.field(default_factory=GridConfig)
 
-    def with_content(self, content: ContentConfig, seed: int) -> TrainConfig:
-        """The run of one variant and one seed."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(RunConfig)}
-        shared |= {"seed": seed, "seeds": 1}
+    def with_content(self, content: ContentConfig) -> TrainConfig:
+        """The run of one variant."""
+        shared: dict[str, Any] = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(RunConfig)
+        }
         return TrainConfig(**shared, content=content, twin=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """What holds for all tables of a benchmark."""
+
+    dataset: str = "ml-100k"
+    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    judge: Literal["test", "validation"] = "test"
+    """What to judge on."""
+    seed: int = 0
+    """The first seed. [>= 0]"""
+    seeds: int = 1
+    """How many runs of each agent, from --seed upwards. [>= 1]"""
+    only: str = ""
+    """Agents to train, joined by commas; '' is all that the tables name."""
 
 
 def from_dict(cls: type[T], values: Any, where: str) -> T:

@@ -79,6 +79,7 @@ def small_config(dataset: pathlib.Path | str, **settings: Any) -> TrainConfig:
         "steps": 200,
         "seed": 0,
         "min_items": 5,
+        "baselines": "random,popularity",
         "split": "temporal",
         "judge": "test",
         "vectors": EmbeddingConfig(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from drrec.evaluation.candidates import PerUser
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PROTOCOLS: dict[str, Callable[..., PerUser]] = {
     "rated": rated,
     "full": full,
+    "unmasked": functools.partial(full, mask_seen=False),
     "sampled": sampled,
     "ranked": ranked,
     "cold_items": cold_items,
@@ -37,6 +39,7 @@ PROTOCOLS: dict[str, Callable[..., PerUser]] = {
 PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
     "rated": RATED_METRICS,
     "full": FULL_METRICS,
+    "unmasked": FULL_METRICS,
     "sampled": SAMPLED_METRICS,
     "ranked": RANKED_METRICS,
     "cold_items": RANKED_METRICS,
@@ -50,6 +53,7 @@ PROTOCOL_METRICS: dict[str, tuple[str, ...]] = {
 PRIMARY_METRICS: dict[str, str] = {
     "rated": "ndcg@5",
     "full": "ndcg@10",
+    "unmasked": "ndcg@10",
     "sampled": "ndcg@10",
     "ranked": "ndcg@10",
     "cold_items": "ndcg@10",
@@ -63,6 +67,7 @@ PRIMARY_METRICS: dict[str, str] = {
 TABLE_METRICS: dict[str, tuple[str, ...]] = {
     "rated": RATED_METRICS,
     "full": ("hr@10", "ndcg@10", "mrr@10"),
+    "unmasked": ("hr@10", "ndcg@10", "mrr@10"),
     "sampled": ("hr@1", "hr@5", "hr@10", "ndcg@10", "mrr@10"),
     "ranked": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),
     "cold_items": ("hr@10", "ndcg@10", "recall@20", "mrr@10"),

@@ -13,6 +13,7 @@ from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.datasets import load_dataset, load_truth
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.errors import InputError
+from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
 from drrec.evaluation.session import SESSION_STEPS
 
@@ -46,7 +47,7 @@ class Judged:
         Raises:
             InputError: the data set is bad, or the settings do not fit it.
         """
-        dataset = load_dataset(config.dataset, data_dir)
+        dataset = load_dataset(config.dataset, data_dir, config.repeats)
         truth = load_truth(config.dataset, data_dir, dataset)
         _check_fits(config, dataset, truth)
         settings = SplitConfig(strategy=config.split)
@@ -74,6 +75,11 @@ class Judged:
             raise ValueError("Expected a data set with a hidden world.")
         logger.info("sessions: finding the best there are")
         return best_rewards(self.truth, np.arange(self.train.num_users), SESSION_STEPS)
+
+    @functools.cached_property
+    def judges(self) -> dict[str, Truth]:
+        """Two populations made up from all ratings, for the simulator."""
+        return simulators(self.dataset.interactions, genres=self.dataset.genres)
 
 
 def is_implicit(dataset: Dataset) -> bool:

@@ -1,0 +1,99 @@
+"""The command line: `run.py` has a subcommand for each stage; `train.py` and `eval.py` are two."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import logging
+import operator
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import tyro
+
+from drrec.cli.flags import Eval, Recommend, Train
+from drrec.cli.settings import config_path, settings_in
+from drrec.cli.stages import STAGES
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["STAGES", "Eval", "Recommend", "Train", "run"]
+
+
+def run(
+    *stages: Any,
+    argv: Sequence[str] | None = None,
+    prog: str | None = None,
+    complaints: TextIO | None = None,
+) -> int:
+    """Parse the command line, do one stage, and return the exit status.
+
+    Args:
+        stages: which there are to choose from; one alone needs no name.
+        argv: the arguments; None takes the process's.
+        prog: the program's name in `--help`; None takes the process's.
+        complaints: where the line about bad input goes; None takes stderr.
+
+    Returns:
+        0 if it went well, 2 for bad input, 130 if interrupted.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parsed_in_one_line(stages, given, prog)
+        return STAGES[type(arguments)](arguments)
+    except InputError as error:
+        _complain(error, complaints)
+        return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _complain(
+            f"Expected to read and write files{where}. Received: {error.strerror or error}. "
+            "Make room or mend the permissions, and run again.",
+            complaints,
+        )
+        return 2
+    except KeyboardInterrupt:
+        _complain("interrupted", complaints)
+        return 130
+
+
+def _parsed_in_one_line(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
+    """Parse; what tyro complains of in a box of many lines becomes one."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return _parsed(stages, given, prog)
+    except SystemExit as ended:
+        if ended.code:
+            lines = box.getvalue().splitlines()[1:]  # the first is a title
+            inside = [line.strip("│╰╯─ ") for line in lines]
+            said = " ".join(" ".join(line for line in inside if line.strip("-")).split())
+            _complain(re.sub(r"Error parsing [^-\s]\S*: ", "", said), None)
+        raise
+
+
+def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
+    # The choice of stages is made as the program runs, which tyro's types have no words for.
+    parse: Any = functools.partial(
+        tyro.cli, args=given, prog=prog, config=(tyro.conf.OmitArgPrefixes,)
+    )
+    path = config_path(given) if Train in stages else None
+    train = Train(train=settings_in(path), config=path) if path else None
+    if len(stages) == 1:
+        return parse(stages[0], **({"default": train} if train else {}))
+    choices: list[Any] = []
+    for stage in stages:
+        default: dict[str, Any] = {"default": train} if stage is Train and train else {}
+        command = re.sub("(?<=[a-z])(?=[A-Z])", "-", stage.__name__).lower()
+        named = tyro.conf.subcommand(command, **default)
+        choices.append(Annotated[stage, named])
+    return parse(functools.reduce(operator.or_, choices))
+
+
+def _complain(message: object, to: TextIO | None) -> None:
+    (to or sys.stderr).write(" ".join(str(message).split()) + "\n")

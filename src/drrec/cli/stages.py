@@ -1,0 +1,245 @@
+"""What each stage does; what is heavy is loaded by the stage that needs it."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from drrec.cli.flags import (
+    Benchmark,
+    Compare,
+    Data,
+    Device,
+    Embed,
+    Eval,
+    Extract,
+    ImportFeatures,
+    Recommend,
+    Train,
+)
+from drrec.cli.settings import read_yaml
+from drrec.data.config import PrepareConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.config import RunConfig, TrainConfig
+    from drrec.data.interactions import Dataset
+    from drrec.experiment import Judged
+    from drrec.models.pretrain import Content
+
+HERE = pathlib.Path()
+_DATA = pathlib.Path("data")
+_TABLES = pathlib.Path("configs/benchmark")
+
+
+def main_data(arguments: Data) -> int:
+    """`run.py data`."""
+    from drrec.data.prepare import prepare
+    from drrec.data.sources import fetch
+
+    config = arguments.prepare
+    is_asked = config != PrepareConfig()
+    folder = prepare(arguments.name, config, _DATA) if is_asked else fetch(arguments.name, _DATA)
+    _say(str(folder))
+    return 0
+
+
+def main_extract(arguments: Extract) -> int:
+    """`run.py extract`: PyTorch's process, which never loads TensorFlow."""
+    config = arguments.extract
+    dataset = _fetched(config.dataset)
+    from drrec.features.extract import extract, summary
+    from drrec.features.store import features_path
+
+    outcomes = extract(config, dataset, _DATA, arguments.device.gpu)
+    _say(summary(outcomes, features_path(_DATA, dataset.name)))
+    return 0
+
+
+def main_import_features(arguments: ImportFeatures) -> int:
+    """`run.py import-features`."""
+    from drrec.data.datasets import load_dataset
+    from drrec.features.importers import import_features
+    from drrec.features.store import features_path
+
+    dataset = load_dataset(arguments.dataset, _DATA)
+    path = features_path(_DATA, dataset.name)
+    for modality, present in import_features(arguments, dataset, path).items():
+        total = dataset.interactions.num_items - 1
+        _say(f"{modality}: {present:,} of {total:,} items have features in {path}")
+    return 0
+
+
+def main_embed(arguments: Embed) -> int:
+    """`run.py embed`."""
+    _select(arguments.device)
+    from drrec import experiment
+
+    config = arguments.train
+    judged, content = _inputs(config)
+    experiment.embed(config, judged.train, HERE / "save_weights", content)
+    return 0
+
+
+def main_train(arguments: Train) -> int:
+    """`run.py train` and `train.py`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.runs import Run
+
+    resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
+    config = resumed.config() if resumed else arguments.train
+    judged, content = _inputs(config)
+    run = resumed or Run.create(HERE, arguments.name, config)
+    if not experiment.train_run(run, config, judged, content):
+        logging.warning("interrupted: go on with --resume %s", run.name)
+        return 130
+    metrics = experiment.evaluate_run(run, config, judged, content)
+    _say(experiment.report_run(run, config, metrics))
+    logging.info("all of it is in %s", run.folder)
+    return 0
+
+
+def main_compare(arguments: Compare) -> int:
+    """`run.py compare`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.evaluation.report import report_text, write_report
+    from drrec.runs import Run
+
+    config = arguments.compare
+    run = Run.named(HERE, arguments.name)
+    judged = _judged(config)
+    metrics = experiment.compare(run, config, judged, _DATA)
+    if metrics is None:
+        logging.warning("interrupted: the same command goes on where it stopped")
+        return 130
+    write_report(run.folder, metrics)
+    _say(report_text(metrics))
+    logging.info("all of it is in %s", run.folder)
+    return 0
+
+
+def main_benchmark(arguments: Benchmark) -> int:
+    """`run.py benchmark`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.runs import Run
+
+    config = arguments.benchmark
+    dataset = pathlib.PurePath(config.dataset).stem
+    path = arguments.tables or _tables_for(config.dataset)
+    tables = experiment.tables_of(read_yaml(path), config, str(path))
+    run = Run.named(HERE, arguments.name or f"benchmark-{dataset}")
+    found = experiment.benchmark(run, tables, _DATA)
+    if found is None:
+        logging.warning("interrupted: the same command goes on where it stopped")
+        return 130
+    _say(experiment.text_of(found))
+    logging.info("all of it is in %s", run.folder)
+    return 0
+
+
+def _tables_for(dataset: str) -> pathlib.Path:
+    """The tables that go with a data set, which is fetched if need be."""
+    from drrec.experiment.judged import is_implicit
+
+    own = _TABLES / f"{pathlib.PurePath(dataset).stem}.yaml"
+    if own.is_file():
+        _fetched(dataset)
+        return own
+    kind = "implicit" if is_implicit(_fetched(dataset)) else "explicit"
+    return _TABLES / f"{kind}.yaml"
+
+
+def main_eval(arguments: Eval) -> int:
+    """`run.py eval` and `eval.py`."""
+    _select(arguments.device)
+    from drrec import experiment
+    from drrec.files import to_json
+    from drrec.runs import Run
+
+    if arguments.run:
+        run = Run.find(HERE, arguments.run)
+    else:
+        run = Run.latest(HERE, with_content=arguments.with_content)
+    config = run.config()
+    metrics = experiment.evaluate_run(run, config, *_inputs(config))
+    report = experiment.report_run(run, config, metrics)
+    _say(to_json(metrics) if arguments.json else report)
+    return 0
+
+
+def _fetched(name_or_path: str) -> Dataset:
+    """A data set, fetched if need be."""
+    from drrec.data.datasets import load_dataset
+
+    _fetch(name_or_path)
+    return load_dataset(name_or_path, _DATA)
+
+
+def _fetch(name_or_path: str) -> None:
+    from drrec.data.datasets import DATASETS
+    from drrec.data.sources import fetch
+
+    if name_or_path in DATASETS:
+        fetch(name_or_path, _DATA)
+
+
+def _judged(config: RunConfig) -> Judged:
+    """The ratings, fetched if need be, and divided."""
+    from drrec import experiment
+
+    _fetch(config.dataset)
+    return experiment.Judged.load(config, _DATA)
+
+
+def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
+    """What a run learns from and is judged by, and what it knows items by beside ids."""
+    from drrec import experiment
+
+    judged = _judged(config)
+    return judged, experiment.content_of(config, config.content, judged, _DATA)
+
+
+def main_recommend(arguments: Recommend) -> int:
+    """`run.py recommend`."""
+    _select(arguments.device)
+    from drrec.files import to_json
+    from drrec.runs import Run
+    from drrec.serving.export import Export
+    from drrec.serving.recommend import as_text, recommend, restored_policy
+
+    run = Run.find(HERE, arguments.run)
+    run, config = run.seeds(run.config())[0]
+    export = Export.load(run.folder / "export.npz")
+    policy = restored_policy(export, config.agent)
+    found = recommend(export, policy, arguments.user, arguments.top_k)
+    _say(to_json(found) if arguments.json else as_text(found))
+    return 0
+
+
+def _select(device: Device) -> None:
+    from drrec.device import select
+
+    logging.info("device: %s", select(device.gpu))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+STAGES: dict[type, Callable[[Any], int]] = {
+    Data: main_data,
+    Extract: main_extract,
+    ImportFeatures: main_import_features,
+    Embed: main_embed,
+    Train: main_train,
+    Compare: main_compare,
+    Benchmark: main_benchmark,
+    Eval: main_eval,
+    Recommend: main_recommend,
+}

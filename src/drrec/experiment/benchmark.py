@@ -1,0 +1,123 @@
+"""Every agent and every baseline on one data set, on the same candidates: the whole table."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from drrec.config import TrainConfig, from_dict
+from drrec.errors import InputError
+from drrec.evaluation.report import report_text, write_report
+from drrec.evaluation.summary import summarised
+from drrec.experiment.grid import begin_or_go_on, judged_grid
+from drrec.experiment.judged import Judged
+from drrec.experiment.vectors import content_of
+from drrec.files import write_text
+from drrec.runs import Run
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Mapping
+
+    from drrec.config import BenchmarkConfig
+
+Tables = dict[str, dict[str, TrainConfig]]
+"""By table, then by the agent's name in it: what to train."""
+
+
+def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
+    """What a file of `configs/benchmark/` asks for.
+
+    Args:
+        values: `{table: {"settings": {…}, "agents": {name: {…}}}}`, the settings being
+            `TrainConfig`'s, nested as there; an agent's own are laid over its table's. An agent
+            that names no algorithm is of the one that it is called after.
+        config: what holds for all tables.
+        where: the file's name, for what is said of it.
+
+    Raises:
+        InputError: it asks for nothing, or for what there is not.
+    """
+    if not isinstance(values, dict) or not values:
+        raise InputError(f"Expected tables by name in {where}. Received: {values!r}.")
+    shared = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    tables: Tables = {}
+    for table, asked in values.items():
+        if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
+            raise InputError(
+                f"Expected settings and agents for table {table} in {where}. Received: {asked!r}."
+            )
+        tables[table] = {
+            name: from_dict(
+                TrainConfig,
+                _laid_over(
+                    _laid_over({"agent": {"algorithm": name}}, asked["settings"] or {}),
+                    _laid_over(own or {}, shared | {"twin": False}),
+                ),
+                where,
+            )
+            for name, own in (asked["agents"] or {}).items()
+            if not config.only or name in config.only.split(",")
+        }
+        if not tables[table]:
+            raise InputError(
+                f"Expected an agent for table {table} in {where}. Received: none"
+                f"{f' of {config.only}' if config.only else ''}."
+            )
+    return tables
+
+
+def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dict[str, Any]] | None:
+    """Train and judge everything, and write each table's report as soon as it is there.
+
+    Agents that are trained to the end already are not trained again, so that an interrupted
+    benchmark goes on where it stopped.
+
+    Returns:
+        By table, the content of its `metrics.json`; None if training was interrupted.
+
+    Raises:
+        InputError: it was begun with other settings, or its name is taken; or they fit no data.
+    """
+    judged = {
+        table: Judged.load(next(iter(agents.values())), data_dir)
+        for table, agents in tables.items()
+    }
+    begin_or_go_on(
+        run,
+        {
+            table: {name: dataclasses.asdict(config) for name, config in agents.items()}
+            for table, agents in tables.items()
+        },
+    )
+    found = {}
+    for table, agents in tables.items():
+        contents = {
+            name: content_of(config, config.content, judged[table], data_dir)
+            for name, config in agents.items()
+        }
+        part = Run(run.root, f"{run.name}/{table}")
+        part.folder.mkdir(exist_ok=True)
+        results = judged_grid(part, agents, contents, judged[table])
+        if results is None:
+            return None
+        found[table] = summarised(results, agents=list(agents))
+        write_report(part.folder, found[table])
+    write_text(run.folder / "report.md", text_of(found))
+    return found
+
+
+def text_of(tables: Mapping[str, dict[str, Any]]) -> str:
+    """The report of all tables, one after the other."""
+    return "\n".join(report_text(content) for content in tables.values())
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` where it says something, else `below`, at every depth."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _laid_over(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

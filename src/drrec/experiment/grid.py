@@ -1,0 +1,100 @@
+"""Several agents, each with several seeds, trained and judged on the same candidates."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import logging
+from typing import TYPE_CHECKING, Any
+
+from drrec.errors import InputError
+from drrec.experiment.evaluating import trained
+from drrec.experiment.rivals import baselines
+from drrec.experiment.runs import agree_on_split, train_seed
+from drrec.experiment.trials import results_of
+from drrec.files import read_json, write_json
+from drrec.runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drrec.config import TrainConfig
+    from drrec.evaluation.summary import Results
+    from drrec.experiment.judged import Judged
+    from drrec.models.pretrain import Content
+    from drrec.types import Recommender
+
+logger = logging.getLogger(__name__)
+
+_SETTINGS = "settings.json"
+
+
+def begin_or_go_on(run: Run, settings: Any) -> None:
+    """Write down a grid's settings; whoever goes on with it must have the same.
+
+    Raises:
+        InputError: it was begun with others, or its name is taken.
+    """
+    path = run.folder / _SETTINGS
+    if not path.exists():
+        run.check_is_new()
+        run.folder.mkdir(parents=True)
+        write_json(path, settings)
+    elif read_json(path) != settings:
+        raise InputError(
+            f"Expected the settings that {run.name} was begun with, as in {path}. "
+            "Received: others. Give the same flags to go on with it, or choose another --name."
+        )
+
+
+def judged_grid(
+    run: Run,
+    variants: Mapping[str, TrainConfig],
+    contents: Mapping[str, Content | None],
+    judged: Judged,
+) -> list[Results] | None:
+    """Train each variant with each seed, and judge all with the baselines.
+
+    Variants that are trained to the end already are not trained again, so that an interrupted grid
+    goes on where it stopped.
+
+    Args:
+        run: where the variants' runs go, each in a folder of its own.
+        variants: by a name for tables; alike in seeds and in all that says how they are judged.
+        contents: by the same names, what each knows items by beside ids.
+        judged: what all learn from and are judged by.
+
+    Returns:
+        What each seed measured; None if training was interrupted.
+    """
+    agree_on_split(run, judged)
+    first = next(iter(variants.values()))
+    widest = max(filter(None, contents.values()), key=lambda one: len(one.features), default=None)
+    results: list[Results] = []
+    fitted: dict[str, Recommender] = {}
+    for seed in range(first.seed, first.seed + first.seeds):
+        methods = baselines(judged, widest, dataclasses.replace(first, seed=seed), fitted)
+        for name, config in variants.items():
+            single = dataclasses.replace(config, seed=seed, seeds=1)
+            part = Run(run.root, f"{run.name}/{_folder(name)}/seed-{seed}")
+            is_trained = _train(part, single, judged, contents.get(name))
+            gc.collect()  # an agent and what it compiled hold each other, some 200 MB
+            if not is_trained:
+                return None
+            methods[name] = trained(part, single)
+        results.append(results_of(methods, single, judged))
+    return results
+
+
+def _train(run: Run, config: TrainConfig, judged: Judged, content: Content | None) -> bool:
+    if (run.folder / "export.npz").exists():
+        logger.info("%s: trained already", run.name)
+        return True
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.write_config(config)
+    agree_on_split(run, judged)
+    return train_seed(run, config, judged, content)
+
+
+def _folder(variant: str) -> str:
+    return variant.replace(" ", "-").replace("+", "-")

@@ -1,0 +1,51 @@
+"""The baselines that a run is judged beside."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+from drrec.baselines import BASELINES, CONTENT_BASELINES
+from drrec.errors import InputError
+from drrec.models.config import listed
+
+if TYPE_CHECKING:
+    from drrec.config import RunConfig
+    from drrec.experiment.judged import Judged
+    from drrec.models.pretrain import Content
+    from drrec.types import Recommender
+
+logger = logging.getLogger(__name__)
+
+
+def baselines(
+    judged: Judged, content: Content | None, config: RunConfig, fitted: dict[str, Recommender]
+) -> dict[str, Recommender]:
+    """The baselines that are asked for, fitted; those that no seed changes are kept in `fitted`.
+
+    Raises:
+        InputError: one is unknown, or cannot be fitted to so much; of `all` it is left out.
+    """
+    every = config.baselines.strip() == "all"
+    named = tuple(BASELINES) if every else listed("baselines", config.baselines, tuple(BASELINES))
+    made: dict[str, Any] = {name: BASELINES[name] for name in named}
+    if content:
+        for name, baseline in CONTENT_BASELINES.items():
+            made[name] = functools.partial(baseline, content.features)
+    methods = {}
+    for name, baseline in made.items():
+        takes_seed = "seed" in inspect.signature(baseline).parameters
+        if name not in fitted or takes_seed:
+            logger.info("fitting %s%s", name, f", seed {config.seed}" if takes_seed else "")
+            model = baseline(seed=config.seed) if takes_seed else baseline()
+            try:
+                fitted[name] = model.fit(judged.train)
+            except InputError as error:
+                if not every:
+                    raise
+                logger.warning("%s is left out: %s", name, error)
+                continue
+        methods[name] = fitted[name]
+    return methods

@@ -1,0 +1,100 @@
+"""Every protocol that a run's settings call for, and what lies behind its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drrec.config import ALSO
+from drrec.data.interactions import Interactions
+from drrec.evaluation.calibration import rating_errors
+from drrec.evaluation.lists import genre_vectors
+from drrec.evaluation.protocol import PROTOCOLS
+from drrec.evaluation.ranked import chance_level
+from drrec.evaluation.results import Background, Results
+from drrec.evaluation.sampled import sampled_chance
+from drrec.evaluation.session import bounds
+from drrec.experiment.judged import is_implicit
+from drrec.models.config import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from drrec.config import RunConfig
+    from drrec.evaluation.candidates import PerUser
+    from drrec.experiment.judged import Judged
+    from drrec.types import Recommender
+
+_CHANCE: dict[str, Callable[..., PerUser]] = {
+    "ranked": chance_level,
+    "cold_items": chance_level,
+    "sampled": sampled_chance,
+}
+
+
+def results_of(methods: Mapping[str, Recommender], config: RunConfig, judged: Judged) -> Results:
+    """What each method reaches under every protocol that the settings call for."""
+    name = f"{config.split}, validation" if config.judge == "validation" else config.split
+    protocols, chance = {}, {}
+    trials = _trials(config, judged)
+    for protocol, (test, options) in trials.items():
+        protocols[protocol] = {
+            method: PROTOCOLS[protocol](
+                recommender,
+                judged.train,
+                test,
+                state_size=config.environment.state_size,
+                seed=config.seed,
+                **options,
+            )
+            for method, recommender in methods.items()
+        }
+        if protocol in _CHANCE:
+            chance[protocol] = _CHANCE[protocol](judged.train, test, **options)
+    if judged.truth is not None:
+        protocols["session"] |= bounds(judged.truth, judged.best)
+    background = _background(methods, trials, config, judged)
+    return Results(
+        judged.dataset.name, name, config.seed, protocols, chance=chance, background=background
+    )
+
+
+def _trials(config: RunConfig, judged: Judged) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """By protocol: what it judges by, and its own options."""
+    least = {"min_items": config.min_items}
+    trials: dict[str, tuple[Any, dict[str, Any]]] = {}
+    also = listed("also", config.also, ALSO)
+    # Where things come again, what is asked for may be among what was seen, and alone there.
+    seen = {"mask_seen": False} if judged.train.has_repeats else {}
+    if config.split == "leave_one_out":
+        trials["full"] = judged.test, seen
+        trials |= {name: (judged.test, {}) for name in ("unmasked", "sampled") if name in also}
+    elif is_implicit(judged.dataset):
+        trials["ranked"] = judged.test, seen
+    else:
+        trials["rated"] = judged.test, least
+    if config.cold_items:
+        trials["cold_items"] = judged.cold.cold_items, {"candidates": judged.cold.candidates}
+    if config.cold_users and "rated" in trials:
+        trials["cold_users"] = judged.cold.cold_users, least
+    if judged.truth is not None:
+        trials["session"] = judged.truth, {"best": judged.best}
+    if "simulator" in also:
+        trials["simulator"] = judged.judges, {}
+    return trials
+
+
+def _background(
+    methods: Mapping[str, Recommender],
+    trials: Mapping[str, tuple[Any, dict[str, Any]]],
+    config: RunConfig,
+    judged: Judged,
+) -> Background:
+    tests = {name: test for name, (test, _) in trials.items() if isinstance(test, Interactions)}
+    errors = {}
+    if "rated" in trials:
+        for name, method in methods.items():
+            size = config.environment.state_size
+            found = rating_errors(method, judged.train, judged.test, state_size=size)
+            if found is not None:
+                errors[name] = found
+    return Background(judged.train, tests, genre_vectors(judged.dataset.genres), errors)
