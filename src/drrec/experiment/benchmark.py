@@ -40,7 +40,8 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
     """
     if not isinstance(values, dict) or not values:
         raise InputError(f"Expected tables by name in {where}. Received: {values!r}.")
-    shared = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    shared = dataclasses.asdict(config) | {"twin": False}
+    only = shared.pop("only")
     tables: Tables = {}
     for table, asked in values.items():
         if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
@@ -52,17 +53,17 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
                 TrainConfig,
                 _laid_over(
                     _laid_over({"agent": {"algorithm": name}}, asked["settings"] or {}),
-                    _laid_over(own or {}, shared | {"twin": False}),
+                    _laid_over(own or {}, shared),
                 ),
                 where,
             )
             for name, own in (asked["agents"] or {}).items()
-            if not config.only or name in config.only.split(",")
+            if not only or name in only.split(",")
         }
         if not tables[table]:
             raise InputError(
                 f"Expected an agent for table {table} in {where}. Received: none"
-                f"{f' of {config.only}' if config.only else ''}."
+                f"{f' of {only}' if only else ''}."
             )
     return tables
 

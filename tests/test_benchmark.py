@@ -1,0 +1,178 @@
+"""The whole table of a data set: what files ask for, that all is trained once, judged, reported."""
+
+import contextlib
+import pathlib
+import shlex
+
+import pytest
+import tensorflow as tf
+import yaml
+from tests.agents.tiny import write_csv
+
+from drrec import cli
+from drrec.agents.registry import AGENTS
+from drrec.baselines import BASELINES
+from drrec.config import BenchmarkConfig
+from drrec.errors import InputError
+from drrec.experiment import benchmark, grid, tables_of
+from drrec.files import read_json
+from drrec.runs import Run
+
+SMALL = {
+    "steps": 16,
+    "min_items": 5,
+    "baselines": "random,popularity",
+    "vectors": {"embedding": "variational", "dim_emb": 5, "held_out": 0.4},
+    "environment": {"state_size": 3, "episode_length": 4},
+    "agent": {
+        "dim_actor": 8,
+        "dim_critic": 8,
+        "batch_size": 16,
+        "memory_size": 128,
+        "num_envs": 4,
+        "on_policy": {"horizon": 4, "epochs": 1, "minibatches": 2},
+    },
+}
+TABLES = {
+    "rated": {
+        "settings": SMALL | {"also": "simulator"},
+        "agents": {"ddpg": {}, "ppo": {"agent": {"lr_actor": 0.01}}},
+    },
+    "full": {
+        "settings": SMALL | {"split": "leave_one_out", "also": "unmasked"},
+        "agents": {"slow": {"agent": {"algorithm": "a2c"}}},
+    },
+}
+COMMITTED = sorted((pathlib.Path(__file__).parents[1] / "configs/benchmark").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _in_python():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def config(tiny_interactions, tmp_path):
+    path = write_csv(tiny_interactions, tmp_path / "log.csv")
+    return BenchmarkConfig(dataset=str(path), seed=3, seeds=2)
+
+
+def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_both(config):
+    tables = tables_of(TABLES, config, "here")
+    assert {name: list(agents) for name, agents in tables.items()} == {
+        "rated": ["ddpg", "ppo"],
+        "full": ["slow"],
+    }
+    ddpg, ppo, slow = tables["rated"]["ddpg"], tables["rated"]["ppo"], tables["full"]["slow"]
+    assert [each.agent.algorithm for each in (ddpg, ppo, slow)] == ["ddpg", "ppo", "a2c"]
+    assert [each.agent.lr_actor for each in (ddpg, ppo, slow)] == [1e-4, 0.01, 1e-4]
+    assert ppo.agent.dim_actor == ddpg.agent.dim_actor == 8
+    assert ppo.agent.on_policy.horizon == 4
+    assert (slow.split, slow.also) == ("leave_one_out", "unmasked")
+    for each in (ddpg, ppo, slow):
+        assert (each.dataset, each.seed, each.seeds) == (config.dataset, 3, 2)
+        assert not each.twin
+
+
+@pytest.mark.parametrize(
+    ("values", "only", "words"),
+    [
+        (None, "", "Expected tables by name in here. Received: None"),
+        ({"rated": {"agents": {}}}, "", "Expected settings and agents for table rated in here"),
+        ({"rated": {"settings": {}, "agents": {}}}, "", "Expected an agent for table rated"),
+        (TABLES, "ppo", "Expected an agent for table full in here. Received: none of ppo"),
+        ({"rated": {"settings": {"stepz": 1}, "agents": {"ddpg": {}}}}, "", "'stepz'.*steps"),
+        ({"rated": {"settings": {}, "agents": {"dqn": {}}}}, "", "algorithm.*dqn"),
+    ],
+)
+def test_what_asks_for_nothing_or_for_what_there_is_not_is_refused(values, only, words):
+    with pytest.raises(InputError, match=words):
+        tables_of(values, BenchmarkConfig(only=only), "here")
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_committed_tables_can_be_read_and_have_every_agent(path):
+    tables = tables_of(yaml.safe_load(path.read_text(encoding="utf-8")), BenchmarkConfig(), "it")
+    for agents in tables.values():
+        assert {each.agent.algorithm for each in agents.values()} == set(AGENTS)
+        assert {each.baselines for each in agents.values()} == {"all"}
+
+
+def begun_by(monkeypatch, *, up_to=99):
+    """Note each training; the one that comes after `up_to` others is interrupted."""
+    begun, as_ever = [], grid.train_seed
+
+    def noted(run, *rest):
+        begun.append(run.name)
+        return len(begun) <= up_to and as_ever(run, *rest)
+
+    monkeypatch.setattr(grid, "train_seed", noted)
+    return begun
+
+
+def test_all_is_trained_once_judged_on_the_same_and_reported(config, tmp_path, monkeypatch):
+    run, tables = Run(tmp_path, "b"), tables_of(TABLES, config, "here")
+    begun = begun_by(monkeypatch, up_to=2)
+    assert benchmark(run, tables, tmp_path) is None
+    assert begun == ["b/rated/ddpg/seed-3", "b/rated/ppo/seed-3", "b/rated/ddpg/seed-4"]
+    monkeypatch.undo()
+    begun = begun_by(monkeypatch)
+    found = benchmark(run, tables, tmp_path)
+    assert begun == [
+        "b/rated/ddpg/seed-4",
+        "b/rated/ppo/seed-4",
+        "b/full/slow/seed-3",
+        "b/full/slow/seed-4",
+    ]
+    assert set(found["rated"]["protocols"]) == {"rated", "simulator"}
+    assert set(found["full"]["protocols"]) == {"full", "unmasked"}
+    for table, agents in (("rated", ["ddpg", "ppo"]), ("full", ["slow"])):
+        for methods in found[table]["protocols"].values():
+            assert list(methods) == ["random", "popularity", *agents]
+        assert read_json(run.folder / table / "metrics.json")["seeds"] == [3, 4]
+        assert set(found[table]["comparisons"]) == set(found[table]["protocols"])
+    assert (run.folder / "rated" / "rated.csv").is_file()
+    assert (run.folder / "full" / "unmasked.png").is_file()
+    report = (run.folder / "report.md").read_text(encoding="utf-8")
+    assert report.count("## Protocol") == 4
+    # With what was seen left in, the hidden item stands lower, or as high at best.
+    masked, open_ = (found["full"]["protocols"][name]["slow"] for name in ("full", "unmasked"))
+    assert open_["mrr@20"]["mean"] < masked["mrr@20"]["mean"]
+
+    other = tables_of(TABLES, BenchmarkConfig(dataset=config.dataset, seed=3), "here")
+    with pytest.raises(InputError, match="that b was begun with"):
+        benchmark(run, other, tmp_path)
+
+
+def test_the_command_prints_every_table(config, tmp_path, capsys):
+    (tmp_path / "tables.yaml").write_text(yaml.safe_dump(TABLES), encoding="utf-8")
+    argv = shlex.split("benchmark --dataset log.csv --tables tables.yaml --gpu -1")
+    with contextlib.chdir(tmp_path):
+        assert cli.run(*cli.STAGES, argv=argv) == 0
+    printed = capsys.readouterr().out
+    for words in ("`rated`", "`simulator`", "`full`", "`unmasked`", "ppo", "slow", "Holm"):
+        assert words in printed
+    assert (tmp_path / "save_model" / "benchmark-log" / "report.md").is_file()
+
+
+def test_of_all_baselines_those_that_cannot_be_fitted_are_left_out_and_others_are_not(
+    config, tmp_path, monkeypatch, caplog
+):
+    class Vast:
+        uses_history = False
+
+        def fit(self, train):
+            raise InputError("Expected less. Received: more.")
+
+    for name in set(BASELINES) - {"random"}:
+        monkeypatch.delitem(BASELINES, name)
+    monkeypatch.setitem(BASELINES, "vast", Vast)
+    values = {"rated": {"settings": SMALL | {"baselines": "all"}, "agents": {"a2c": {}}}}
+    found = benchmark(Run(tmp_path, "b"), tables_of(values, config, "here"), tmp_path)
+    assert list(found["rated"]["protocols"]["rated"]) == ["random", "a2c"]
+    assert "vast is left out: Expected less" in caplog.text
+    values["rated"]["settings"] = SMALL | {"baselines": "random,vast"}
+    with pytest.raises(InputError, match="Expected less"):
+        benchmark(Run(tmp_path, "c"), tables_of(values, config, "here"), tmp_path)
