@@ -51,6 +51,7 @@ def train(agent: Player, steps: int, run: pathlib.Path, weights: pathlib.Path, l
                 name: float(total) / iterations
                 for name, total in zip(sums._fields, sums, strict=True)
             }
+            values |= agent.reward_terms(iterations)
             rate = iterations * width / (time.monotonic() - started)
             log.row(agent.steps, values | {"steps_per_second": rate})
             shown = {name: f"{value:.3f}" for name, value in list(values.items())[:2]}

@@ -14,8 +14,9 @@ from tests.agents.tiny import SMALL, environment_over, random_vectors
 from drrec.agents.config import AgentConfig
 from drrec.agents.registry import AGENTS
 from drrec.checkpoint import named_variables, restore_latest, save_checkpoint
-from drrec.envs.config import LoggedConfig
+from drrec.envs.config import LoggedConfig, RewardConfig
 from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions
 from drrec.state import STATES
 from drrec.types import Recommender
@@ -105,6 +106,26 @@ def test_every_reward_for_unlogged_items_goes(name, unlogged, tiny_interactions)
     environment = LoggedEnvironment(config, tiny_interactions, sessions, predicted)
     agent = AGENTS[name](AgentConfig(**SMALL, algorithm=name), environment, *vectors, 0)
     assert all(np.isfinite(value).all() for value in run(agent, 2).values())
+
+
+def test_the_terms_of_its_reward_are_told_apart(name, tiny_interactions):
+    vectors = random_vectors(tiny_interactions)
+    weights = RewardConfig(reward_rating=0.5, reward_novelty=2.0, reward_diversity=0.25)
+    config = LoggedConfig(state_size=3, episode_length=4, rewards=weights)
+    sessions = Sessions.over(*tiny_interactions.past_and_future(0.5), 3)
+    rewards = Rewards.over(weights, tiny_interactions, vectors[1])
+    environment = LoggedEnvironment(config, tiny_interactions, sessions, rewards=rewards)
+    agent = AGENTS[name](AgentConfig(**SMALL, algorithm=name), environment, *vectors, 0)
+    for iterations in (3, 2):  # each run by itself
+        paid = float(agent.run(tf.constant(iterations)).reward) / iterations
+        terms = agent.reward_terms(iterations)
+        assert list(terms) == ["reward_rating", "reward_novelty", "reward_diversity"]
+        assert -1 <= terms["reward_rating"] <= 1
+        assert 0 < terms["reward_novelty"] < 1
+        assert 0 < terms["reward_diversity"] < 1
+        rating, novelty, diversity = terms.values()
+        assert paid == pytest.approx(0.5 * rating + 2 * novelty + 0.25 * diversity, abs=1e-5)
+    assert made(name, tiny_interactions).reward_terms(1) == {}
 
 
 def test_its_policy_is_a_recommender_that_has_learned_already(name, tiny_interactions):

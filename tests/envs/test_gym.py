@@ -14,7 +14,11 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from tests.agents.tiny import environment_over, random_vectors, rated_by_all
 
+from drrec.envs.config import LoggedConfig, RewardConfig
 from drrec.envs.gym import LoggedSession
+from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.rewards import Rewards
+from drrec.envs.sessions import Sessions
 
 DIM = 4
 
@@ -88,6 +92,20 @@ def test_pays_and_remembers_as_the_logged_environment(tiny_interactions):
         assert reward == (info["rating"] - 3) / 2
         rewards.add(reward > 0)
     assert rewards == {False, True}
+
+
+def test_the_rating_is_told_whatever_the_reward_is(tiny_interactions):
+    weights = RewardConfig(reward_rating=0.5, reward_novelty=1.0)
+    user, item = random_vectors(tiny_interactions, DIM)
+    config = LoggedConfig(state_size=3, episode_length=4, rewards=weights)
+    sessions = Sessions.over(*tiny_interactions.past_and_future(0.5), 3)
+    rewards = Rewards.over(weights, tiny_interactions, item)
+    logged = LoggedEnvironment(config, tiny_interactions, sessions, rewards=rewards)
+    pairs = zip(tiny_interactions.user.tolist(), tiny_interactions.item.tolist(), strict=True)
+    ratings = dict(zip(pairs, tiny_interactions.rating.tolist(), strict=True))
+    for _, reward, _, _, info in played(LoggedSession(logged, user, item), actions(4), seed=5)[1:]:
+        assert info["rating"] == ratings[info["user"], info["item"]]
+        assert reward > (info["rating"] - 3) / 4
 
 
 def test_same_seed_same_session_and_another_seed_another_user(tiny_interactions):

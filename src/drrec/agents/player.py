@@ -60,6 +60,7 @@ class Player(abc.ABC):
         self.user = tf.constant(user, tf.float32)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seed = seed
+        self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
         first = environment.start(self._draw_users(0))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
 
@@ -75,6 +76,8 @@ class Player(abc.ABC):
     @tf.function(jit_compile=True)
     def run(self, iterations: tf.Tensor) -> Any:
         """Do `iterations [] int32` iterations, of `steps_each` steps a session; sums of metrics."""
+        for total in self._terms.values():
+            total.assign(0.0)
         sums = self.metrics(*(tf.constant(0.0) for _ in self.metrics._fields))
         done = tf.constant(0)
         # Not over tf.range: XLA would compile again for each new number of iterations.
@@ -82,6 +85,14 @@ class Player(abc.ABC):
             sums = self.metrics(*(a + b for a, b in zip(sums, self._iterate(), strict=True)))
             done += 1
         return sums
+
+    def reward_terms(self, iterations: int) -> dict[str, float]:
+        """Means of the reward's terms, unweighted, over the last `run`, of so many iterations.
+
+        By `reward_<term>`; none where an item's rating is all that it pays.
+        """
+        steps = iterations * self.steps_each
+        return {f"reward_{name}": float(total) / steps for name, total in self._terms.items()}
 
     @property
     def steps_each(self) -> int:
@@ -121,6 +132,8 @@ class Player(abc.ABC):
         restarted = self.environment.restart(moved, outcome.done, self._draw_users(1))
         for variable, value in zip(self.sessions, restarted, strict=True):
             variable.assign(value)
+        for name, term in outcome.terms.items():
+            self._terms[name].assign_add(tf.reduce_mean(term))
         return outcome
 
     def _shown_by(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from drrec.data.interactions import Interactions
     from drrec.envs.config import LoggedConfig
+    from drrec.envs.rewards import Rewards
 
 
 class LoggedState(NamedTuple):
@@ -28,6 +29,8 @@ class Outcome(NamedTuple):
     """What showing one item to each of N users led to, before any session starts anew."""
 
     reward: tf.Tensor  # [N] float32
+    pleased: tf.Tensor  # [N] float32 what it pays by ratings alone; liked if above 0
+    terms: dict[str, tf.Tensor]  # [N] each, unweighted; none where the reward is as it pleased
     next_history: tf.Tensor  # [N, L] int32
     next_shown: tf.Tensor  # [N, T] int32
     terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
@@ -40,8 +43,16 @@ class SessionEnvironment(abc.ABC):
     An item is shown once a session. Pure: every method maps states to states.
     """
 
+    log: Interactions
+    """What sessions are made from."""
+
     def __init__(
-        self, config: LoggedConfig, num_items: int, players: np.ndarray, history: np.ndarray
+        self,
+        config: LoggedConfig,
+        num_items: int,
+        players: np.ndarray,
+        history: np.ndarray,
+        rewards: Rewards | None = None,
     ) -> None:
         """Put the tables on the device.
 
@@ -50,12 +61,20 @@ class SessionEnvironment(abc.ABC):
             num_items: I.
             players: [V] int32 the users to play.
             history: [U, L] int32 how each user's session opens.
+            rewards: what is paid in place of what pleases; None pays just that.
         """
+        if (rewards.weights if rewards else {"rating": 1}) != config.rewards.weights:
+            raise ValueError("`rewards` goes with weights in `config`, the same ones.")
         self.config = config
+        self.rewards = rewards
         self.num_items = num_items
         self.state_size = history.shape[1]
         self._players = tf.constant(players)  # [V]
         self._history = tf.constant(history)  # [U, L]
+
+    def is_new(self) -> np.ndarray:
+        """[R] bool: the ratings of the log that sessions hand out; all, if they hand out none."""
+        return np.ones(len(self.log), bool)
 
     @abc.abstractmethod
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
@@ -63,7 +82,12 @@ class SessionEnvironment(abc.ABC):
 
     @abc.abstractmethod
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] float32 the reward for showing `item [N]` now."""
+        """[N] float32 how `item [N]` pleases when it is shown now; liked if above 0."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms that the reward is the sum of; none where it is as it pleases."""
+        return tuple(self.rewards.weights) if self.rewards else ()
 
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
@@ -91,8 +115,12 @@ class SessionEnvironment(abc.ABC):
 
     def step(self, state: LoggedState, item: tf.Tensor) -> tuple[LoggedState, Outcome]:
         """Show `item [N]`, which must be available, to each user."""
-        reward = self.paid(state, item)
-        liked = reward > 0
+        reward = pleased = self.paid(state, item)
+        terms: dict[str, tf.Tensor] = {}
+        if self.rewards:
+            terms = self.rewards.terms(state, item, pleased)
+            reward = self.rewards.total(terms)
+        liked = pleased > 0
         moved = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
         history = tf.where(liked[:, None], moved, state.history)  # [N, L]
         now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
@@ -100,7 +128,7 @@ class SessionEnvironment(abc.ABC):
         terminal = self.is_over(state.user, shown)
         step = state.step + 1
         done = terminal | (step >= self.config.episode_length)
-        outcome = Outcome(reward, history, shown, terminal, done)
+        outcome = Outcome(reward, pleased, terms, history, shown, terminal, done)
         return LoggedState(state.user, step, history, shown), outcome
 
     def restart(self, state: LoggedState, done: tf.Tensor, user: tf.Tensor) -> LoggedState:

@@ -3,9 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 from drrec.errors import InputError
+
+_TERMS = ("rating", "novelty", "diversity", "return")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewardConfig:
+    """What a shown item pays: the sum of its terms, each times its weight."""
+
+    reward_rating: float = 1.0
+    """Weight of the rating, (rating - 3) / 2, or what the session pays in its place. [>= 0]"""
+    reward_novelty: float = 0.0
+    """Weight of how few users have the item, from 0 for all to 1 for one. [>= 0]"""
+    reward_diversity: float = 0.0
+    """Weight of how far the item is from what the user liked last, from 0 to 1. [>= 0]"""
+    reward_return: float = 0.0
+    """Weight of whether the user came back after the visit in which they took the item, 0 or 1;
+    for logs with time stamps. [>= 0]"""
+    return_days: float = 7.0
+    """Who comes back within so many days has come back. [days, > 0]"""
+
+    def __post_init__(self) -> None:
+        given = {f"reward_{term}": getattr(self, f"reward_{term}") for term in _TERMS}
+        if any(not 0 <= weight < math.inf for weight in given.values()) or not self.weights:
+            named = ", ".join(f"{name} {weight:g}" for name, weight in given.items())
+            raise InputError(
+                "Expected weights of rewards that are finite and at least 0, one of them above 0. "
+                f"Received: {named}."
+            )
+        if not 0 < self.return_days < math.inf:
+            raise InputError(f"`return_days` must be above 0. Received: {self.return_days}.")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """By term, without those that weigh nothing."""
+        found = {term: getattr(self, f"reward_{term}") for term in _TERMS}
+        return {term: weight for term, weight in found.items() if weight}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +61,7 @@ class LoggedConfig:
     """L, the last liked items that make the state. [items, >= 1]"""
     episode_length: int = 30
     """T, items shown in a session before the next begins. [steps, >= 1]"""
+    rewards: RewardConfig = dataclasses.field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
         if not -1 <= self.unlogged_reward <= 1:

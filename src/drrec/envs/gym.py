@@ -22,7 +22,7 @@ class LoggedSession(gymnasium.Env[Observation, np.ndarray]):
     An action `[D]` in [−1, 1] shows the available item with the largest dot product. An observation
     is the user's vector `user [D]` and the liked items' vectors `history [L, D]`, the most recent
     last, zero where there is none yet. `info` says which user it is; after a step, also which
-    `item` was shown (dense id) and the `rating` that its reward stands for.
+    `item` was shown (dense id) and the `rating` that moved the history or did not.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own attribute)
@@ -63,8 +63,9 @@ class LoggedSession(gymnasium.Env[Observation, np.ndarray]):
         state, outcome = self._environment.step(before, item)
         self._state = None if outcome.done[0] else state
         reward, terminated = float(outcome.reward[0]), bool(outcome.terminal[0])
+        rating = 2 * float(outcome.pleased[0]) + 3
         truncated = bool(outcome.done[0]) and not terminated
-        info = {"user": int(state.user[0]), "item": int(item[0]), "rating": 2 * reward + 3}
+        info = {"user": int(state.user[0]), "item": int(item[0]), "rating": rating}
         return self._observation(state), reward, terminated, truncated, info
 
     def _observation(self, state: LoggedState) -> Observation:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.data.world import Truth
     from drrec.envs.config import LoggedConfig
+    from drrec.envs.rewards import Rewards
 
 
 class LivingEnvironment(SessionEnvironment):
@@ -22,16 +23,25 @@ class LivingEnvironment(SessionEnvironment):
     Sessions open with what each user liked last in the log; nobody comes bored.
     """
 
-    def __init__(self, config: LoggedConfig, train: Interactions, truth: Truth) -> None:
+    def __init__(
+        self,
+        config: LoggedConfig,
+        train: Interactions,
+        truth: Truth,
+        rewards: Rewards | None = None,
+    ) -> None:
         """Put the tables on the device.
 
         Args:
             config: how long sessions and histories are.
             train: the ratings that sessions open from; all users play.
             truth: what items really please, by the dense ids of `train`.
+            rewards: as in `SessionEnvironment`.
         """
         players = np.arange(train.num_users, dtype=np.int32)
-        super().__init__(config, train.num_items, players, train.liked_histories(config.state_size))
+        history = train.liked_histories(config.state_size)
+        super().__init__(config, train.num_items, players, history, rewards)
+        self.log = train
         self._appeal = tf.constant(truth.appeal)  # [U, I]
         self._kind = tf.constant(truth.kind)  # [I]
         self._boredom = tf.constant(truth.boredom)  # [K + 1, K + 1]

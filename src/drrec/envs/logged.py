@@ -8,16 +8,19 @@ import numpy as np
 import tensorflow as tf
 
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment, mark
+from drrec.envs.pairs import Pairs
+from drrec.envs.rewards import rating_term
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.envs.config import LoggedConfig
+    from drrec.envs.rewards import Rewards
     from drrec.envs.sessions import Sessions
 
 
 class LoggedEnvironment(SessionEnvironment):
-    """Sessions over a log of ratings: reward (rating − 3) / 2."""
+    """Sessions over a log of ratings: an item pleases by (rating − 3) / 2."""
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class LoggedEnvironment(SessionEnvironment):
         train: Interactions,
         sessions: Sessions,
         predicted: tuple[np.ndarray, np.ndarray, float] | None = None,
+        rewards: Rewards | None = None,
     ) -> None:
         """Put the tables on the device.
 
@@ -33,19 +37,24 @@ class LoggedEnvironment(SessionEnvironment):
             train: every rating that may be handed out.
             sessions: how each user's session opens, and what it may show.
             predicted: user vectors [U, D], item vectors [I, D] and mean, for `model` rewards.
+            rewards: as in `SessionEnvironment`.
         """
         if (config.unlogged == "model") != (predicted is not None):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
-        super().__init__(config, train.num_items, sessions.players, sessions.history)
+        super().__init__(config, train.num_items, sessions.players, sessions.history, rewards)
+        self.log = train
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
         self._known = tf.constant(sessions.known)  # [U, K]
         self._is_rated = tf.constant(np.bincount(train.item, minlength=train.num_items) > 0)  # [I]
-        order = np.lexsort((train.item, train.user))
-        self._offsets = tf.constant(train.offsets.astype(np.int32))  # [U + 1]
-        self._logged_item = tf.constant(train.item[order])  # [R], ascending for each user
-        self._logged_reward = tf.constant((train.rating[order] - 3) / 2)  # [R]
-        self._search_steps = int(train.counts().max()).bit_length()
+        self._pairs = Pairs(train)
+        self._logged_reward = self._pairs.column(rating_term(train.rating))  # [R]
         self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
+
+    def is_new(self) -> np.ndarray:
+        """[R] bool: the ratings of the log that sessions hand out."""
+        shown, log = self._candidates.numpy(), self.log
+        pair = np.arange(log.num_users)[:, None] * np.int64(log.num_items) + shown
+        return np.isin(log.user * np.int64(log.num_items) + log.item, pair[shown != PADDING])
 
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
         """[D] the mean of item vectors [I, D] over the ratings that sessions may show."""
@@ -83,27 +92,21 @@ class LoggedEnvironment(SessionEnvironment):
         return super().is_over(user, shown)
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] what `item [N]` pays now: in a log, what it always does."""
+        """[N] how `item [N]` pleases now: in a log, as it always does."""
         return self.reward(state.user, item)
 
     def reward(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        """[N] what `item [N]` pays users [N]: by their logged rating, else `config.unlogged`."""
-        low, high = tf.gather(self._offsets, user), tf.gather(self._offsets, user + 1) - 1
-        # Binary search by hand: XLA turns tf.searchsorted into a comparison with every rating.
-        for _ in range(self._search_steps):
-            middle = (low + high) // 2
-            smaller = tf.gather(self._logged_item, middle) < item
-            low = tf.where(smaller, tf.minimum(middle + 1, high), low)
-            high = tf.where(smaller, high, middle)
-        logged = tf.gather(self._logged_item, low) == item
-        return tf.where(logged, tf.gather(self._logged_reward, low), self._unlogged(user, item))
+        """[N] how `item [N]` pleases users [N]: by their logged rating, else `config.unlogged`."""
+        place, is_logged = self._pairs.find(user, item)
+        logged = tf.gather(self._logged_reward, place)
+        return tf.where(is_logged, logged, self._unlogged(user, item))
 
     def _unlogged(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         if self._predicted is None:
             return tf.fill(tf.shape(item), tf.constant(self.config.unlogged_reward, tf.float32))
         users, items, mean = self._predicted
         dot = tf.reduce_sum(tf.gather(users, user) * tf.gather(items, item), axis=1)
-        return (tf.clip_by_value(mean + dot, 1, 5) - 3) / 2
+        return rating_term(tf.clip_by_value(mean + dot, 1, 5))
 
 
 def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.datasets import load_dataset, load_truth
 from drrec.data.split import SplitConfig, split_interactions
+from drrec.envs.rewards import visits_returned
 from drrec.errors import InputError
 from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
@@ -94,6 +95,8 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
             f"Expected a data set with a hidden world, such as demo, for living sessions. "
             f"Received: {config.dataset}. Leave --sessions out."
         )
+    if environment.rewards.reward_return:
+        visits_returned(dataset.interactions, environment.rewards.return_days)
     if config.vectors.embedding == "implicit" and environment.unlogged == "model":
         raise InputError(
             "Expected vectors that predict ratings for --unlogged model. Received: --embedding "

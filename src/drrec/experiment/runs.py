@@ -11,6 +11,7 @@ from drrec.config import TrainConfig
 from drrec.data.split import Split
 from drrec.envs.living import LivingEnvironment
 from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions, opening_and_rest
 from drrec.errors import InputError
 from drrec.experiment.vectors import embed
@@ -57,8 +58,9 @@ def build_environment(
 ) -> SessionEnvironment:
     """Whom the agent plays with: the log, or the `truth` behind it."""
     settings = config.environment
+    rewards = Rewards.over(settings.rewards, train, vectors.item)
     if settings.sessions == "living" and truth is not None:
-        return LivingEnvironment(settings, train, truth)
+        return LivingEnvironment(settings, train, truth, rewards)
     if config.vectors.held_out:
         known, shown = train.past_and_future(config.vectors.held_out)
     else:
@@ -67,7 +69,7 @@ def build_environment(
     predicted = None
     if settings.unlogged == "model":
         predicted = (vectors.user, vectors.item, vectors.mean)
-    return LoggedEnvironment(settings, train, sessions, predicted)
+    return LoggedEnvironment(settings, train, sessions, predicted, rewards)
 
 
 def train_seed(run: Run, config: TrainConfig, judged: Judged, content: Content | None) -> bool:
