@@ -141,3 +141,14 @@ def test_whoever_does_not_use_histories_does_not_depend_on_them(
         empty = np.zeros((train.num_users, 10), np.int32)
         np.testing.assert_array_equal(model.score(users, empty, None), scores(model, train))
     assert len(rated(model, train, halves(tiny_interactions)[1]).users) == train.num_users
+
+
+def test_whatever_predicts_ratings_is_nearer_to_them_than_their_mean(
+    name: str, fitted: Callable[[str], Recommender], train: Interactions
+) -> None:
+    model = fitted(name)
+    if not hasattr(model, "rating_offset"):
+        return
+    predicted = model.rating_offset + scores(model, train)[train.user, train.item]
+    assert np.mean((predicted - train.rating) ** 2) < 0.8 * train.rating.var()
+    assert abs(np.mean(predicted - train.rating)) < 0.1

@@ -59,3 +59,8 @@ class VariationalMF(_Factorisation):
         """Learn from `train`."""
         self._embeddings = fit_variational(train, dim=self.dim, seed=self.seed)
         return self
+
+    @property
+    def rating_offset(self) -> float:
+        """What makes a score a rating: the mean that vectors were fitted beside."""
+        return self._embeddings.mean

@@ -38,6 +38,7 @@ class ItemCF:
     """
 
     uses_history = False
+    rating_offset = 0.0
 
     def __init__(
         self,

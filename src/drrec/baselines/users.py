@@ -30,6 +30,7 @@ class UserCF:
     """
 
     uses_history = False
+    rating_offset = 0.0
 
     def __init__(
         self,
