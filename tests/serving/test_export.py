@@ -41,6 +41,19 @@ def test_what_is_saved_loads_alike(export, tmp_path):
             assert one.dtype == other.dtype
 
 
+def test_proposals_travel_in_the_same_file_and_only_if_there_are_any(export, tmp_path):
+    assert not export.reranks
+    export.save(tmp_path / "all.npz")
+    with np.load(tmp_path / "all.npz") as file:
+        assert "proposals" not in file.files
+    proposals = np.array([[3, 1, 0]] * len(export.users), np.int32)
+    dataclasses.replace(export, proposals=proposals).save(tmp_path / "some.npz")
+    loaded = Export.load(tmp_path / "some.npz")
+    assert loaded.reranks
+    np.testing.assert_array_equal(loaded.proposals, proposals)
+    assert loaded.proposals.dtype == np.int32
+
+
 def test_a_restored_policy_scores_as_the_one_that_was_exported(
     export, policy, tiny_interactions, tmp_path
 ):

@@ -69,6 +69,13 @@ def test_who_has_seen_everything_gets_nothing(export):
     assert recommend(all_seen, policy(), "11", 5)["items"] == []
 
 
+def test_of_proposals_no_more_than_these_are_ranked_and_none_that_was_seen(export):
+    proposals = np.array([[6, 3, 4], [0, 0, 0], [0, 0, 0]], np.int32)
+    chosen = dataclasses.replace(export, proposals=proposals)
+    assert items_of(recommend(chosen, policy(), "11", 10)) == ["4", "6"]
+    assert items_of(recommend(chosen, policy(), "12", 10)) == []
+
+
 def test_who_liked_nothing_yet_is_served(export):
     found = recommend(export, policy(), "13", 2)
     assert found["liked"] == []

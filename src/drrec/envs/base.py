@@ -53,6 +53,7 @@ class SessionEnvironment(abc.ABC):
         players: np.ndarray,
         history: np.ndarray,
         rewards: Rewards | None = None,
+        offered: np.ndarray | None = None,
     ) -> None:
         """Put the tables on the device.
 
@@ -62,6 +63,7 @@ class SessionEnvironment(abc.ABC):
             players: [V] int32 the users to play.
             history: [U, L] int32 how each user's session opens.
             rewards: what is paid in place of what pleases; None pays just that.
+            offered: [U, C] int32 the only items that may be shown, 0 = padding; None shows any.
         """
         if (rewards.weights if rewards else {"rating": 1}) != config.rewards.weights:
             raise ValueError("`rewards` goes with weights in `config`, the same ones.")
@@ -71,6 +73,7 @@ class SessionEnvironment(abc.ABC):
         self.state_size = history.shape[1]
         self._players = tf.constant(players)  # [V]
         self._history = tf.constant(history)  # [U, L]
+        self._offered = None if offered is None else tf.constant(offered)  # [U, C]
 
     def is_new(self) -> np.ndarray:
         """[R] bool: the ratings of the log that sessions hand out; all, if they hand out none."""
@@ -91,16 +94,27 @@ class SessionEnvironment(abc.ABC):
 
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
-        everything = tf.ones([tf.shape(user)[0], self.num_items], tf.bool)
-        return mark(everything, shown, False) & (tf.range(self.num_items) != PADDING)
+        items = tf.fill([tf.shape(user)[0], self.num_items], self._offered is None)
+        if self._offered is not None:
+            items = mark(items, tf.gather(self._offered, user), True)
+        return mark(items, shown, False) & (tf.range(self.num_items) != PADDING)
 
     def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B] int32: the available item that `scores [B, I]` puts first."""
+        if self._offered is not None:
+            # What is offered is little: looking its scores up is cheaper than masking all.
+            offered = tf.gather(self._offered, user)  # [B, C]
+            theirs = tf.gather(scores, offered, batch_dims=1)  # [B, C]
+            theirs = tf.where(_left(offered, shown), theirs, -float("inf"))
+            place = tf.argmax(theirs, axis=1, output_type=tf.int32)
+            return tf.gather(offered, place, batch_dims=1)
         scores = tf.where(self.available(user, shown), scores, -float("inf"))
         return tf.argmax(scores, axis=1, output_type=tf.int32)
 
     def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[N] bool: nothing is available."""
+        if self._offered is not None:
+            return ~tf.reduce_any(_left(tf.gather(self._offered, user), shown), axis=1)
         return ~tf.reduce_any(self.available(user, shown), axis=1)
 
     def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
@@ -147,3 +161,9 @@ def mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
     rows = tf.broadcast_to(tf.range(tf.shape(items)[0])[:, None], tf.shape(items))
     where = tf.stack([rows, items], axis=2)  # [N, C, 2]
     return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))
+
+
+def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+    """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
+    was_shown = tf.reduce_any(items[:, :, None] == shown[:, None, :], axis=2)
+    return (items != PADDING) & ~was_shown

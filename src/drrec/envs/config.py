@@ -46,6 +46,20 @@ class RewardConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ProposalConfig:
+    """Who proposes what the agent chooses among."""
+
+    propose: str = ""
+    """A baseline that proposes items, which the agent re-ranks; by default it ranks all."""
+    propose_k: int = 100
+    """K, how many are proposed to each user. [>= 1]"""
+
+    def __post_init__(self) -> None:
+        if self.propose_k < 1:
+            raise InputError(f"`propose_k` must be at least 1. Received: {self.propose_k}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LoggedConfig:
     """What a session shows and pays."""
 
@@ -62,12 +76,18 @@ class LoggedConfig:
     episode_length: int = 30
     """T, items shown in a session before the next begins. [steps, >= 1]"""
     rewards: RewardConfig = dataclasses.field(default_factory=RewardConfig)
+    proposals: ProposalConfig = dataclasses.field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
         if not -1 <= self.unlogged_reward <= 1:
             raise InputError(
                 "`unlogged_reward` must be in [-1, 1], as rewards of ratings are. "
                 f"Received: {self.unlogged_reward}."
+            )
+        if self.proposals.propose and (self.sessions, self.unlogged) == ("logged", "never"):
+            raise InputError(
+                "Expected --unlogged constant or model with --propose, so that sessions may show "
+                "what is proposed. Received: never."
             )
         if self.episode_length < 1 or self.state_size < 1:
             raise InputError(

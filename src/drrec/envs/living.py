@@ -29,18 +29,22 @@ class LivingEnvironment(SessionEnvironment):
         train: Interactions,
         truth: Truth,
         rewards: Rewards | None = None,
+        offered: np.ndarray | None = None,
     ) -> None:
         """Put the tables on the device.
 
         Args:
             config: how long sessions and histories are.
-            train: the ratings that sessions open from; all users play.
+            train: the ratings that sessions open from; all users play who are offered anything.
             truth: what items really please, by the dense ids of `train`.
             rewards: as in `SessionEnvironment`.
+            offered: likewise.
         """
         players = np.arange(train.num_users, dtype=np.int32)
+        if offered is not None:
+            players = players[(offered != PADDING).any(axis=1)]
         history = train.liked_histories(config.state_size)
-        super().__init__(config, train.num_items, players, history, rewards)
+        super().__init__(config, train.num_items, players, history, rewards, offered)
         self.log = train
         self._appeal = tf.constant(truth.appeal)  # [U, I]
         self._kind = tf.constant(truth.kind)  # [I]

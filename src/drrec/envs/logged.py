@@ -29,6 +29,7 @@ class LoggedEnvironment(SessionEnvironment):
         sessions: Sessions,
         predicted: tuple[np.ndarray, np.ndarray, float] | None = None,
         rewards: Rewards | None = None,
+        offered: np.ndarray | None = None,
     ) -> None:
         """Put the tables on the device.
 
@@ -38,10 +39,14 @@ class LoggedEnvironment(SessionEnvironment):
             sessions: how each user's session opens, and what it may show.
             predicted: user vectors [U, D], item vectors [I, D] and mean, for `model` rewards.
             rewards: as in `SessionEnvironment`.
+            offered: likewise; where unlogged items are never shown, only the session's own may be.
         """
         if (config.unlogged == "model") != (predicted is not None):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
-        super().__init__(config, train.num_items, sessions.players, sessions.history, rewards)
+        if config.unlogged == "never":
+            offered = sessions.candidates
+        openings = sessions.players, sessions.history
+        super().__init__(config, train.num_items, *openings, rewards, offered)
         self.log = train
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
         self._known = tf.constant(sessions.known)  # [U, K]
@@ -69,27 +74,9 @@ class LoggedEnvironment(SessionEnvironment):
         log cannot say that it would not have pleased.
         """
         not_shown = super().available(user, shown)
-        if self.config.unlogged == "never":
-            logged = tf.gather(self._candidates, user)  # [B, C]
-            return not_shown & mark(tf.zeros_like(not_shown), logged, True)
+        if self._offered is not None:
+            return not_shown
         return mark(not_shown & self._is_rated, tf.gather(self._known, user), False)
-
-    def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B] int32: the available item that `scores [B, I]` puts first."""
-        if self.config.unlogged == "never":
-            # A user's candidates are few: looking their scores up is cheaper than masking all.
-            logged = tf.gather(self._candidates, user)  # [B, C]
-            theirs = tf.gather(scores, logged, batch_dims=1)  # [B, C]
-            theirs = tf.where(_left(logged, shown), theirs, -float("inf"))
-            place = tf.argmax(theirs, axis=1, output_type=tf.int32)
-            return tf.gather(logged, place, batch_dims=1)
-        return super().choose(scores, user, shown)
-
-    def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[N] bool: nothing is available."""
-        if self.config.unlogged == "never":
-            return ~tf.reduce_any(_left(tf.gather(self._candidates, user), shown), axis=1)
-        return super().is_over(user, shown)
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
         """[N] how `item [N]` pleases now: in a log, as it always does."""
@@ -107,12 +94,6 @@ class LoggedEnvironment(SessionEnvironment):
         users, items, mean = self._predicted
         dot = tf.reduce_sum(tf.gather(users, user) * tf.gather(items, item), axis=1)
         return rating_term(tf.clip_by_value(mean + dot, 1, 5))
-
-
-def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-    """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
-    was_shown = tf.reduce_any(items[:, :, None] == shown[:, None, :], axis=2)
-    return (items != PADDING) & ~was_shown
 
 
 __all__ = ["LoggedEnvironment", "LoggedState", "Outcome"]

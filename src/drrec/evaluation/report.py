@@ -107,6 +107,11 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
     if level := content.get("chance", {}).get(protocol):
         shares = ", ".join(f"{metric} {short(level[metric])}" for metric in columns)
         yield f"A random order is expected to reach {shares}."
+    if top := content.get("ceiling", {}).get(protocol):
+        yield (
+            f"What is re-ranked are {top['k']} items that {top['proposer']} proposes to each user. "
+            f"Its own recall@{top['k']}, {short(top['recall'])}, is the ceiling."
+        )
     for name, cells in methods.items():
         tested = {metric: cells[metric] for metric in columns if "p_value" in cells[metric]}
         if tested:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.summary import summarised
+from drrec.experiment.proposing import ceilings, deployed_proposer
 from drrec.experiment.rivals import baselines
 from drrec.experiment.runs import agree_on_split, has_twin, twin, twin_name
 from drrec.experiment.trials import results_of
 from drrec.runlog import columns
 from drrec.serving.export import Export
 from drrec.serving.recommend import restored_policy
+from drrec.serving.reranked import Reranked
 
 if TYPE_CHECKING:
     from typing import Any
@@ -35,24 +37,32 @@ def evaluate_run(
     agree_on_split(run, judged)
     fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
     agent, by_ids = config.agent.algorithm, twin_name(config)
-    results = []
+    results, proposals = [], []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted)
-        methods[agent] = trained(seed_run, seed_config)
+        methods[agent] = own = trained(seed_run, seed_config, judged)
+        if isinstance(own, Reranked):
+            proposals.append(own.proposals)
         if has_twin(config):
-            methods[by_ids] = trained(*twin(seed_run, seed_config))
+            methods[by_ids] = trained(*twin(seed_run, seed_config), judged)
         results.append(results_of(methods, seed_config, judged))
     summary = summarised(results, agents=[agent, by_ids])
     if has_twin(config):
         summary["content_added"] = gains(results, [agent], by_ids)
+    if proposals:
+        summary["ceiling"] = ceilings(proposals, config, judged, list(summary["protocols"]))
     if content:
         summary["encoders"] = content.encoders
     return summary
 
 
-def trained(run: Run, config: TrainConfig) -> Recommender:
-    """The policy that a run has exported."""
-    return restored_policy(Export.load(run.folder / "export.npz"), config.agent)
+def trained(run: Run, config: TrainConfig, judged: Judged) -> Recommender:
+    """The policy that a run has exported; with its proposer, if it re-ranks."""
+    export = Export.load(run.folder / "export.npz")
+    policy = restored_policy(export, config.agent)
+    if not export.reranks:
+        return policy
+    return Reranked(policy, deployed_proposer(config, judged), export.proposals)
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:

@@ -81,7 +81,7 @@ def judged_grid(
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB
             if not is_trained:
                 return None
-            methods[name] = trained(part, single)
+            methods[name] = trained(part, single, judged)
         results.append(results_of(methods, single, judged))
     return results
 

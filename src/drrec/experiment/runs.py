@@ -11,9 +11,11 @@ from drrec.config import TrainConfig
 from drrec.data.split import Split
 from drrec.envs.living import LivingEnvironment
 from drrec.envs.logged import LoggedEnvironment
+from drrec.envs.proposals import with_logged
 from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions, opening_and_rest
 from drrec.errors import InputError
+from drrec.experiment.proposing import deployed_proposals, rehearsed_proposals
 from drrec.experiment.vectors import embed
 from drrec.models.config import ContentConfig
 from drrec.runs import Run
@@ -60,7 +62,8 @@ def build_environment(
     settings = config.environment
     rewards = Rewards.over(settings.rewards, train, vectors.item)
     if settings.sessions == "living" and truth is not None:
-        return LivingEnvironment(settings, train, truth, rewards)
+        offered = rehearsed_proposals(config, train)
+        return LivingEnvironment(settings, train, truth, rewards, offered)
     if config.vectors.held_out:
         known, shown = train.past_and_future(config.vectors.held_out)
     else:
@@ -69,7 +72,10 @@ def build_environment(
     predicted = None
     if settings.unlogged == "model":
         predicted = (vectors.user, vectors.item, vectors.mean)
-    return LoggedEnvironment(settings, train, sessions, predicted, rewards)
+    offered = rehearsed_proposals(config, known)
+    if offered is not None:
+        offered = with_logged(offered, sessions, train)
+    return LoggedEnvironment(settings, train, sessions, predicted, rewards, offered)
 
 
 def train_seed(run: Run, config: TrainConfig, judged: Judged, content: Content | None) -> bool:
@@ -82,7 +88,9 @@ def train_seed(run: Run, config: TrainConfig, judged: Judged, content: Content |
         return False
     table = pretrained.deployed.table
     policy = agent.policy(table.user, table.item)
-    export = Export.of(policy, judged.dataset, judged.train, config.environment.state_size)
+    proposals = deployed_proposals(config, judged)
+    size = config.environment.state_size
+    export = Export.of(policy, judged.dataset, judged.train, size, proposals)
     export.save(run.folder / "export.npz")
     return True
 

@@ -36,10 +36,19 @@ class Export:
     user_vectors: np.ndarray  # [U, D] float32
     item_vectors: np.ndarray  # [I, D] float32
     weights: dict[str, np.ndarray]  # of state module and actor
+    proposals: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0), np.int32))
+    # [U, K] the only items to choose among, best first, 0 = padding; [0, 0] chooses among all
 
     @classmethod
-    def of(cls, policy: Policy, dataset: Dataset, train: Interactions, state_size: int) -> Self:
-        """Gather what a policy fitted on `train` needs."""
+    def of(
+        cls,
+        policy: Policy,
+        dataset: Dataset,
+        train: Interactions,
+        state_size: int,
+        proposals: np.ndarray | None = None,
+    ) -> Self:
+        """Gather what a policy fitted on `train` needs; `proposals` [U, K] if it re-ranks them."""
         return cls(
             version=np.array(VERSION),
             dataset=np.array(dataset.name),
@@ -54,12 +63,15 @@ class Export:
             user_vectors=policy.user,
             item_vectors=policy.item,
             weights=policy.weights(),
+            **({} if proposals is None else {"proposals": proposals}),
         )
 
     def save(self, path: pathlib.Path) -> None:
         """Write it, whole or not at all."""
         arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         weights = arrays.pop("weights")
+        if not self.reranks:
+            del arrays["proposals"]
         with replaced(path) as side, side.open("wb") as file:
             np.savez_compressed(file, **arrays, **{f"weights/{k}": v for k, v in weights.items()})
 
@@ -84,12 +96,18 @@ class Export:
         prefix = "weights/"
         weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         plain = {k: v for k, v in arrays.items() if not k.startswith(prefix)}
-        if plain.keys() != {f.name for f in dataclasses.fields(cls)} - {"weights"}:
+        named = {f.name for f in dataclasses.fields(cls)} - {"weights"}
+        if plain.keys() | {"proposals"} != named:
             raise InputError(
                 f"Expected a whole export in {path}. Received: arrays {sorted(plain)}. "
                 "Train the run again."
             )
         return cls(**plain, weights=weights)
+
+    @property
+    def reranks(self) -> bool:
+        """Whether the policy chooses among proposals alone."""
+        return self.proposals.size > 0
 
     def user(self, raw: str) -> int:
         """The dense id of a raw one; InputError if unknown."""

@@ -23,7 +23,7 @@ def restored_policy(export: Export, config: AgentConfig) -> Policy:
 
 
 def recommend(export: Export, policy: Policy, raw_user: str, top_k: int) -> dict[str, Any]:
-    """Rank the catalogue, less what the user has rated.
+    """Rank the catalogue, or what is proposed to the user, less what the user has rated.
 
     Returns:
         `{"user", "liked": [{"item", "title"}], "items": [{"item", "title", "score"}]}`, `liked`
@@ -39,6 +39,8 @@ def recommend(export: Export, policy: Policy, raw_user: str, top_k: int) -> dict
     scores = policy.score(user, history)[0]  # [I]
     scores[export.seen(user[0])] = -np.inf
     scores[PADDING] = -np.inf
+    if export.reranks:
+        scores[~np.isin(np.arange(len(scores)), export.proposals[user])] = -np.inf
     best = np.argsort(-scores, kind="stable")[:top_k]
 
     def named(item: int) -> dict[str, Any]:

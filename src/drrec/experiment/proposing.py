@@ -1,0 +1,160 @@
+"""The baseline that proposes what an agent re-ranks: fitted, asked, and its own recall told."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.baselines import BASELINES
+from drrec.errors import InputError
+from drrec.evaluation.candidates import batches, candidate_scores, catalogue
+from drrec.evaluation.rated import RELEVANT_FROM
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drrec.config import RunConfig
+    from drrec.data.interactions import Interactions
+    from drrec.experiment.judged import Judged
+    from drrec.types import Recommender
+
+logger = logging.getLogger(__name__)
+
+
+def check_proposer(name: str) -> None:
+    """See that there is such a baseline.
+
+    Raises:
+        InputError: there is not.
+    """
+    if name and name not in BASELINES:
+        raise InputError(
+            f"Expected a baseline for --propose. Received: {name!r}. "
+            f"There are: {', '.join(BASELINES)}."
+        )
+
+
+def rehearsed_proposals(config: RunConfig, known: Interactions) -> np.ndarray | None:
+    """[U, K] what is proposed to those who have no more than `known`, for sessions to show.
+
+    None where nothing is proposed: sessions show what they show without.
+    """
+    settings = config.environment.proposals
+    if not settings.propose:
+        return None
+    proposer = _fitted(settings.propose, known, config.seed)
+    return proposals_of(proposer, known, settings.propose_k, config, mask_seen=True)
+
+
+def deployed_proposals(config: RunConfig, judged: Judged) -> np.ndarray | None:
+    """[U, K] what is proposed after all of `judged.train`; None where nothing is proposed.
+
+    Seen items are proposed where they come again.
+    """
+    settings = config.environment.proposals
+    if not settings.propose:
+        return None
+    train = judged.train
+    proposer = deployed_proposer(config, judged)
+    return proposals_of(
+        proposer, train, settings.propose_k, config, mask_seen=not train.has_repeats
+    )
+
+
+def deployed_proposer(config: RunConfig, judged: Judged) -> Recommender:
+    """The proposer fitted on all of `judged.train`."""
+    name = config.environment.proposals.propose
+    return _deployed(judged, name, config.seed if _takes_seed(name) else 0)
+
+
+def proposals_of(
+    proposer: Recommender, log: Interactions, count: int, config: RunConfig, *, mask_seen: bool
+) -> np.ndarray:
+    """[U, K] int32 each user's items of highest score, best first, 0 where there are no more.
+
+    Args:
+        proposer: fitted on `log`.
+        log: what users liked last, and what they have seen.
+        count: K at most; the catalogue may have fewer items.
+        config: how long histories are, and the seed of the lot that breaks ties.
+        mask_seen: propose nothing that the user has in `log`.
+    """
+    histories = log.liked_histories(config.environment.state_size)
+    lot = np.random.default_rng(config.seed).permutation(log.num_items)
+    count = min(count, log.num_items - 1)
+    rows = []
+    for batch in batches(np.arange(log.num_users, dtype=np.int32), log.num_items):
+        is_candidate = catalogue(log, batch, mask_seen=mask_seen)
+        scores = candidate_scores(proposer, batch, histories[batch], None, is_candidate)
+        dealt = scores[:, lot]  # so that ties fall by the lot, and not by item id
+        best = np.sort(np.argpartition(-dealt, count - 1, axis=1)[:, :count], axis=1)
+        value = np.take_along_axis(dealt, best, axis=1)
+        order = np.argsort(-value, axis=1, kind="stable")
+        items = lot[np.take_along_axis(best, order, axis=1)]
+        is_there = np.isfinite(np.take_along_axis(value, order, axis=1))
+        rows.append(np.where(is_there, items, PADDING).astype(np.int32))
+    return np.concatenate(rows)
+
+
+def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) -> float:
+    """How much of what the test asks for is proposed: the mean over users of each one's share.
+
+    Args:
+        proposals: [U, K] item ids.
+        test: what is asked for.
+        liked_only: of these rows, those rated `RELEVANT_FROM` or more.
+    """
+    if liked_only:
+        test = test.where(test.rating >= RELEVANT_FROM)
+    is_found = (proposals[test.user] == test.item[:, None]).any(axis=1)  # [R]
+    counts = test.counts()
+    found = np.bincount(test.user, is_found, minlength=test.num_users)
+    return float((found[counts > 0] / counts[counts > 0]).mean())
+
+
+def ceilings(
+    proposals: Sequence[np.ndarray], config: RunConfig, judged: Judged, protocols: Sequence[str]
+) -> dict[str, Any]:
+    """By protocol over the catalogue, what re-ranking cannot exceed: `metrics.json`'s `ceiling`.
+
+    Args:
+        proposals: [U, K] of each seed.
+        config: who proposes.
+        judged: what is asked for.
+        protocols: those that were judged by.
+
+    Returns:
+        `{protocol: {"proposer", "k", "recall"}}`, the recall being the mean over seeds.
+    """
+    settings = config.environment.proposals
+    return {
+        protocol: {
+            "proposer": settings.propose,
+            "k": settings.propose_k,
+            "recall": float(
+                np.mean([recall_of(p, judged.test, liked_only=is_liked) for p in proposals])
+            ),
+        }
+        for protocol, is_liked in (("full", False), ("ranked", True))
+        if protocol in protocols
+    }
+
+
+def _takes_seed(name: str) -> bool:
+    return "seed" in inspect.signature(BASELINES[name]).parameters
+
+
+def _fitted(name: str, log: Interactions, seed: int) -> Recommender:
+    logger.info("fitting %s, to propose", name)
+    made = BASELINES[name](seed=seed) if _takes_seed(name) else BASELINES[name]()
+    return made.fit(log)
+
+
+@functools.lru_cache(maxsize=1)  # a run exports by it, and is then judged beside it
+def _deployed(judged: Judged, name: str, seed: int) -> Recommender:
+    return _fitted(name, judged.train, seed)
