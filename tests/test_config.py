@@ -62,6 +62,20 @@ def test_numbers_below_one_are_refused(name):
         small_config("log.csv", **{name: 0})
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"also": "sampled"}, "Expected --split leave_one_out for the protocols unmasked and"),
+        ({"also": "simulater"}, "`also` to be of unmasked, sampled, simulator.*simulater"),
+        ({"also": "simulator,simulator"}, "Expected each also once"),
+    ],
+)
+def test_protocols_that_there_are_not_or_that_need_another_split_are_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        TrainConfig(**settings)
+    TrainConfig(split="leave_one_out", also="unmasked, sampled")
+
+
 def test_a_negative_seed_and_shares_of_cold_things_are_refused():
     with pytest.raises(InputError, match=r"`seed` must be at least 0\. Received: -1"):
         small_config("log.csv", seed=-1)

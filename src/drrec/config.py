@@ -68,8 +68,8 @@ class RunConfig:
                 raise InputError(
                     f"`{name}` must be at least {bound}. Received: {getattr(self, name)}."
                 )
-        listed("also", self.also, ALSO)
-        if self.split != "leave_one_out" and set(self.also.split(",")) & {"unmasked", "sampled"}:
+        also = listed("also", self.also, ALSO)
+        if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
             raise InputError(
                 "Expected --split leave_one_out for the protocols unmasked and sampled. "
                 f"Received: {self.split}."
