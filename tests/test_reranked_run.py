@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def _quickly():
 @pytest.fixture
 def path(tiny_interactions, tmp_path):
     return write_csv(tiny_interactions, tmp_path / "log.csv")
+
+
+def twice(log):
+    """The same log, each row of which comes again."""
+    rows = np.repeat(np.arange(len(log)), 2)
+    columns = {name: getattr(log, name)[rows] for name in ("user", "item", "rating", "timestamp")}
+    return dataclasses.replace(log, **columns)
 
 
 def config_of(path, **settings):
@@ -149,6 +157,15 @@ def test_who_has_seen_nearly_all_is_proposed_the_rest():
     again = proposals_of(proposer, log, 8, config, mask_seen=False)
     assert [sorted(row) for row in again.tolist()] == [list(range(1, 9))] * 3
     assert (again[0] != np.arange(1, 9)).any()  # ties are not in the order of ids
+
+
+def test_what_comes_again_is_proposed_again(tiny_interactions):
+    for log in (tiny_interactions, twice(tiny_interactions)):
+        judged = Judged(None, None, types.SimpleNamespace(train=log))
+        config = config_of("log.csv")
+        proposals = deployed_proposals(config, judged)
+        seen = (proposals[log.user] == log.item[:, None]).any()
+        assert seen == log.has_repeats
 
 
 def test_the_ceiling_of_liked_items_is_the_recall_of_the_protocol(tiny_interactions):

@@ -188,6 +188,17 @@ def test_each_term_is_what_its_definition_says_of_the_session(log, played):
     assert all(len(values) > 1 for values in seen.values())  # none of them is a constant
 
 
+def test_novelty_counts_users_and_not_rows(log):
+    rows = np.repeat(np.arange(len(log)), np.where(log.item == 7, 3, 1))
+    columns = {name: getattr(log, name)[rows] for name in ("user", "item", "rating", "timestamp")}
+    weights = RewardConfig(reward_novelty=1.0)
+    found = []
+    for each in (log, dataclasses.replace(log, **columns)):
+        rewards = Rewards.over(weights, each, random_vectors(each)[1])
+        found.append(rewards.terms(None, tf.constant([7]), tf.constant([1.0]))["novelty"].numpy())
+    np.testing.assert_array_equal(*found)
+
+
 def test_only_the_rating_says_what_is_liked(played):
     differs = False
     for (state, items, plain), (_, same, summed) in zip(*played.values(), strict=True):
