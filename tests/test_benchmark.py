@@ -35,7 +35,7 @@ SMALL = {
 }
 TABLES = {
     "rated": {
-        "settings": SMALL | {"also": "simulator"},
+        "settings": SMALL | {"also": "simulator,offpolicy"},
         "agents": {"ddpg": {}, "ppo": {"agent": {"lr_actor": 0.01}}},
     },
     "full": {
@@ -132,11 +132,15 @@ def test_all_is_trained_once_judged_on_the_same_and_reported(config, tmp_path, m
         for methods in found[table]["protocols"].values():
             assert list(methods) == ["random", "popularity", *agents]
         assert read_json(run.folder / table / "metrics.json")["seeds"] == [3, 4]
+        assert ("off_policy" in found[table]) == (table == "rated")
         assert set(found[table]["comparisons"]) == set(found[table]["protocols"])
     assert (run.folder / "rated" / "rated.csv").is_file()
     assert (run.folder / "full" / "unmasked.png").is_file()
+    for said in found["rated"]["off_policy"].values():
+        assert said["verdict"].startswith("too thin: effective sample")  # a log of a few hundred
     report = (run.folder / "report.md").read_text(encoding="utf-8")
     assert report.count("## Protocol") == 4
+    assert report.count("## Off-policy estimates") == 1
     # With what was seen left in, the hidden item stands lower, or as high at best.
     masked, open_ = (found["full"]["protocols"][name]["slow"] for name in ("full", "unmasked"))
     assert open_["mrr@20"]["mean"] < masked["mrr@20"]["mean"]

@@ -66,7 +66,10 @@ def test_numbers_below_one_are_refused(name):
     ("settings", "words"),
     [
         ({"also": "sampled"}, "Expected --split leave_one_out for the protocols unmasked and"),
-        ({"also": "simulater"}, "`also` to be of unmasked, sampled, simulator.*simulater"),
+        (
+            {"also": "simulater"},
+            "`also` to be of unmasked, sampled, simulator, offpolicy.*simulater",
+        ),
         ({"also": "simulator,simulator"}, "Expected each also once"),
     ],
 )

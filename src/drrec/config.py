@@ -16,7 +16,7 @@ from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig, list
 
 T = TypeVar("T")
 
-ALSO = ("unmasked", "sampled", "simulator")
+ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
 """Protocols that run if asked for."""
 
 
@@ -50,7 +50,7 @@ class RunConfig:
     """Which rivals to judge beside, joined by commas; `all` is every one there is."""
     also: str = ""
     """Protocols beside the split's own, joined by commas: unmasked and sampled, where one item of
-    each user is left out, and simulator."""
+    each user is left out, simulator, and offpolicy, which is no protocol but estimates."""
     steps: int = 40_000
     """Environment steps to train for, all sessions together. [>= 1]"""
     seed: int = 0

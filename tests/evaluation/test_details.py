@@ -11,7 +11,7 @@ from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
 from drrec.data.interactions import Interactions
 from drrec.evaluation.calibration import rating_errors
-from drrec.evaluation.details import details
+from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.longform import read_long
 from drrec.evaluation.markdown import grid, p_value, short, signed, with_interval
 from drrec.evaluation.rated import rated
@@ -150,3 +150,22 @@ def test_numbers_as_they_are_shown() -> None:
     assert with_interval(cell | {"low": None}) == ".500"
     assert with_interval({"mean": -0.5, "low": -0.7, "high": -0.1}) == "-0.500 [-0.700, -0.100]"
     assert grid([["a", "b"], ["ccc", "d"]]) == ["| a   | b |", "|-----|---|", "| ccc | d |"]
+
+
+def test_off_policy_estimates_stand_with_how_far_to_trust_them():
+    estimate = {"mean": 0.25, "low": 0.1, "high": 0.4}
+    methods = {
+        "pmf": {
+            "verdict": "indicative",
+            "effective_sample": 1234.5,
+            "overlap": 0.876,
+            "mean_weight": 1.5,
+            **dict.fromkeys(("snips", "doubly_robust", "fitted_q"), estimate),
+        },
+        "random": {"verdict": "too thin: …", "effective_sample": 12.0, "overlap": 1.0},
+    }
+    lines = off_policy(methods).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
+    assert cells[0][-3:] == ["effective sample", "overlap", "mean weight"]
+    assert cells[2] == ["pmf", *[".250 [.100, .400]"] * 3, "1,234", ".88", "1.50"]
+    assert cells[3] == ["random", "–", "–", "–", "12", "1.00", "–"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, signed, with_interval
+from drrec.evaluation.offpolicy import ESTIMATORS
 from drrec.evaluation.protocol import PRIMARY_METRICS
 from drrec.evaluation.summary import baselines_by
 
@@ -40,6 +41,22 @@ def details(content: Mapping[str, Any], protocol: str) -> list[str]:
         ]
         parts += ["### By thirds", *tables] if tables else []
     return parts
+
+
+def off_policy(methods: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table of what the log says of each method's own choices, and how far to trust it."""
+    rows = [["method", *ESTIMATORS, "effective sample", "overlap", "mean weight"]]
+    for name, said in methods.items():
+        estimates = [with_interval(said[kind]) if kind in said else MISSING for kind in ESTIMATORS]
+        trust = (f"{said['effective_sample']:,.0f}", short(said["overlap"], 2))
+        rows.append([name, *estimates, *trust, short(said.get("mean_weight"), 2)])
+    notes = (
+        "The mean reward, (rating − 3) / 2, of what a softmax over each method's scores would "
+        "show, were the log made by popularity. Indicative at best: where the mean weight is far from 1 "
+        "it was not, and where the log is too thin (effective sample below 1,000 or overlap below "
+        ".8) nothing is said."
+    )
+    return "\n".join([*grid(rows), "", notes])
 
 
 def _comparisons(comparison: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import math
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from drrec.evaluation.details import details
+from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.gains import gains_text
 from drrec.evaluation.longform import write_long
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, with_interval
@@ -42,6 +42,8 @@ def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> st
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]
         parts += details(content, protocol)
+    if "off_policy" in content:
+        parts += ["## Off-policy estimates", off_policy(content["off_policy"])]
     if "content_added" in content:
         parts += ["## What content adds", gains_text(content)]
     if encoders := content.get("encoders"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.evaluation.calibration import Errors
     from drrec.evaluation.candidates import PerUser
+    from drrec.evaluation.offpolicy import Indication
 
 Cells = dict[str, dict[str, Any]]
 """`{metric: {"mean", "low", "high", …}}` of one method."""
@@ -54,6 +55,8 @@ class Results:
     """Protocols that ran on another split than `split`, with its name."""
     chance: dict[str, PerUser] = dataclasses.field(default_factory=dict)
     """What a random order is expected to reach, for protocols where that is known."""
+    indications: dict[str, Indication] = dataclasses.field(default_factory=dict)
+    """By method, what an off-policy estimate says of it, if that was asked for."""
     background: Background | None = None
     """For what lies beyond accuracy, and for slices; without it neither is reported."""
 

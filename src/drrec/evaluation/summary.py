@@ -8,6 +8,7 @@ import numpy as np
 
 from drrec.evaluation.beyond import BEYOND_PROTOCOLS, beyond
 from drrec.evaluation.comparisons import compared
+from drrec.evaluation.offpolicy import ESTIMATORS
 from drrec.evaluation.protocol import PRIMARY_METRICS
 from drrec.evaluation.results import Background, Cells, Results, cells_of, per_user_values
 from drrec.evaluation.session import BOUNDS
@@ -16,6 +17,8 @@ from drrec.evaluation.statistics import paired_p_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from drrec.evaluation.offpolicy import Indication
 
 __all__ = [
     "Background",
@@ -46,7 +49,8 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         best baseline. Where there is a baseline to compare agents with, `comparisons: {protocol:
         {"metric", "agents": {agent: {baseline: cell}}}}`, see `comparisons.compared`. Where
         results have a `background`, `beyond: {protocol: {method: {metric: cell}}}`, see
-        `beyond.beyond`, and `slices: {protocol: …}`, see `slices.slices`.
+        `beyond.beyond`, and `slices: {protocol: …}`, see `slices.slices`. Where the first of them
+        has `indications`, `off_policy: {method: …}`.
 
     Raises:
         ValueError: the results do not belong together.
@@ -74,7 +78,25 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         "protocols": protocols,
         "comparisons": _comparisons(results, protocols, agents),
         **_told_apart(results),
+        **({"off_policy": _off_policy(first.indications)} if first.indications else {}),
     }
+
+
+def _off_policy(indications: Mapping[str, Indication]) -> dict[str, dict[str, Any]]:
+    """`{method: {"verdict", "effective_sample", "overlap"}}`, with the estimates, if any."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, said in indications.items():
+        found[name] = {
+            "verdict": said.verdict,
+            "effective_sample": said.effective_sample,
+            "overlap": said.overlap,
+        }
+        if said.estimates is not None:
+            found[name]["mean_weight"] = said.estimates.mean_weight
+            for kind in ESTIMATORS:
+                value, low, high = getattr(said.estimates, kind)
+                found[name][kind] = {"mean": value, "low": low, "high": high}
+    return found
 
 
 def split_of(content: Mapping[str, Any], protocol: str) -> str:

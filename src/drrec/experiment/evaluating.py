@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from drrec.config import TrainConfig
+    from drrec.evaluation.results import Results
     from drrec.experiment.judged import Judged
     from drrec.models.pretrain import Content
     from drrec.runs import Run
@@ -37,7 +38,8 @@ def evaluate_run(
     agree_on_split(run, judged)
     fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
     agent, by_ids = config.agent.algorithm, twin_name(config)
-    results, proposals = [], []
+    results: list[Results] = []
+    proposals = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted)
         methods[agent] = own = trained(seed_run, seed_config, judged)
@@ -45,7 +47,7 @@ def evaluate_run(
             proposals.append(own.proposals)
         if has_twin(config):
             methods[by_ids] = trained(*twin(seed_run, seed_config), judged)
-        results.append(results_of(methods, seed_config, judged))
+        results.append(results_of(methods, seed_config, judged, is_first=not results))
     summary = summarised(results, agents=[agent, by_ids])
     if has_twin(config):
         summary["content_added"] = gains(results, [agent], by_ids)

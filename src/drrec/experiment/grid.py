@@ -82,7 +82,7 @@ def judged_grid(
             if not is_trained:
                 return None
             methods[name] = trained(part, single, judged)
-        results.append(results_of(methods, single, judged))
+        results.append(results_of(methods, single, judged, is_first=not results))
     return results
 
 

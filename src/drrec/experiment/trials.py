@@ -8,6 +8,7 @@ from drrec.config import ALSO
 from drrec.data.interactions import Interactions
 from drrec.evaluation.calibration import rating_errors
 from drrec.evaluation.lists import genre_vectors
+from drrec.evaluation.offpolicy import indicative
 from drrec.evaluation.protocol import PROTOCOLS
 from drrec.evaluation.ranked import chance_level
 from drrec.evaluation.results import Background, Results
@@ -31,8 +32,13 @@ _CHANCE: dict[str, Callable[..., PerUser]] = {
 }
 
 
-def results_of(methods: Mapping[str, Recommender], config: RunConfig, judged: Judged) -> Results:
-    """What each method reaches under every protocol that the settings call for."""
+def results_of(
+    methods: Mapping[str, Recommender], config: RunConfig, judged: Judged, *, is_first: bool = True
+) -> Results:
+    """What each method reaches under every protocol that the settings call for.
+
+    Off-policy estimates, which take long, are made for the first of several seeds only.
+    """
     name = f"{config.split}, validation" if config.judge == "validation" else config.split
     protocols, chance = {}, {}
     trials = _trials(config, judged)
@@ -52,9 +58,26 @@ def results_of(methods: Mapping[str, Recommender], config: RunConfig, judged: Ju
             chance[protocol] = _CHANCE[protocol](judged.train, test, **options)
     if judged.truth is not None:
         protocols["session"] |= bounds(judged.truth, judged.best)
-    background = _background(methods, trials, config, judged)
+    indications = {}
+    if is_first and "offpolicy" in listed("also", config.also, ALSO):
+        indications = {
+            method: indicative(
+                recommender,
+                judged.train,
+                judged.test,
+                state_size=config.environment.state_size,
+                seed=config.seed,
+            )
+            for method, recommender in methods.items()
+        }
     return Results(
-        judged.dataset.name, name, config.seed, protocols, chance=chance, background=background
+        judged.dataset.name,
+        name,
+        config.seed,
+        protocols,
+        chance=chance,
+        indications=indications,
+        background=_background(methods, trials, config, judged),
     )
 
 

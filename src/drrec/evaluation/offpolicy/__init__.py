@@ -1,13 +1,14 @@
 """What a policy would have earned, from what another one was paid (docs/offpolicy.md)."""
 
 from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
-from drrec.evaluation.offpolicy.estimators import Estimate, OffPolicy, estimates
+from drrec.evaluation.offpolicy.estimators import ESTIMATORS, Estimate, OffPolicy, estimates
 from drrec.evaluation.offpolicy.indication import Indication, indicative
 from drrec.evaluation.offpolicy.log import Evidence, Features
 from drrec.evaluation.offpolicy.played import PlayedLog, evidence_of, played_log
 from drrec.evaluation.offpolicy.policies import Policy, SoftmaxPolicy
 
 __all__ = [
+    "ESTIMATORS",
     "Estimate",
     "Evidence",
     "Features",

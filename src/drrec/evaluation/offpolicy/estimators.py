@@ -24,6 +24,10 @@ NUM_FOLDS = 2
 """The doubly robust estimate judges a session by a regression on the other folds."""
 
 
+ESTIMATORS = ("snips", "doubly_robust", "fitted_q")
+"""The fields of `OffPolicy` that are estimates."""
+
+
 class Estimate(NamedTuple):
     """A session's expected total reward, and its interval."""
 
