@@ -52,9 +52,9 @@ def off_policy(methods: Mapping[str, Mapping[str, Any]]) -> str:
         rows.append([name, *estimates, *trust, short(said.get("mean_weight"), 2)])
     notes = (
         "The mean reward, (rating − 3) / 2, of what a softmax over each method's scores would "
-        "show, were the log made by popularity. Indicative at best: where the mean weight is far from 1 "
-        "it was not, and where the log is too thin (effective sample below 1,000 or overlap below "
-        ".8) nothing is said."
+        "show, were the log made by popularity. Indicative at best: where the mean weight is far "
+        "from 1 it was not, and where the log is too thin (effective sample below 1,000 or overlap "
+        "below .8) nothing is said."
     )
     return "\n".join([*grid(rows), "", notes])
 
