@@ -188,6 +188,16 @@ def test_each_term_is_what_its_definition_says_of_the_session(log, played):
     assert all(len(values) > 1 for values in seen.values())  # none of them is a constant
 
 
+def test_it_compiles_and_pays_the_same(log, played):
+    env = environment(log, ALL)
+    state, items, outcome = played["all"][2]
+    step = tf.function(env.step, jit_compile=True)
+    _, compiled = step(state, tf.constant(items))
+    np.testing.assert_allclose(compiled.reward, outcome.reward, rtol=1e-5)
+    for name, term in outcome.terms.items():
+        np.testing.assert_allclose(compiled.terms[name], term, rtol=1e-5, atol=1e-6)
+
+
 def test_novelty_counts_users_and_not_rows(log):
     rows = np.repeat(np.arange(len(log)), np.where(log.item == 7, 3, 1))
     columns = {name: getattr(log, name)[rows] for name in ("user", "item", "rating", "timestamp")}
