@@ -11,6 +11,7 @@ from tests.agents.tiny import small_config, write_csv
 
 from drrec.baselines import BASELINES
 from drrec.baselines.neighbours import ItemKNN
+from drrec.data.demo import make_demo
 from drrec.data.interactions import Interactions
 from drrec.envs.config import LoggedConfig, ProposalConfig, RewardConfig
 from drrec.errors import InputError
@@ -19,6 +20,7 @@ from drrec.evaluation.ranked import RANKED_METRICS
 from drrec.experiment import Judged, build_agent, evaluate_run, report_run, train_run
 from drrec.experiment.evaluating import trained
 from drrec.experiment.proposing import deployed_proposals, proposals_of, recall_of
+from drrec.experiment.runs import build_environment
 from drrec.models.pretrain import pretrain
 from drrec.runlog import columns
 from drrec.runs import Run
@@ -227,3 +229,16 @@ def test_rewarding_returns_that_the_log_does_not_have_is_refused_before_a_run_be
     environment = LoggedConfig(state_size=3, episode_length=4, rewards=rewards)
     with pytest.raises(InputError, match="none comes back"):  # minutes apart, all of them
         load(config_of(path, environment=environment), tmp_path)
+
+
+def test_users_of_a_made_up_world_are_shown_proposals_alone(tmp_path):
+    make_demo(tmp_path / "data" / "demo", num_films=60, num_users=30, with_media=False)
+    environment = dataclasses.replace(RERANKED, sessions="living")
+    config = config_of("demo", environment=environment)
+    judged = load(config, tmp_path)
+    table = pretrain(judged.train, config.vectors, 0).rehearsal.table
+    env = build_environment(config, judged.train, table, judged.truth)
+    proposed = deployed_proposals(config, judged)
+    shown = env.available(tf.range(30), tf.zeros([30, 4], tf.int32)).numpy()
+    for user in range(30):
+        assert set(np.flatnonzero(shown[user]).tolist()) == set(proposed[user].tolist()) - {0}
