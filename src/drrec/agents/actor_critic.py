@@ -16,8 +16,24 @@ if TYPE_CHECKING:
     from drrec.agents.items import ItemTable
 
 
+class WithTargets:
+    """A dataclass of networks, some of which have a field `target_…` beside their own."""
+
+    def target_pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
+        """(online, target) of every weight that has a target."""
+        names = [f.name for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return [
+            (online.value, target.value)
+            for name in names
+            if f"target_{name}" in names
+            for online, target in zip(
+                getattr(self, name).weights, getattr(self, f"target_{name}").weights, strict=True
+            )
+        ]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class DDPGNetworks:
+class DDPGNetworks(WithTargets):
     """Everything that learns; the checkpoint and the pairs to sync are read off its fields."""
 
     items: ItemTable
@@ -39,18 +55,6 @@ class DDPGNetworks:
     def target_critics(self) -> list[keras.layers.Layer]:
         """Their targets, in the same order."""
         return [self.target_critic]
-
-    def target_pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
-        """(online, target) of every weight that has a target."""
-        names = [f.name for f in dataclasses.fields(self)]
-        return [
-            (online.value, target.value)
-            for name in names
-            if f"target_{name}" in names
-            for online, target in zip(
-                getattr(self, name).weights, getattr(self, f"target_{name}").weights, strict=True
-            )
-        ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -77,11 +77,56 @@ class OnPolicyConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SupervisedConfig:
+    """What the supervised actor-critic knows."""
+
+    reader_width: int = 64
+    """E, learned coordinates of an item beside those it comes with. [>= 1]"""
+    window: int = 50
+    """W, rows of the log that are read at once. [>= 3]"""
+    reader_layers: int = 2
+    """Blocks of the transformer that reads them. [>= 1]"""
+    reader_heads: int = 2
+    """Its attention heads, which divide `reader_width`. [>= 1]"""
+    reader_dropout: float = 0.5
+    """Share of what is dropped while it is trained. [0 to 1)"""
+    lr_reader: float = 5e-3
+    """Adam learning rate of transformer and items. [0 < rate <= 1]"""
+    lag: int = 10
+    """The most rows that may have come since users were last read, when actor and critic learn: in
+    a session they are not read again. [>= 0]"""
+    imitation: float = 1.0
+    """Weight of the actor's cross-entropy. [>= 0]"""
+    trust: float = 1.0
+    """Cross-entropy counts by exp(trust · advantage), at most 5; 0 asks no critic. [>= 0]"""
+    ascent: float = 0.0
+    """Weight of the actor's loss of DDPG, −Q, beside it. [>= 0]"""
+    warm_up: int = 0
+    """Steps before the critic is asked, be it by trust or by ascent. [>= 0]"""
+
+    def __post_init__(self) -> None:
+        least = {"reader_width": 1, "window": 3, "reader_layers": 1, "reader_heads": 1}
+        least |= {"lag": 0, "imitation": 0, "trust": 0, "ascent": 0, "warm_up": 0}
+        ranges = {name: (float(low), math.inf) for name, low in least.items()}
+        _check_ranges(self, ranges | {"lr_reader": (math.ulp(0), 1)})
+        if not 0 <= self.reader_dropout < 1:
+            raise InputError(
+                f"`reader_dropout` must be in [0, 1). Received: {self.reader_dropout}."
+            )
+        if self.reader_width % self.reader_heads:
+            raise InputError(
+                "`reader_heads` must divide `reader_width`. "
+                f"Received: {self.reader_heads} and {self.reader_width}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AgentConfig:
     """Which agent, and its settings."""
 
-    algorithm: Literal["ddpg", "td3", "ppo", "a2c"] = "ddpg"
-    """Which agent learns: ddpg and td3 from a replay, ppo and a2c from what they have just done."""
+    algorithm: Literal["ddpg", "td3", "ppo", "a2c", "supervised"] = "ddpg"
+    """Which agent learns: ddpg and td3 from a replay, ppo and a2c from what they have just done,
+    supervised from the order of the log."""
     state: Literal["drr_p", "drr_u", "drr_ave", "attention"] = "drr_ave"
     """State module."""
     form: Literal["anchored", "plain"] = "anchored"
@@ -126,6 +171,7 @@ class AgentConfig:
 
     td3: TD3Config = dataclasses.field(default_factory=TD3Config)
     on_policy: OnPolicyConfig = dataclasses.field(default_factory=OnPolicyConfig)
+    supervised: SupervisedConfig = dataclasses.field(default_factory=SupervisedConfig)
     products: Literal["float32", "bfloat16"] = "float32"
     """Number format of the networks' matrix products; weights are float32 in both."""
 

@@ -72,6 +72,36 @@ class TunedItemTable(ItemTable):
         return tf.pad(way, [[0, 0], [left, 0]])  # [I, E] -> [I, D]
 
 
+class GrownItemTable(ItemTable):
+    """Another table with E more coordinates, which are learned from noise; those of row 0 stay 0.
+
+    What they are learned from is the order of the log, so other vectors keep them as they are.
+    """
+
+    def __init__(self, base: ItemTable, width: int, seed: int) -> None:
+        """`width` E coordinates, drawn by `seed`, beside those of `base`."""
+        super().__init__(base.table().numpy())
+        self.base = base
+        self.learned = self.add_weight(
+            name="learned",
+            shape=(len(self._item), width),
+            initializer=keras.initializers.RandomNormal(stddev=0.02, seed=seed),
+        )
+
+    def table(self) -> tf.Tensor:
+        """[I, D + E]."""
+        return tf.concat([self.base.table(), self.grown()], axis=1)
+
+    def grown(self) -> tf.Tensor:
+        """[I, E] the learned coordinates."""
+        is_item = tf.cast(tf.range(len(self._item)) > 0, tf.float32)
+        return self.learned.value * is_item[:, None]
+
+    def moved(self, item: np.ndarray) -> np.ndarray:
+        """[I, D] other vectors with the same axes -> [I, D + E] with what was learned."""
+        return np.concatenate([self.base.moved(item), self.grown().numpy()], axis=1)
+
+
 def item_table(
     item: np.ndarray, content: tuple[ItemEncoder, Sequence[Modality]] | None
 ) -> ItemTable:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from drrec.agents.a2c import A2C
 from drrec.agents.ddpg import DDPG
 from drrec.agents.ppo import PPO
+from drrec.agents.supervised import Supervised
 from drrec.agents.td3 import TD3
 
 if TYPE_CHECKING:
@@ -14,4 +15,10 @@ if TYPE_CHECKING:
 
     from drrec.agents.player import Player
 
-AGENTS: dict[str, Callable[..., Player]] = {"ddpg": DDPG, "td3": TD3, "ppo": PPO, "a2c": A2C}
+AGENTS: dict[str, Callable[..., Player]] = {
+    "ddpg": DDPG,
+    "td3": TD3,
+    "ppo": PPO,
+    "a2c": A2C,
+    "supervised": Supervised,
+}
