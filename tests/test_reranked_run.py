@@ -185,7 +185,8 @@ def test_the_ceiling_of_liked_items_is_the_recall_of_the_protocol(tiny_interacti
 
 
 def test_proposals_do_not_see_the_test(path, tmp_path, tiny_interactions):
-    config = config_of(path)
+    by_ratings = ProposalConfig(propose="item_cf", propose_k=K)
+    config = config_of(path, environment=dataclasses.replace(RERANKED, proposals=by_ratings))
     judged = load(config, tmp_path)
     test = judged.split.part == judged.split.part.max()
     rating = tiny_interactions.rating.copy()
