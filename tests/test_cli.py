@@ -13,10 +13,12 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from tests.agents.tiny import write_csv
 
 from drrec import cli, experiment
-from drrec.files import read_json
+from drrec.cli import flags
+from drrec.files import read_json, read_yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = shlex.split(
@@ -82,9 +84,9 @@ def test_help_explains_each_flag_with_its_range_and_default(capsys, monkeypatch)
         cli.run(cli.Train, argv=["--help"])
     assert ended.value.code == 0
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    flags = "modality fusion aggregation dim-emb state-size dim-actor dim-critic lr-actor lr-critic"
-    flags += " discount batch-size memory-size tau epsilon std seed gpu steps"
-    for flag in flags.split():
+    named = "modality fusion aggregation dim-emb state-size dim-actor dim-critic lr-actor lr-critic"
+    named += " discount batch-size memory-size tau epsilon std seed gpu steps"
+    for flag in named.split():
         assert f"--{flag} " in words
         said = words.partition(f"--{flag} ")[2].partition(" --")[0]
         assert len(said.split("(default:")[0].split()) >= 3, flag
@@ -114,7 +116,7 @@ def test_a_value_out_of_range_is_refused(argv, capsys):
 def test_train_leaves_a_whole_run(trained):
     run = trained / "save_model" / "first"
     names = {path.name for path in run.iterdir()}
-    assert {"config.json", "metrics.json", "training.csv", "report.md", "export.npz"} <= names
+    assert {"config.yaml", "metrics.json", "training.csv", "report.md", "export.npz"} <= names
     assert {"events", "split.npz"} <= names
     assert any(path.suffix == ".png" for path in run.rglob("*"))
     assert not list(trained.rglob("*.part"))
@@ -188,7 +190,7 @@ def test_underscores_are_taken_for_hyphens(here):
         for flag in FLAGS
     ]
     assert "--dim_emb" in argv
-    assert cli.run(cli.Embed, argv=argv) == 0
+    assert cli.run(flags.Embed, argv=argv) == 0
     assert len(list((here / "save_weights" / "embeddings").iterdir())) == 1  # the run's own
 
 
@@ -204,6 +206,62 @@ def test_a_yaml_file_gives_defaults_that_flags_override(here, monkeypatch):
         assert cli.run(*stages, argv=argv) == 0
         assert (taken[-1].train.seed, taken[-1].train.steps) == (4, 7)
         assert taken[-1].train.agent.tau == 0.5
+
+
+@pytest.mark.parametrize(
+    ("argv", "text", "path", "value"),
+    [
+        ("data yelp", "from: there\nmin_user: 3", "prepare.source", pathlib.Path("there")),
+        ("data yelp --min-user 4", "min_user: 3", "prepare.min_user", 4),
+        ("extract", "frames: 3\nmedia: here", "extract.frames", 3),
+        (
+            "import-features --encoder x",
+            "{format: csv, from: a, dataset: b}",
+            "features.encoder",
+            "x",
+        ),
+        ("embed", "vectors: {dim_emb: 7}", "train.vectors.dim_emb", 7),
+        ("compare", "name: grid\ngrid: {fusion: late}", "compare.grid.fusion", "late"),
+        ("compare --name other", "name: grid", "name", "other"),
+        ("benchmark", "seeds: 3\nname: b", "benchmark.seeds", 3),
+        ("eval", "run: first\njson: true", "json", True),
+        ("recommend --user 1", "run: first\ntop_k: 3", "top_k", 3),
+    ],
+)
+def test_every_stage_reads_a_file_of_settings(tmp_path, monkeypatch, argv, text, path, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(text)
+    taken = []
+    for stage in cli.STAGES:
+        monkeypatch.setitem(cli.STAGES, stage, lambda given: taken.append(given) or 0)
+    assert cli.run(*cli.STAGES, argv=[*argv.split(), "--config", "own.yaml"]) == 0
+    found = taken[0]
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+def test_what_a_file_and_the_flags_both_leave_out_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text("top_k: 3")
+    with pytest.raises(SystemExit) as ended:
+        cli.run(*cli.STAGES, argv=["recommend", "--config", "own.yaml", "--user", "1"])
+    assert ended.value.code == 2
+    assert "--run" in capsys.readouterr().err
+    (tmp_path / "own.yaml").write_text("{format: csv, from: a}")
+    line = refused(capsys, *cli.STAGES, argv=["import-features", "--config", "own.yaml"])
+    assert "Expected `dataset` in own.yaml" in line
+
+
+def test_a_runs_settings_train_the_same_again(here):
+    argv = ["--config", "save_model/first/config.yaml", "--gpu", "-1", "--name", "again"]
+    assert cli.run(cli.Train, argv=argv) == 0
+    first, again = (here / "save_model" / name for name in ("first", "again"))
+    assert (again / "config.yaml").read_bytes() == (first / "config.yaml").read_bytes()
+    with np.load(first / "export.npz") as one, np.load(again / "export.npz") as other:
+        assert set(one) == set(other)
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def test_the_papers_settings_are_sound(monkeypatch):
@@ -261,7 +319,7 @@ def test_a_full_disk_is_one_line(here, capsys, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(np, "savez", full)
-    line = refused(capsys, cli.Embed, argv=[*FLAGS, "--seed", "5"])
+    line = refused(capsys, flags.Embed, argv=[*FLAGS, "--seed", "5"])
     assert line == (
         "Expected to read and write files. Received: No space left on device. "
         "Make room or mend the permissions, and run again."
@@ -279,15 +337,15 @@ def test_ctrl_c_outside_of_training_is_130(here, capsys, monkeypatch):
 
 
 def test_a_run_of_another_version_is_refused(here, capsys):
-    path = here / "save_model" / "first" / "config.json"
-    path.write_text(json.dumps(read_json(path) | {"version": 99}))
+    path = here / "save_model" / "first" / "config.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | {"version": 99}))
     for stages, argv in (
         ([cli.Eval], ["--run", "first"]),
         ([cli.Train], ["--resume", "first"]),
         (list(cli.STAGES), ["recommend", "--run", "first", "--user", "u07"]),
     ):
         line = refused(capsys, *stages, argv=[*argv, "--gpu", "-1"])
-        assert "Expected a run of version 2" in line
+        assert "Expected a run of version 3" in line
         assert "Received: 99" in line
 
 
@@ -300,10 +358,8 @@ def test_a_run_whose_ratings_have_changed_is_refused(here, capsys):
 
 
 def test_a_run_whose_split_was_changed_is_refused(here, capsys):
-    path = here / "save_model" / "first" / "config.json"
-    content = read_json(path)
-    content["train"]["split"] = "random"
-    path.write_text(json.dumps(content))
+    path = here / "save_model" / "first" / "config.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | {"split": "random"}))
     line = refused(capsys, cli.Eval, argv=["--run", "first", "--gpu", "-1"])
     assert "Expected the split that first was begun with" in line
 

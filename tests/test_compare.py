@@ -179,7 +179,7 @@ def test_a_name_that_is_a_runs_or_has_checkpoints_left_is_refused(config, judged
     taken = Run.create(tmp_path, "taken", single)
     with pytest.raises(InputError, match="'taken', which is there"):
         compare(taken, config, judged, tmp_path)
-    assert [path.name for path in taken.folder.iterdir()] == ["config.json"]
+    assert [path.name for path in taken.folder.iterdir()] == ["config.yaml"]
     left = Run(tmp_path, "left")
     left.weights.mkdir(parents=True)
     with pytest.raises(InputError, match="checkpoints are left"):
@@ -192,7 +192,7 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
         f"compare --dataset {config.dataset} --features {config.features} --name c --gpu -1 "
         "--modality text --steps 8 --min-items 5 --embedding variational --dim-emb 5 "
         "--held-out 0.4 --unlogged never --state-size 3 --episode-length 4 --dim-actor 8 "
-        "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4"
+        "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 --baselines random,popularity"
     )
     with contextlib.chdir(tmp_path):
         assert cli.run(*cli.STAGES, argv=argv) == 0

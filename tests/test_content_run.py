@@ -303,7 +303,7 @@ def test_eval_finds_the_latest_run_that_knows_content(whole, tmp_path, capsys):
             assert cli.run(cli.Eval, argv=["--with-content", "--json", "--gpu", "-1"]) == 0
         assert capsys.readouterr().out == (run.folder / "metrics.json").read_text()
     finally:
-        (later.folder / "config.json").unlink()
+        (later.folder / "config.yaml").unlink()
         later.folder.rmdir()
     with contextlib.chdir(tmp_path):
         assert cli.run(cli.Eval, argv=["--with-content", "--gpu", "-1"]) == 2

@@ -152,7 +152,7 @@ def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
     exports = []
     for seed in (3, 4):
         folder = run.folder / f"seed-{seed}"
-        assert (folder / "config.json").is_file()
+        assert (folder / "config.yaml").is_file()
         assert (folder / "training.csv").is_file()
         assert checkpoints(tmp_path / "save_weights" / "both" / f"seed-{seed}")
         with np.load(folder / "export.npz") as file:

@@ -1,7 +1,7 @@
-import json
 import os
 
 import pytest
+import yaml
 from tests.agents.tiny import small_config
 
 from drrec.errors import InputError
@@ -15,9 +15,9 @@ def test_a_new_run_holds_its_config(tmp_path):
     assert run.folder == tmp_path / "save_model" / "first"
     assert run.weights == tmp_path / "save_weights" / "first"
     assert run.config() == CONFIG
-    content = json.loads((run.folder / "config.json").read_text())
+    content = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert content["version"] == VERSION
-    assert content["train"]["agent"]["dim_actor"] == CONFIG.agent.dim_actor
+    assert content["agent"]["dim_actor"] == CONFIG.agent.dim_actor
 
 
 def test_without_a_name_it_is_named_for_data_set_and_time(tmp_path):
@@ -83,25 +83,24 @@ def test_where_there_is_none_it_says_to_train_one(tmp_path):
 def test_the_latest_is_the_one_begun_last(tmp_path):
     for time, name in ((2_000_000_000, "b"), (2_000_000_900, "a"), (2_000_000_500, "c")):
         run = Run.create(tmp_path, name, CONFIG)
-        os.utime(run.folder / "config.json", (time, time))
+        os.utime(run.folder / "config.yaml", (time, time))
     assert Run.latest(tmp_path).name == "a"
 
 
 @pytest.mark.parametrize("version", [0, 1, None, "2"])
 def test_another_version_is_refused(tmp_path, version):
     run = Run.create(tmp_path, "first", CONFIG)
-    path = run.folder / "config.json"
-    content = json.loads(path.read_text()) | {"version": version}
-    path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=rf"Expected a run of version 2 .* Received: {version}"):
+    path = run.folder / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"version": version}))
+    with pytest.raises(InputError, match=rf"Expected a run of version 3 .* Received: {version}"):
         run.config()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", '{"version": 2}', '{"version": 2, "train": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "3", "version: 2", "{version: 3, agent: 3}", "a: ["])
 def test_a_damaged_config_is_refused(tmp_path, content):
     run = Run.create(tmp_path, "first", CONFIG)
-    (run.folder / "config.json").write_text(content)
-    with pytest.raises(InputError, match=r"Expected .* in .*config\.json"):
+    (run.folder / "config.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"Expected .* in .*config\.yaml"):
         run.config()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import pathlib
 import types
 import typing
 from typing import Any, Literal, TypeVar
@@ -15,6 +16,9 @@ from drrec.errors import InputError
 from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 
 T = TypeVar("T")
+
+_FLAGS = {"from": "source"}
+"""Settings by the names of their flags, where Python keeps those to itself."""
 
 ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
 """Protocols that run if asked for."""
@@ -127,11 +131,30 @@ def from_dict(cls: type[T], values: Any, where: str) -> T:
     Raises:
         InputError: a key is unknown or a value of the wrong type; `where` names the file.
     """
+    arguments = checked(cls, values, where)
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    for field in fields:
+        no_default = field.default is field.default_factory is dataclasses.MISSING
+        if no_default and field.name not in arguments:
+            raise InputError(f"Expected `{field.name}` in {where}. Received: nothing of that name.")
+    try:
+        return cls(**arguments)
+    except InputError as error:
+        raise InputError(f"{error} This is in {where}.") from error
+
+
+def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
+    """The arguments of a dataclass out of nested plain values; some may be missing.
+
+    Raises:
+        InputError: a key is unknown or a value of the wrong type.
+    """
     if not isinstance(values, dict):
         raise InputError(f"Expected settings by name in {where}. Received: {values!r}.")
     hints = typing.get_type_hints(cls)
     arguments = {}
     for key, value in values.items():
+        key = _FLAGS.get(key, key)
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
@@ -140,10 +163,7 @@ def from_dict(cls: type[T], values: Any, where: str) -> T:
             arguments[key] = from_dict(hints[key], value, where)
         else:
             arguments[key] = _checked(key, value, hints[key], where)
-    try:
-        return cls(**arguments)
-    except InputError as error:
-        raise InputError(f"{error} This is in {where}.") from error
+    return arguments
 
 
 def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
@@ -154,6 +174,8 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
         # YAML 1.1 takes 1e-4, which has no point, for a word.
         with contextlib.suppress(ValueError):
             value = float(value)
+    if pathlib.Path in options and isinstance(value, str):
+        return pathlib.Path(value)
     allowed = [word for option in options for word in typing.get_args(option)]  # of a Literal
     kinds = [option for option in options if typing.get_origin(option) is not Literal]
     if value not in allowed and type(value) not in kinds:

@@ -104,6 +104,30 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"Expected JSON in {path}. Received: {error}.") from error
 
 
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """Read YAML, as plain values.
+
+    Raises:
+        InputError: the file is missing or is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"Expected settings in {path}. Received: no such file.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        line = " ".join(str(error).split())
+        raise InputError(f"Expected YAML in {path}. Received: {line}.") from error
+
+
+def write_yaml(path: str | os.PathLike[str], content: Any) -> None:
+    """Write plain values as YAML, in their order, whole or not at all."""
+    import yaml
+
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
 def read_arrays(path: str | os.PathLike[str], what: str, mend: str) -> dict[str, np.ndarray]:
     """Read all arrays of an `.npz`; nothing is unpickled.
 

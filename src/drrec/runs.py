@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import pathlib
-from typing import Any, Self
+from typing import Self
 
 from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
-from drrec.files import read_json, write_json
+from drrec.files import read_yaml, write_yaml
 
-VERSION = 2
+VERSION = 3
 """Of a run's folder; one of another version is refused."""
+
+CONFIG = "config.yaml"
+"""The settings of a run, all of them: `train.py --config` on it trains the same again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +94,9 @@ class Run:
         home = root / "save_model"
         given = pathlib.Path(name_or_folder)
         for folder in (home / given, given.resolve()):
-            if (folder / "config.json").is_file() and folder.resolve().is_relative_to(home):
+            if (folder / CONFIG).is_file() and folder.resolve().is_relative_to(home):
                 return cls(root, str(folder.resolve().relative_to(home)))
-        there = sorted(path.parent.name for path in home.glob("*/config.json"))
+        there = sorted(path.parent.name for path in home.glob(f"*/{CONFIG}"))
         raise InputError(
             f"Expected the name or the folder of a run. Received: {name_or_folder!r}. "
             f"There {'are: ' + ', '.join(there) if there else 'is none: train one first'}."
@@ -106,7 +109,7 @@ class Run:
         Raises:
             InputError: there is none.
         """
-        begun = list((root / "save_model").glob("*/config.json"))
+        begun = list((root / "save_model").glob(f"*/{CONFIG}"))
         for path in sorted(begun, key=lambda path: path.stat().st_mtime, reverse=True):
             run = cls(root.resolve(), path.parent.name)
             if not with_content or run.config().content.modality:
@@ -123,15 +126,15 @@ class Run:
         Raises:
             InputError: the file is damaged, or of another version.
         """
-        path = self.folder / "config.json"
-        content = read_json(path)
-        version = content.get("version") if isinstance(content, dict) else None
+        path = self.folder / CONFIG
+        content = read_yaml(path)
+        version = content.pop("version", None) if isinstance(content, dict) else None
         if version != VERSION:
             raise InputError(
                 f"Expected a run of version {VERSION} in {path}. Received: {version}. "
                 "Train it again with this version."
             )
-        return from_dict(TrainConfig, content.get("train"), str(path))
+        return from_dict(TrainConfig, content, str(path))
 
     def seeds(self, config: TrainConfig) -> list[tuple[Run, TrainConfig]]:
         """One run a seed: itself where there is one, else `seed-<n>` below it."""
@@ -143,5 +146,4 @@ class Run:
 
     def write_config(self, config: TrainConfig) -> None:
         """Write what `config` reads."""
-        content: dict[str, Any] = {"version": VERSION, "train": dataclasses.asdict(config)}
-        write_json(self.folder / "config.json", content)
+        write_yaml(self.folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))

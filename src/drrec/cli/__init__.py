@@ -82,16 +82,19 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
     parse: Any = functools.partial(
         tyro.cli, args=given, prog=prog, config=(tyro.conf.OmitArgPrefixes,)
     )
-    path = config_path(given) if Train in stages else None
-    train = Train(train=settings_in(path), config=path) if path else None
+    path = config_path(given)
+    names = [re.sub("(?<=[a-z])(?=[A-Z])", "-", stage.__name__).lower() for stage in stages]
+
+    def default(position: int) -> dict[str, Any]:
+        is_meant = len(stages) == 1 or given[:1] == [names[position]]
+        return {"default": settings_in(path, stages[position])} if path and is_meant else {}
+
     if len(stages) == 1:
-        return parse(stages[0], **({"default": train} if train else {}))
-    choices: list[Any] = []
-    for stage in stages:
-        default: dict[str, Any] = {"default": train} if stage is Train and train else {}
-        command = re.sub("(?<=[a-z])(?=[A-Z])", "-", stage.__name__).lower()
-        named = tyro.conf.subcommand(command, **default)
-        choices.append(Annotated[stage, named])
+        return parse(stages[0], **default(0))
+    choices: list[Any] = [
+        Annotated[stage, tyro.conf.subcommand(names[position], **default(position))]
+        for position, stage in enumerate(stages)
+    ]
     return parse(functools.reduce(operator.or_, choices))
 
 

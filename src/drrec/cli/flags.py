@@ -28,7 +28,15 @@ Name = Literal[
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
+class Stage:
+    """What every stage knows."""
+
+    config: pathlib.Path | None = None
+    """YAML file of settings that flags override: a run's config.yaml, or one of configs/."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data(Stage):
     """Put a data set into data/: fetched and checked, made, or prepared `--from` a folder."""
 
     name: tyro.conf.Positional[Name]
@@ -45,7 +53,7 @@ class Device:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Extract:
+class Extract(Stage):
     """Encode what items look, sound and read like into data/features/<dataset>.h5."""
 
     extract: ExtractConfig = dataclasses.field(default_factory=ExtractConfig)
@@ -53,12 +61,14 @@ class Extract:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ImportFeatures(ImportConfig):
+class ImportFeatures(Stage):
     """Take features that others made over into data/features/<dataset>.h5."""
+
+    features: ImportConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Embed:
+class Embed(Stage):
     """Pre-train the vectors of users and items into save_weights/embeddings/."""
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
@@ -66,7 +76,7 @@ class Embed:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Train:
+class Train(Stage):
     """Fetch, pre-train, train, evaluate and report."""
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
@@ -75,12 +85,10 @@ class Train:
     """Of the run, its folder in save_model/; by default data set and time."""
     resume: str | None = None
     """Run to go on with, by name or folder: its own settings hold, other flags do not."""
-    config: pathlib.Path | None = None
-    """YAML file of settings that flags override, such as configs/drr_paper.yaml."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Compare:
+class Compare(Stage):
     """Train a grid of modalities and fusions, and say what each is worth beyond ids alone."""
 
     compare: CompareConfig = dataclasses.field(default_factory=CompareConfig)
@@ -90,7 +98,7 @@ class Compare:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class Benchmark(Stage):
     """Train every agent, judge them and every baseline, and print the whole table of a data set."""
 
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
@@ -103,7 +111,7 @@ class Benchmark:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Eval:
+class Eval(Stage):
     """Evaluate a saved run again and print its table."""
 
     run: str | None = None
@@ -116,7 +124,7 @@ class Eval:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recommend:
+class Recommend(Stage):
     """Print what a saved run would show a user next."""
 
     run: str

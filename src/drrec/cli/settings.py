@@ -1,12 +1,16 @@
-"""Files of settings, which the command line names."""
+"""Files of settings, which the command line names by --config."""
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import typing
 from typing import TYPE_CHECKING, Any
 
-from drrec.config import TrainConfig, from_dict
-from drrec.errors import InputError
+import tyro
+
+from drrec.config import checked, from_dict
+from drrec.files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,27 +26,29 @@ def config_path(given: Sequence[str]) -> pathlib.Path | None:
     return None
 
 
-def settings_in(path: pathlib.Path) -> TrainConfig:
-    """The settings of a YAML file, which are the defaults that flags override.
+def settings_in(path: pathlib.Path, stage: type) -> Any:
+    """A stage's flags as a YAML file has them: a run's `config.yaml`, say.
+
+    Settings are named and nested as in a run's `config.yaml`; flags that are not part of them, such
+    as --name, stand beside them. What the file leaves out has its default, and what has none is
+    left for the command line to say.
 
     Raises:
-        InputError: there is no such file, or it holds no settings.
+        InputError: there is no such file, or it holds what the stage does not know.
     """
-    return from_dict(TrainConfig, read_yaml(path) or {}, str(path))
-
-
-def read_yaml(path: pathlib.Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        InputError: there is no such file, or it is no YAML.
-    """
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"Expected settings in {path}. Received: no such file.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"Expected YAML in {path}. Received: {line}.") from error
+    values = read_yaml(path) or {}
+    hints = typing.get_type_hints(stage)
+    given: dict[str, Any] = {}
+    parts = [name for name in hints if dataclasses.is_dataclass(hints[name]) and name != "device"]
+    if isinstance(values, dict):
+        values = {key: value for key, value in values.items() if key != "version"}
+        if parts:
+            inner = {key: value for key, value in values.items() if key not in hints}
+            values = {key: value for key, value in values.items() if key in hints}
+            given[parts[0]] = from_dict(hints[parts[0]], inner, str(path))
+    given = checked(stage, values, str(path)) | given | {"config": path}
+    for field in dataclasses.fields(stage):
+        no_default = dataclasses.MISSING
+        if field.default is no_default and field.default_factory is no_default:
+            given.setdefault(field.name, tyro.MISSING)
+    return stage(**given)

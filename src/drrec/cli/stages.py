@@ -19,8 +19,8 @@ from drrec.cli.flags import (
     Recommend,
     Train,
 )
-from drrec.cli.settings import read_yaml
 from drrec.data.config import PrepareConfig
+from drrec.files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +65,10 @@ def main_import_features(arguments: ImportFeatures) -> int:
     from drrec.features.importers import import_features
     from drrec.features.store import features_path
 
-    dataset = load_dataset(arguments.dataset, _DATA)
+    config = arguments.features
+    dataset = load_dataset(config.dataset, _DATA)
     path = features_path(_DATA, dataset.name)
-    for modality, present in import_features(arguments, dataset, path).items():
+    for modality, present in import_features(config, dataset, path).items():
         total = dataset.interactions.num_items - 1
         _say(f"{modality}: {present:,} of {total:,} items have features in {path}")
     return 0

@@ -152,5 +152,5 @@ def agree_on_split(run: Run, judged: Judged) -> None:
     if Split.load(path, judged.dataset.interactions).fingerprint != judged.split.fingerprint:
         raise InputError(
             f"Expected the split that {run.name} was begun with. Received: another. "
-            "Its config.json was changed: train a new run."
+            "Its config.yaml was changed: train a new run."
         )
