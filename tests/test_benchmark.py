@@ -1,6 +1,7 @@
 """The whole table of a data set: what files ask for, that all is trained once, judged, reported."""
 
 import contextlib
+import dataclasses
 import pathlib
 import shlex
 
@@ -74,6 +75,10 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
     for each in (ddpg, ppo, slow):
         assert (each.dataset, each.seed, each.seeds) == (config.dataset, 3, 2)
         assert not each.twin
+        assert each.baselines == "random,popularity"
+    asked = dataclasses.replace(config, baselines="bpr", only="slow")
+    narrower = tables_of({"full": TABLES["full"]}, asked, "here")
+    assert narrower["full"]["slow"].baselines == "bpr"
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,8 @@ class BenchmarkConfig:
     """The first seed. [>= 0]"""
     seeds: int = 1
     """How many runs of each agent, from --seed upwards. [>= 1]"""
+    baselines: str | None = None
+    """Which rivals to judge beside, joined by commas; by default what the tables say."""
     only: str = ""
     """Agents to train, joined by commas; '' is all that the tables name."""
 

@@ -42,6 +42,8 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
         raise InputError(f"Expected tables by name in {where}. Received: {values!r}.")
     shared = dataclasses.asdict(config) | {"twin": False}
     only = shared.pop("only")
+    if config.baselines is None:
+        del shared["baselines"]
     tables: Tables = {}
     for table, asked in values.items():
         if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
