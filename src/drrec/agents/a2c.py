@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
-from drrec.agents.losses import clipped_value_loss, entropy_of, policy_gradient_loss
-from drrec.agents.on_policy import Lesson, OnPolicy, PolicyMetrics, Steps, log_prob_of
+from drrec.agents.losses import policy_gradient_loss
+from drrec.agents.on_policy import OnPolicy
+from drrec.agents.rollouts import Lesson, PolicyMetrics, Steps
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class A2C(OnPolicy):
     """One step down the gradient for each rollout; its length is n."""
 
-    @property
-    def trace_decay(self) -> float:
-        """λ of generalised advantages: with 1 they are n-step returns less the value."""
-        return 1.0
+    trace_decay = 1.0
+    """λ of generalised advantages: with 1 they are n-step returns less the value."""
+    value_clip = 0.0
+    """Values go any way."""
 
     def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
-        settings = self.config.on_policy
-        with tf.GradientTape(persistent=True) as tape:
-            value, logits = self._judge(steps.user, steps.history, steps.shown)
-            log_prob = log_prob_of(logits, steps.item)
-            actor = policy_gradient_loss(log_prob, lesson.advantage)
-            critic = clipped_value_loss(value, lesson.value, lesson.target, clip=0.0)
-            entropy = tf.reduce_mean(entropy_of(logits))
-            loss = actor + settings.value_weight * critic - settings.entropy * entropy
-        self._apply(tape, loss)
-        return PolicyMetrics(
-            reward=tf.constant(0.0),
-            value=tf.reduce_mean(value),
-            critic_loss=critic,
-            actor_loss=actor,
-            entropy=entropy,
-            sharpness=self.networks.sharpness.factor(),
-        )
+        return self._update(steps, lesson)
+
+    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
+        return policy_gradient_loss(log_prob, lesson.advantage)

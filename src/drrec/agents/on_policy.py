@@ -8,17 +8,22 @@ one that a scores highest, and needs κ no more.
 from __future__ import annotations
 
 import abc
-import dataclasses
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import keras
 import tensorflow as tf
 
 from drrec.agents.items import item_table
-from drrec.agents.losses import generalised_advantages
-from drrec.agents.networks import Sharpness, Value, build_state_and_actor
+from drrec.agents.losses import clipped_value_loss, entropy_of, generalised_advantages
 from drrec.agents.player import Player
-from drrec.envs.base import LoggedState, SessionEnvironment
+from drrec.agents.rollouts import (
+    Lesson,
+    OnPolicyLearner,
+    PolicyMetrics,
+    PolicyNetworks,
+    Steps,
+    policy_networks,
+)
+from drrec.envs.base import SessionEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,65 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from drrec.agents.config import AgentConfig
-    from drrec.agents.items import ItemTable
     from drrec.features.store import Modality
     from drrec.models.item_encoder import ItemEncoder
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class PolicyNetworks:
-    """Everything that learns."""
-
-    items: ItemTable
-    state: keras.layers.Layer
-    actor: keras.layers.Layer
-    sharpness: keras.layers.Layer
-    value: keras.layers.Layer
-    actor_optimizer: keras.optimizers.Optimizer
-    critic_optimizer: keras.optimizers.Optimizer
-    encoder_optimizer: keras.optimizers.Optimizer
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class OnPolicyLearner:
-    """All state of training: what a checkpoint holds. Rollouts are used up when it is written."""
-
-    networks: PolicyNetworks
-    sessions: LoggedState  # of tf.Variable
-    iteration: tf.Variable  # [] int64, steps of each session, and the counter of random streams
-
-
-class Steps(NamedTuple):
-    """H steps of N sessions, or B of them in any order."""
-
-    user: tf.Tensor  # [H, N] int32
-    history: tf.Tensor  # [H, N, L] int32
-    shown: tf.Tensor  # [H, N, T] int32, what could not be shown any more
-    item: tf.Tensor  # [H, N] int32
-    reward: tf.Tensor  # [H, N]
-    next_history: tf.Tensor  # [H, N, L] int32
-    terminal: tf.Tensor  # [H, N] bool
-    done: tf.Tensor  # [H, N] bool
-
-
-class Lesson(NamedTuple):
-    """What B steps are to teach."""
-
-    log_prob: tf.Tensor  # [B] under the policy that played
-    value: tf.Tensor  # [B] as it was thought then
-    advantage: tf.Tensor  # [B]
-    target: tf.Tensor  # [B] what the value is drawn to
-
-
-class PolicyMetrics(NamedTuple):
-    """Sums over the iterations of one call; `docs/agents/ppo.md` says what each means."""
-
-    reward: tf.Tensor
-    value: tf.Tensor
-    critic_loss: tf.Tensor
-    actor_loss: tf.Tensor
-    entropy: tf.Tensor
-    sharpness: tf.Tensor
 
 
 class OnPolicy(Player):
@@ -104,7 +52,9 @@ class OnPolicy(Player):
     ) -> None:
         """Allocate everything; the arguments are DDPG's."""
         super().__init__(config, environment, user, seed)
-        self.networks = _build(config, item_table(item, content), environment.state_size, seed)
+        self.networks = policy_networks(
+            config, item_table(item, content), environment.state_size, seed
+        )
 
     @property
     def learner(self) -> OnPolicyLearner:
@@ -121,9 +71,18 @@ class OnPolicy(Player):
     def trace_decay(self) -> float:
         """λ of generalised advantages."""
 
+    @property
+    @abc.abstractmethod
+    def value_clip(self) -> float:
+        """How far a value may go from its old self; 0 is any way."""
+
     @abc.abstractmethod
     def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
-        """Learn from B steps."""
+        """Learn from a rollout's B steps, by one update or several."""
+
+    @abc.abstractmethod
+    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
+        """[] what the probabilities of the items shown, log π [B], are to lose."""
 
     def _iterate(self) -> PolicyMetrics:
         steps = self._rollout()
@@ -216,6 +175,25 @@ class OnPolicy(Player):
         state = nets.state(tf.gather(self.user, user), tf.gather(nets.items.table(), history))
         return nets.value(state)
 
+    def _update(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+        """One step by all that learns; `reward` is left at 0."""
+        settings = self.config.on_policy
+        with tf.GradientTape(persistent=True) as tape:
+            value, logits = self._judge(steps.user, steps.history, steps.shown)
+            actor = self._policy_loss(log_prob_of(logits, steps.item), lesson)
+            critic = clipped_value_loss(value, lesson.value, lesson.target, self.value_clip)
+            entropy = tf.reduce_mean(entropy_of(logits))
+            loss = actor + settings.value_weight * critic - settings.entropy * entropy
+        self._apply(tape, loss)
+        return PolicyMetrics(
+            reward=tf.constant(0.0),
+            value=tf.reduce_mean(value),
+            critic_loss=critic,
+            actor_loss=actor,
+            entropy=entropy,
+            sharpness=self.networks.sharpness.factor(),
+        )
+
     def _apply(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """One step down `loss`, by all that learns: both losses train the state module."""
         nets = self.networks
@@ -237,23 +215,3 @@ def log_prob_of(logits: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
 
 def _flat(column: tf.Tensor) -> tf.Tensor:
     return tf.reshape(column, [-1, *column.shape[2:]])  # [H, N, …] -> [B, …]
-
-
-def _build(config: AgentConfig, items: ItemTable, state_size: int, seed: int) -> PolicyNetworks:
-    keras.utils.set_random_seed(seed)
-    dim = items.table().shape[1]
-    state, actor = build_state_and_actor(config, dim, state_size)
-    encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
-    sharpness = Sharpness(config.on_policy.sharpness)
-    sharpness.build((None, None))
-    value = Value(config.dim_critic, config.form, config.products)
-    value.build(encoded)
-    optimizers: list[Any] = []
-    for rate, parts in (
-        (config.lr_actor, (actor, sharpness)),
-        (config.lr_critic, (state, value)),
-        (config.lr_encoder, (items,)),
-    ):
-        optimizers.append(keras.optimizers.Adam(rate))
-        optimizers[-1].build([weight for part in parts for weight in part.trainable_variables])
-    return PolicyNetworks(items, state, actor, sharpness, value, *optimizers)

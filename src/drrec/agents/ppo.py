@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from drrec.agents.losses import clipped_policy_loss, clipped_value_loss, entropy_of
-from drrec.agents.on_policy import Lesson, OnPolicy, PolicyMetrics, Steps, log_prob_of
+from drrec.agents.losses import clipped_policy_loss
+from drrec.agents.on_policy import OnPolicy
+from drrec.agents.rollouts import Lesson, PolicyMetrics, Steps
 
 
 class PPO(OnPolicy):
@@ -15,6 +16,11 @@ class PPO(OnPolicy):
     def trace_decay(self) -> float:
         """λ of generalised advantages."""
         return self.config.on_policy.gae_lambda
+
+    @property
+    def value_clip(self) -> float:
+        """How far a value may go from its old self; 0 is any way."""
+        return self.config.on_policy.value_clip
 
     def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
         settings = self.config.on_policy
@@ -39,23 +45,7 @@ class PPO(OnPolicy):
         start = update % settings.minibatches * size
         return tf.gather(order, start + tf.range(size))
 
-    def _update(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
-        settings = self.config.on_policy
+    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
         mean, variance = tf.nn.moments(lesson.advantage, axes=[0])
         advantage = (lesson.advantage - mean) / (tf.sqrt(variance) + 1e-8)
-        with tf.GradientTape(persistent=True) as tape:
-            value, logits = self._judge(steps.user, steps.history, steps.shown)
-            log_prob = log_prob_of(logits, steps.item)
-            actor = clipped_policy_loss(log_prob, lesson.log_prob, advantage, settings.clip)
-            critic = clipped_value_loss(value, lesson.value, lesson.target, settings.value_clip)
-            entropy = tf.reduce_mean(entropy_of(logits))
-            loss = actor + settings.value_weight * critic - settings.entropy * entropy
-        self._apply(tape, loss)
-        return PolicyMetrics(
-            reward=tf.constant(0.0),
-            value=tf.reduce_mean(value),
-            critic_loss=critic,
-            actor_loss=actor,
-            entropy=entropy,
-            sharpness=self.networks.sharpness.factor(),
-        )
+        return clipped_policy_loss(log_prob, lesson.log_prob, advantage, self.config.on_policy.clip)

@@ -1,0 +1,96 @@
+"""What an agent that learns from its own rollouts is made of, and what it learns from."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+
+from drrec.agents.networks import Sharpness, Value, build_state_and_actor
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from drrec.agents.config import AgentConfig
+    from drrec.agents.items import ItemTable
+    from drrec.envs.base import LoggedState
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PolicyNetworks:
+    """Everything that learns."""
+
+    items: ItemTable
+    state: keras.layers.Layer
+    actor: keras.layers.Layer
+    sharpness: keras.layers.Layer
+    value: keras.layers.Layer
+    actor_optimizer: keras.optimizers.Optimizer
+    critic_optimizer: keras.optimizers.Optimizer
+    encoder_optimizer: keras.optimizers.Optimizer
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OnPolicyLearner:
+    """All state of training: what a checkpoint holds. Rollouts are used up when it is written."""
+
+    networks: PolicyNetworks
+    sessions: LoggedState  # of tf.Variable
+    iteration: tf.Variable  # [] int64, steps of each session, and the counter of random streams
+
+
+class Steps(NamedTuple):
+    """H steps of N sessions, or B of them in any order."""
+
+    user: tf.Tensor  # [H, N] int32
+    history: tf.Tensor  # [H, N, L] int32
+    shown: tf.Tensor  # [H, N, T] int32, what could not be shown any more
+    item: tf.Tensor  # [H, N] int32
+    reward: tf.Tensor  # [H, N]
+    next_history: tf.Tensor  # [H, N, L] int32
+    terminal: tf.Tensor  # [H, N] bool
+    done: tf.Tensor  # [H, N] bool
+
+
+class Lesson(NamedTuple):
+    """What B steps are to teach."""
+
+    log_prob: tf.Tensor  # [B] under the policy that played
+    value: tf.Tensor  # [B] as it was thought then
+    advantage: tf.Tensor  # [B]
+    target: tf.Tensor  # [B] what the value is drawn to
+
+
+class PolicyMetrics(NamedTuple):
+    """Sums over the iterations of one call; `docs/agents/ppo.md` says what each means."""
+
+    reward: tf.Tensor
+    value: tf.Tensor
+    critic_loss: tf.Tensor
+    actor_loss: tf.Tensor
+    entropy: tf.Tensor
+    sharpness: tf.Tensor
+
+
+def policy_networks(
+    config: AgentConfig, items: ItemTable, state_size: int, seed: int
+) -> PolicyNetworks:
+    """Networks started from `seed`."""
+    keras.utils.set_random_seed(seed)
+    dim = items.table().shape[1]
+    state, actor = build_state_and_actor(config, dim, state_size)
+    encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
+    sharpness = Sharpness(config.on_policy.sharpness)
+    sharpness.build((None, None))
+    value = Value(config.dim_critic, config.form, config.products)
+    value.build(encoded)
+    optimizers: list[Any] = []
+    for rate, parts in (
+        (config.lr_actor, (actor, sharpness)),
+        (config.lr_critic, (state, value)),
+        (config.lr_encoder, (items,)),
+    ):
+        optimizers.append(keras.optimizers.Adam(rate))
+        optimizers[-1].build([weight for part in parts for weight in part.trainable_variables])
+    return PolicyNetworks(items, state, actor, sharpness, value, *optimizers)
