@@ -192,7 +192,8 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
         f"compare --dataset {config.dataset} --features {config.features} --name c --gpu -1 "
         "--modality text --steps 8 --min-items 5 --embedding variational --dim-emb 5 "
         "--held-out 0.4 --unlogged never --state-size 3 --episode-length 4 --dim-actor 8 "
-        "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 --baselines random,popularity"
+        "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 "
+        "--baselines random,popularity"
     )
     with contextlib.chdir(tmp_path):
         assert cli.run(*cli.STAGES, argv=argv) == 0
