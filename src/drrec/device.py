@@ -39,6 +39,11 @@ def select(gpu: int | None) -> str:
         )
     chosen = [] if gpu == -1 else cards[gpu or 0 : (gpu or 0) + 1]
     tf.config.set_visible_devices(chosen, "GPU")
+    if gpu is not None:
+        # TensorFlow has counted its cards by now; processes begun from here see the chosen one.
+        numbers = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        own = numbers[gpu] if 0 <= gpu < len(numbers) and numbers[gpu] else str(gpu)
+        os.environ["CUDA_VISIBLE_DEVICES"] = own if chosen else ""
     for card in chosen:
         tf.config.experimental.set_memory_growth(card, True)
     if not chosen:
