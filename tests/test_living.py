@@ -11,9 +11,10 @@ from drrec import experiment
 from drrec.data.demo import make_demo
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
+from drrec.envs.simulator import Boredom, training_truth
 from drrec.errors import InputError
 from drrec.experiment.judged import Judged
-from drrec.experiment.runs import build_environment
+from drrec.experiment.runs import build_agent, build_environment
 from drrec.models.pretrain import pretrain
 from drrec.runs import Run
 
@@ -58,3 +59,29 @@ def test_living_sessions_without_a_world_are_refused(tmp_path, tiny_interactions
         Judged.load(config, tmp_path)
     logged = dataclasses.replace(config, environment=dataclasses.replace(LIVING, sessions="logged"))
     assert Judged.load(logged, tmp_path).truth is None
+
+
+@pytest.mark.parametrize("boredom", [0.0, 0.4])
+def test_users_made_up_from_the_training_ratings_play(tmp_path, tiny_interactions, boredom):
+    log = write_csv(tiny_interactions, tmp_path / "log.csv")
+    made_up = dataclasses.replace(LIVING, sessions="simulated", boredom=boredom)
+    config = small_config(log, steps=8, environment=made_up)
+    judged = Judged.load(config, tmp_path / "data")
+    table = pretrain(judged.train, config.vectors, 0).rehearsal
+    agent = build_agent(config, judged, table)
+    expected = training_truth(judged.train, boredom=Boredom(boredom) if boredom else None)
+    assert (expected.boredom.max() > 0) == bool(boredom)
+    state = agent.environment.start(tf.constant([2, 3]))
+    paid = agent.environment.paid(state, tf.constant([5, 6]))
+    np.testing.assert_allclose(paid, expected.appeal[[2, 3], [5, 6]], rtol=1e-5)
+    # Where a kind has been shown, the next of it pays less, if anybody is ever bored.
+    kind = expected.kind[1:]
+    first, second = np.flatnonzero(kind == np.bincount(kind).argmax())[:2] + 1
+    moved, _ = agent.environment.step(state, tf.constant([first, first]))
+    after = agent.environment.paid(moved, tf.constant([second, second])).numpy()
+    np.testing.assert_allclose(expected.appeal[[2, 3], second] - after, boredom, atol=1e-5)
+    agent.run(tf.constant(2))
+    assert agent.steps == 8
+
+    with pytest.raises(InputError, match="`boredom` must be 0 or more"):
+        dataclasses.replace(made_up, boredom=-1.0)

@@ -63,9 +63,13 @@ class ProposalConfig:
 class LoggedConfig:
     """What a session shows and pays."""
 
-    sessions: Literal["logged", "living"] = "logged"
-    """Who plays: users as the ratings tell of them, or as they are in the hidden world of a made-up
-    data set, which `demo` has: they tire, and any item may be shown, so --unlogged is moot."""
+    sessions: Literal["logged", "living", "simulated"] = "logged"
+    """Who plays: users as the ratings tell of them; as they are in the hidden world of a made-up
+    data set, which `demo` has; or as a factorisation of the training ratings makes them up. Those
+    two take any item, so --unlogged is moot."""
+    boredom: float = 0.0
+    """With --sessions simulated: what an item takes from the next ones of its kind, which is the
+    main genre where there are genres. [reward, >= 0]"""
     unlogged: Literal["never", "constant", "model"] = "never"
     """What an item pays that the user has not rated: such items are never shown; a constant
     (--unlogged-reward); or what matrix factorisation on the training ratings predicts."""
@@ -89,6 +93,8 @@ class LoggedConfig:
                 "Expected --unlogged constant or model with --propose, so that sessions may show "
                 "what is proposed. Received: never."
             )
+        if self.boredom < 0:
+            raise InputError(f"`boredom` must be 0 or more. Received: {self.boredom}.")
         if self.episode_length < 1 or self.state_size < 1:
             raise InputError(
                 "`episode_length` and `state_size` must be at least 1. "

@@ -41,6 +41,7 @@ class SyntheticEnvironment(SessionEnvironment):
             )
         players = np.arange(train.num_users, dtype=np.int32)
         super().__init__(config, train.num_items, players, train.liked_histories(config.state_size))
+        self.log = train
         self._user = tf.constant(world.user)  # [U, T, D]
         self._item = tf.constant(world.item)  # [I, D]
 

@@ -14,6 +14,7 @@ from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.proposals import with_logged
 from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions, opening_and_rest
+from drrec.envs.simulator import Boredom, training_truth
 from drrec.errors import InputError
 from drrec.experiment.proposing import deployed_proposals, rehearsed_proposals
 from drrec.experiment.vectors import embed
@@ -47,12 +48,25 @@ def build_agent(
 ) -> Player:
     """The agent in its environment, before the first step."""
     table = vectors.table
-    environment = build_environment(config, judged.train, table, judged.truth)
+    environment = build_environment(config, judged.train, table, _truth(config, judged))
     tuned = None
     if content and vectors.encoder and content.config.encoder == "finetuned":
         tuned = vectors.encoder, content.modalities
     agent = AGENTS[config.agent.algorithm]
     return agent(config.agent, environment, table.user, table.item, config.seed, tuned)
+
+
+def _truth(config: TrainConfig, judged: Judged) -> Truth | None:
+    """What lies behind the users that the agent plays with, unless they are the log's."""
+    if config.environment.sessions != "simulated":
+        return judged.truth
+    amount = config.environment.boredom
+    return training_truth(
+        judged.train,
+        genres=judged.dataset.genres,
+        boredom=Boredom(amount) if amount else None,
+        seed=config.seed,
+    )
 
 
 def build_environment(
@@ -61,7 +75,7 @@ def build_environment(
     """Whom the agent plays with: the log, or the `truth` behind it."""
     settings = config.environment
     rewards = Rewards.over(settings.rewards, train, vectors.item)
-    if settings.sessions == "living" and truth is not None:
+    if settings.sessions != "logged" and truth is not None:
         offered = rehearsed_proposals(config, train)
         return LivingEnvironment(settings, train, truth, rewards, offered)
     if config.vectors.held_out:
