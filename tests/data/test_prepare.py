@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.data import raw
 
 from drrec import cli
+from drrec.cli import flags
 from drrec.data.config import PrepareConfig
 from drrec.data.datasets import DATASETS, load_dataset
 from drrec.data.prepare import PUBLISHED, prepare
@@ -27,7 +28,7 @@ def written(folder, frame, file="A.csv"):
 
 
 def test_all_known_names_are_on_the_command_line():
-    assert list(cli.Name.__args__) == list(DATASETS)
+    assert list(flags.Name.__args__) == list(DATASETS)
 
 
 def test_the_command_line_prepares_and_says_where(tmp_path, monkeypatch, capsys):
