@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from matplotlib.axes import Axes
+
 PANELS_PER_ROW = 3
 STEP_COLUMNS = ("step", "env_steps", "steps")
 """The first of these among the columns of a training log is the horizontal axis."""
 
 
 def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.PathLike[str]) -> None:
-    """One group of points per metric, one point per method, whiskers for the intervals.
+    """A panel per metric, a row per method, with its interval; dashed is a random order.
 
     Points and not bars: bars have to start at zero, where good methods all look alike.
 
@@ -33,25 +35,14 @@ def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.Pat
     """
     methods = content["protocols"][protocol]
     columns = [name for name in TABLE_METRICS[protocol] if name in next(iter(methods.values()))]
-    figure = Figure(figsize=(1.5 + 1.6 * len(columns), 4), layout="constrained")
-    axes = figure.add_subplot()
-    width = 0.8 / len(methods)
-    for index, (name, cells) in enumerate(methods.items()):
-        mean, low, high = (
-            np.array([cells[metric][key] for metric in columns], float)
-            for key in ("mean", "low", "high")
-        )
-        left = np.arange(len(columns)) - 0.4 + width * (index + 0.5)
-        whiskers = np.maximum([mean - low, high - mean], 0)
-        axes.errorbar(left, mean, whiskers, fmt="o", markersize=5, label=name, capsize=2)
-    if level := content.get("chance", {}).get(protocol):
-        middle = np.arange(len(columns))
-        heights = [level[metric] for metric in columns]
-        axes.hlines(heights, middle - 0.45, middle + 0.45, "gray", "dashed", label="random order")
-    axes.set_xticks(np.arange(len(columns)), columns)
-    axes.set_title(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
-    figure.legend(loc="outside lower center", ncols=min(4, len(methods)))
-    axes.grid(axis="y", alpha=0.3)
+    figure, panels = _panels(len(columns), list(methods))
+    level = content.get("chance", {}).get(protocol, {})
+    for axes, metric in zip(panels, columns, strict=True):
+        _draw(axes, [cells[metric] for cells in methods.values()])
+        if metric in level:
+            axes.axvline(level[metric], color="gray", linestyle="dashed")
+        axes.set_title(metric)
+    figure.suptitle(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
     _save(figure, path)
 
 
@@ -64,26 +55,37 @@ def save_gains(added: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """
     methods = added["methods"]
     protocols = list(next(iter(methods.values())))
-    height = 1.4 + 0.3 * len(methods)
-    figure = Figure(figsize=(1.5 + 3.2 * len(protocols), height), layout="constrained")
-    panels = figure.subplots(1, len(protocols), squeeze=False, sharey=True)[0]
-    places = np.arange(len(methods))[::-1]
+    figure, panels = _panels(len(protocols), list(methods))
     for axes, protocol in zip(panels, protocols, strict=True):
         metric = PRIMARY_METRICS[protocol]
-        cells = [found[protocol][metric] for found in methods.values()]
-        mean, low, high = (
-            np.array([cell[key] for cell in cells], float) for key in ("mean", "low", "high")
-        )
-        whiskers = np.maximum([mean - low, high - mean], 0)
-        axes.errorbar(mean, places, xerr=whiskers, fmt="o", markersize=5, capsize=2)
+        _draw(axes, [found[protocol][metric] for found in methods.values()])
         axes.axvline(0, color="gray", linestyle="dashed")
-        axes.set_yticks(places, list(methods))
-        axes.set_ylim(-0.7, len(methods) - 0.3)
         axes.set_title(f"{protocol}: {metric}")
         axes.set_xlabel(f"above {added['versus']}")
-        axes.grid(axis="x", alpha=0.3)
-        axes.locator_params(axis="x", nbins=5)
     _save(figure, path)
+
+
+def _panels(number: int, methods: Sequence[str]) -> tuple[Figure, Sequence[Axes]]:
+    """Side by side, the methods from the top down."""
+    size = (1.5 + 3.2 * number, 1.4 + 0.3 * len(methods))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, number, squeeze=False, sharey=True)[0]
+    for axes in panels:
+        axes.set_yticks(np.arange(len(methods))[::-1], methods)
+        axes.set_ylim(-0.7, len(methods) - 0.3)
+        axes.grid(axis="x", alpha=0.3)
+    return figure, panels
+
+
+def _draw(axes: Axes, cells: Sequence[Mapping[str, Any]]) -> None:
+    """A point with whiskers for each method's cell."""
+    mean, low, high = (
+        np.array([cell[key] for cell in cells], float) for key in ("mean", "low", "high")
+    )
+    whiskers = np.maximum([mean - low, high - mean], 0)
+    places = np.arange(len(cells))[::-1]
+    axes.errorbar(mean, places, xerr=whiskers, fmt="o", markersize=5, capsize=2)
+    axes.locator_params(axis="x", nbins=5)
 
 
 def save_curves(columns: Mapping[str, Sequence[float]], path: str | os.PathLike[str]) -> None:
