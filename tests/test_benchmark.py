@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import shlex
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
@@ -137,6 +138,7 @@ def test_all_is_trained_once_judged_on_the_same_and_reported(config, tmp_path, m
         for methods in found[table]["protocols"].values():
             assert list(methods) == ["random", "popularity", *agents]
         assert read_json(run.folder / table / "metrics.json")["seeds"] == [3, 4]
+        assert ("agreement" in found[table]) == (table == "rated")
         assert ("off_policy" in found[table]) == (table == "rated")
         assert set(found[table]["comparisons"]) == set(found[table]["protocols"])
     assert (run.folder / "rated" / "rated.csv").is_file()
@@ -146,6 +148,16 @@ def test_all_is_trained_once_judged_on_the_same_and_reported(config, tmp_path, m
     report = (run.folder / "report.md").read_text(encoding="utf-8")
     assert report.count("## Protocol") == 4
     assert report.count("## Off-policy estimates") == 1
+    agreed = found["rated"]["agreement"]
+    assert -1 <= agreed["kendall_tau"] <= 1
+    rewards = found["rated"]["protocols"]["simulator"].values()
+    first, second = (
+        [cells[f"reward_{judge}"]["mean"] for cells in rewards]
+        for judge in ("factors", "neighbours")
+    )
+    assert np.isfinite(agreed["pearson"])
+    assert (agreed["kendall_tau"] == 1) == (np.argsort(first) == np.argsort(second)).all()
+    assert report.count("The judges agree on the methods' order") == 1
     # With what was seen left in, the hidden item stands lower, or as high at best.
     masked, open_ = (found["full"]["protocols"][name]["slow"] for name in ("full", "unmasked"))
     assert open_["mrr@20"]["mean"] < masked["mrr@20"]["mean"]

@@ -109,6 +109,11 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
     if level := content.get("chance", {}).get(protocol):
         shares = ", ".join(f"{metric} {short(level[metric])}" for metric in columns)
         yield f"A random order is expected to reach {shares}."
+    if protocol == "simulator" and (agreed := content.get("agreement")):
+        yield (
+            f"The judges agree on the methods' order by Kendall's τ = "
+            f"{short(agreed['kendall_tau'])}, and on a method's users by a mean correlation of {short(agreed['pearson'])}."
+        )
     if top := content.get("ceiling", {}).get(protocol):
         yield (
             f"What is re-ranked are {top['k']} items that {top['proposer']} proposes to each user. "

@@ -12,6 +12,7 @@ from drrec.evaluation.offpolicy import ESTIMATORS
 from drrec.evaluation.protocol import PRIMARY_METRICS
 from drrec.evaluation.results import Background, Cells, Results, cells_of, per_user_values
 from drrec.evaluation.session import BOUNDS
+from drrec.evaluation.simulated import agreement
 from drrec.evaluation.slices import slices
 from drrec.evaluation.statistics import paired_p_value
 
@@ -50,7 +51,8 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         {"metric", "agents": {agent: {baseline: cell}}}}`, see `comparisons.compared`. Where
         results have a `background`, `beyond: {protocol: {method: {metric: cell}}}`, see
         `beyond.beyond`, and `slices: {protocol: …}`, see `slices.slices`. Where the first of them
-        has `indications`, `off_policy: {method: …}`.
+        has `indications`, `off_policy: {method: …}`; where it has `simulator`, `agreement:
+        {"kendall_tau", "pearson"}`, of its judges.
 
     Raises:
         ValueError: the results do not belong together.
@@ -78,8 +80,15 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         "protocols": protocols,
         "comparisons": _comparisons(results, protocols, agents),
         **_told_apart(results),
+        **_agreement(first),
         **({"off_policy": _off_policy(first.indications)} if first.indications else {}),
     }
+
+
+def _agreement(first: Results) -> dict[str, Any]:
+    """Under `agreement`, how far the simulator's judges agree, if there are methods to compare."""
+    methods = first.protocols.get("simulator", {})
+    return {"agreement": agreement(methods)._asdict()} if len(methods) > 1 else {}
 
 
 def _off_policy(indications: Mapping[str, Indication]) -> dict[str, dict[str, Any]]:
