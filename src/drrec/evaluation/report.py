@@ -111,8 +111,9 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
         yield f"A random order is expected to reach {shares}."
     if protocol == "simulator" and (agreed := content.get("agreement")):
         yield (
-            f"The judges agree on the methods' order by Kendall's τ = "
-            f"{short(agreed['kendall_tau'])}, and on a method's users by a mean correlation of {short(agreed['pearson'])}."
+            "The judges agree on the methods' order by Kendall's τ = "
+            f"{short(agreed['kendall_tau'])}, and on a method's users by a mean correlation of "
+            f"{short(agreed['pearson'])}."
         )
     if top := content.get("ceiling", {}).get(protocol):
         yield (
