@@ -18,6 +18,7 @@ from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
 from drrec.evaluation.session import SESSION_STEPS
 from drrec.experiment.proposing import check_proposer
+from drrec.experiment.rivals import asked_for
 
 if TYPE_CHECKING:
     import pathlib
@@ -96,6 +97,7 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
             f"Expected a data set with a hidden world, such as demo, for living sessions. "
             f"Received: {config.dataset}. Leave --sessions out."
         )
+    asked_for(config.baselines)
     check_proposer(environment.proposals.propose)
     if environment.rewards.reward_return:
         visits_returned(dataset.interactions, environment.rewards.return_days)

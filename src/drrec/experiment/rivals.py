@@ -20,17 +20,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def asked_for(baselines: str) -> tuple[str, ...]:
+    """The names of what `--baselines` asks for.
+
+    Raises:
+        InputError: one is unknown, or there twice.
+    """
+    known = tuple(BASELINES)
+    return known if baselines.strip() == "all" else listed("baselines", baselines, known)
+
+
 def baselines(
     judged: Judged, content: Content | None, config: RunConfig, fitted: dict[str, Recommender]
 ) -> dict[str, Recommender]:
     """The baselines that are asked for, fitted; those that no seed changes are kept in `fitted`.
 
     Raises:
-        InputError: one is unknown, or cannot be fitted to so much; of `all` it is left out.
+        InputError: one cannot be fitted to so much; of `all` it is left out.
     """
     every = config.baselines.strip() == "all"
-    named = tuple(BASELINES) if every else listed("baselines", config.baselines, tuple(BASELINES))
-    made: dict[str, Any] = {name: BASELINES[name] for name in named}
+    made: dict[str, Any] = {name: BASELINES[name] for name in asked_for(config.baselines)}
     if content:
         for name, baseline in CONTENT_BASELINES.items():
             made[name] = functools.partial(baseline, content.features)
