@@ -201,6 +201,6 @@ def test_of_all_baselines_those_that_cannot_be_fitted_are_left_out_and_others_ar
 
 def test_baselines_that_there_are_not_are_refused_before_anything_is_written(config, tmp_path):
     asked = dataclasses.replace(config, baselines="random,slope_one")
-    with pytest.raises(InputError, match="`baselines` to be of random.*slope_one"):
+    with pytest.raises(InputError, match=r"`baselines` to be of random.*slope_one"):
         benchmark(Run(tmp_path, "b"), tables_of(TABLES, asked, "here"), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
