@@ -1,4 +1,4 @@
-"""The supervised actor-critic: what it reads, what it is asked, and what it makes of the answer."""
+"""The supervised actor-critic: what it reads, what it is asked, and what it plays from."""
 
 import dataclasses
 import types
@@ -10,14 +10,13 @@ from tests.agents.tiny import (
     SMALL,
     environment_over,
     random_vectors,
-    rated_by_all,
     small_config,
     values_of,
 )
 
 from drrec.agents.config import AgentConfig, SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
-from drrec.agents.questions import liked_among_rated, next_of_all, question_at
+from drrec.agents.questions import liked_among_rated, next_of_all
 from drrec.agents.stretches import Stretches
 from drrec.agents.supervised import Supervised
 from drrec.data.interactions import Interactions
@@ -41,7 +40,7 @@ def made(log, seed=0, environment=None, **settings):
     own = {
         key: settings.pop(key) for key in list(settings) if key in SupervisedConfig.__annotations__
     }
-    own = {"reader_width": 8, "window": 12, "reader_layers": 1} | own
+    own = {"reader_width": 8, "window": 12, "reader_layers": 1, "stretches": 8} | own
     config = AgentConfig(
         **SMALL | {"algorithm": "supervised", "supervised": SupervisedConfig(**own)} | settings
     )
@@ -55,9 +54,9 @@ def anything(log, share=0.5, state_size=3):
     return LoggedEnvironment(config, log, sessions)
 
 
-def stretches_of(log, length=6, state_size=3, share=0.5):
+def stretches_of(log, length=6, share=0.5):
     is_new = log.position_from_end() < np.floor(share * log.counts()[log.user])
-    return Stretches(log, is_new, length, state_size), is_new
+    return Stretches(log, is_new, length), is_new
 
 
 def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
@@ -68,11 +67,12 @@ def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
     starts = 0
     for number in range(400):
         user, is_row = int(drawn.user[number]), drawn.item[number].numpy() != 0
-        rows = drawn.row[number].numpy()[is_row]
         assert is_row[-1]
         assert (np.diff(is_row.astype(int)) >= 0).all()  # padding is on the left
-        assert (np.diff(rows) == 1).all()
-        assert (log.user[rows] == user).all()
+        theirs = np.flatnonzero(log.user == user)
+        last = theirs[log.item[theirs] == int(drawn.item[number, -1])]
+        assert len(last) == 1  # nobody rates anything twice
+        rows = np.arange(last[0] - is_row.sum() + 1, last[0] + 1)
         np.testing.assert_array_equal(drawn.item[number][is_row], log.item[rows])
         np.testing.assert_allclose(drawn.reward[number][is_row], (log.rating[rows] - 3) / 2)
         np.testing.assert_array_equal(drawn.is_new[number][is_row], is_new[rows])
@@ -92,99 +92,93 @@ def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
 
 def test_every_second_stretch_ends_with_something_new(tiny_interactions):
     stretches, is_new = stretches_of(tiny_interactions, share=0.2)
-    last = stretches.draw(4000, tf.constant([0, 1])).row[:, -1].numpy()
-    assert is_new[last[::2]].all()
-    assert is_new[last[1::2]].mean() == pytest.approx(is_new.mean(), abs=0.03)
-    nothing = Stretches(tiny_interactions, np.zeros(len(is_new), bool), 6, 3)
-    assert len(np.unique(nothing.draw(4000, tf.constant([0, 1])).row[:, -1])) > 1000
-
-
-def test_what_was_liked_before_a_row_and_who_rated_what_last(tiny_interactions):
-    log = tiny_interactions
-    stretches, _ = stretches_of(log)
-    rows = np.arange(len(log), dtype=np.int32)
-    histories = stretches.liked_before(tf.constant(rows)).numpy()
-    for row in rows:
-        past = slice(log.offsets[log.user[row]], row)
-        liked = log.item[past][log.rating[past] > 3][-3:]
-        np.testing.assert_array_equal(histories[row], [*[0] * (3 - len(liked)), *liked])
-    for user, latest in enumerate(stretches.latest()):
-        np.testing.assert_array_equal(
-            latest, log.item[log.offsets[user + 1] - 6 : log.offsets[user + 1]]
-        )
+    ends_new = stretches.draw(4000, tf.constant([0, 1])).is_new[:, -1].numpy()
+    assert ends_new[::2].all()
+    assert ends_new[1::2].mean() == pytest.approx(is_new.mean(), abs=0.03)
+    nothing = Stretches(tiny_interactions, np.zeros(len(is_new), bool), 6)
+    drawn = nothing.draw(4000, tf.constant([0, 1]))
+    assert not drawn.is_new.numpy().any()
+    ends = set(zip(drawn.user.numpy(), drawn.item[:, -1].numpy(), strict=True))
+    assert len(ends) > 1000
 
 
 def asked_of(log, count=40):
     stretches, _ = stretches_of(log)
     stretch = stretches.draw(count, tf.constant([3, 1]))
-    place = np.stack([np.arange(count), np.arange(count) % 6], axis=1).astype(np.int32)
-    return stretch, place, question_at(stretch, tf.constant(place))
+    scores = np.random.default_rng(0).normal(size=(count, 6, log.num_items)).astype(np.float32)
+    return stretch, scores
 
 
 def test_the_loss_is_that_of_the_next_item_among_what_the_user_has_not_had(tiny_interactions):
     log = tiny_interactions
-    stretch, place, asked = asked_of(log)
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(40, log.num_items)).astype(np.float32)
-    items = rng.normal(size=(log.num_items, 4)).astype(np.float32)
-    answer = next_of_all(tf.constant(scores), asked, tf.constant(items))
-    for number, (_, column) in enumerate(place):
-        item, row = int(stretch.item[number, column]), int(stretch.row[number, column])
+    stretch, scores = asked_of(log)
+    loss = next_of_all(tf.constant(scores), stretch).numpy()
+    asked = 0
+    for number, column in np.ndindex(40, 6):
+        item = int(stretch.item[number, column])
         if item == 0:
-            assert answer.loss[number] == 0
+            assert loss[number, column] == 0
             continue
-        first = log.offsets[int(stretch.user[number])]
-        left = np.setdiff1d(np.arange(1, log.num_items), log.item[first:row])
-        chance = np.exp(scores[number, left]) / np.exp(scores[number, left]).sum()
-        expected = -np.log(chance[left == item])[0]
-        assert float(answer.loss[number]) == pytest.approx(expected, rel=1e-4)
-        np.testing.assert_allclose(answer.told[number], items[item])
-        np.testing.assert_allclose(answer.shown[number], chance @ items[left], atol=1e-4)
+        theirs = log.item[log.user == int(stretch.user[number])]
+        had = theirs[: int(np.flatnonzero(theirs == item)[0])]
+        left = np.setdiff1d(np.arange(1, log.num_items), had)
+        chance = np.exp(scores[number, column, left])
+        expected = -np.log(chance[left == item] / chance.sum())[0]
+        assert loss[number, column] == pytest.approx(expected, rel=1e-4)
+        asked += 1
+    assert 40 < asked < 240
+
+
+def test_of_what_comes_again_nothing_is_asked():
+    user, item = np.zeros(4, np.int64), np.array([1, 2, 1, 3])
+    log, _ = Interactions.with_source_rows(
+        user.astype(str), item.astype(str), np.full(4, 4.0), np.arange(4), repeats="keep"
+    )
+    stretch = Stretches(log, np.zeros(4, bool), 4).draw(60, tf.constant([0, 0]))
+    whole = stretch.item[:, 0].numpy() != 0
+    loss = next_of_all(tf.zeros([60, 4, 4]), stretch).numpy()[whole]
+    assert len(loss)
+    np.testing.assert_allclose(loss, [[np.log(3), np.log(2), 0, 0]] * len(loss), atol=1e-6)
 
 
 def test_the_loss_is_that_of_what_will_be_liked_among_what_will_be_rated(tiny_interactions):
-    stretch, place, asked = asked_of(tiny_interactions)
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(40, tiny_interactions.num_items)).astype(np.float32)
-    items = rng.normal(size=(tiny_interactions.num_items, 4)).astype(np.float32)
-    answer = liked_among_rated(tf.constant(scores), asked, tf.constant(items))
+    stretch, scores = asked_of(tiny_interactions)
+    loss = liked_among_rated(tf.constant(scores), stretch).numpy()
     silent = 0
-    for number, (_, column) in enumerate(place):
+    for number, column in np.ndindex(40, 6):
         later = stretch.item[number].numpy()[column:]
-        liked = (stretch.reward[number].numpy()[column:] > 0)[later != 0]
-        later = later[later != 0]
-        if not liked.any():
-            assert answer.loss[number] == 0
-            silent += 1
+        liked = stretch.reward[number].numpy()[column:] > 0
+        if later[0] == 0 or not liked.any():
+            assert loss[number, column] == 0
+            silent += later[0] != 0
             continue
-        chance = np.exp(scores[number, later]) / np.exp(scores[number, later]).sum()
-        expected = -np.log(chance[liked]).mean()
-        assert float(answer.loss[number]) == pytest.approx(expected, rel=1e-4)
-        np.testing.assert_allclose(answer.told[number], items[later[liked]].mean(axis=0), rtol=1e-4)
-        np.testing.assert_allclose(answer.shown[number], chance @ items[later], rtol=1e-3)
-    assert 0 < silent < 20
+        chance = np.exp(scores[number, column, later]) * (later != 0)
+        expected = -np.log(chance[liked] / chance.sum()).mean()
+        assert loss[number, column] == pytest.approx(expected, rel=1e-4)
+    assert 0 < silent < 100
 
 
 @pytest.mark.parametrize("loss", [next_of_all, liked_among_rated])
 def test_scores_of_another_catalogue_are_refused(loss, tiny_interactions):
-    asked = asked_of(tiny_interactions)[2]
-    with pytest.raises(ValueError, match=r"Expected scores \[B, I\] of 9 items"):
-        loss(tf.zeros([40, 10]), asked, tf.zeros([9, 4]))
+    stretch, _ = asked_of(tiny_interactions)
+    with pytest.raises(ValueError, match=r"Expected scores \[N, W, I\] of shape \(40, 6, 81\)"):
+        loss(tf.zeros([40, 6, 10]), stretch)
 
 
 def test_other_vectors_keep_what_was_learned_beside_them():
     base = np.arange(12, dtype=np.float32).reshape(4, 3) * (np.arange(4) > 0)[:, None]
-    table = GrownItemTable(ItemTable(base), 2, seed=0)
-    learned = np.arange(8, dtype=np.float32).reshape(4, 2) + 1
-    table.learned.assign(learned)
+    learned = tf.reshape(tf.range(8.0), [4, 2]) + 1
+    table = GrownItemTable(ItemTable(base), 2)
+    np.testing.assert_array_equal(table.table(), np.pad(base, ((0, 0), (0, 2))))
+    table.grow(learned)
     np.testing.assert_array_equal(table.table()[1:], np.concatenate([base, learned], axis=1)[1:])
     np.testing.assert_array_equal(table.table()[0], np.zeros(5))
-    other = -base
-    np.testing.assert_array_equal(table.moved(other)[:, :3], other)
-    np.testing.assert_array_equal(table.moved(other)[1:, 3:], learned[1:])
-    other = GrownItemTable(ItemTable(base), 2, seed=0), GrownItemTable(ItemTable(base), 2, seed=1)
-    assert (other[0].table() == GrownItemTable(ItemTable(base), 2, seed=0).table()).numpy().all()
-    assert (other[0].table() != other[1].table()).numpy().any()
+    np.testing.assert_array_equal(table.moved(-base)[:, :3], -base)
+    np.testing.assert_array_equal(table.moved(-base)[1:, 3:], learned[1:])
+
+
+def read_after(agent, sequences):
+    return agent.networks.reader(tf.constant(sequences), training=False)[:, -1].numpy()
 
 
 @pytest.mark.usefixtures("_in_python")
@@ -192,16 +186,84 @@ def test_it_starts_as_factorisation_beside_what_was_read(tiny_interactions):
     agent = made(tiny_interactions)
     user, item = random_vectors(tiny_interactions)
     policy = agent.policy(user, item)
-    histories = tiny_interactions.liked_histories(3)
     users = np.arange(len(user), dtype=np.int32)
     np.testing.assert_array_equal(policy.user[:, :4], user)
-    latest = tf.constant(agent.stretches.latest())
-    read = agent._read(latest, training=False)[:, -1].numpy()
+    read = read_after(agent, tiny_interactions.histories(12))
     np.testing.assert_allclose(policy.user[:, 4:], read, atol=1e-5)
     expected = user @ item.T + read @ policy.item[:, 4:].T
     expected /= np.linalg.norm(policy.user, axis=1, keepdims=True)
+    histories = tiny_interactions.liked_histories(3)
     np.testing.assert_allclose(policy.score(users, histories), expected, atol=1e-4)
-    np.testing.assert_allclose(agent.act(users, histories), policy.actions(users, histories), 1e-4)
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_it_plays_with_users_as_they_were_before_what_vectors_have_not_seen(tiny_interactions):
+    agent = made(tiny_interactions)
+    past, _ = tiny_interactions.past_and_future(0.5)
+    expected = read_after(agent, past.histories(12))
+    np.testing.assert_allclose(agent.user[:, 4:], expected, atol=1e-5)
+    np.testing.assert_array_equal(agent.user[:, :4], random_vectors(tiny_interactions)[0])
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_users_are_brought_up_to_date_in_turn(tiny_interactions, monkeypatch):
+    monkeypatch.setattr("drrec.agents.supervised.READ_AGAIN", 25)  # of 60
+    agent = made(tiny_interactions)
+    known = tiny_interactions.past_and_future(0.5)[0].histories(12)
+    users = np.arange(60)
+    for turn, read in enumerate([range(25), range(25, 50), [*range(50, 60), *range(15)]]):
+        before = agent.user.numpy()
+        agent.run(tf.constant(1))
+        is_now = np.isin(users, list(read))
+        np.testing.assert_array_equal(agent.user[~is_now], before[~is_now], err_msg=str(turn))
+        np.testing.assert_allclose(
+            agent.user[is_now][:, 4:], read_after(agent, known)[is_now], atol=1e-5
+        )
+
+
+def moved(agent, before):
+    """Which of its networks have another weight than `before`."""
+    now = {name: value for name, value in values_of(agent).items() if "/networks/" in name}
+    return {name.split("/")[2] for name in now if (now[name] != before[name]).any()}
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_until_it_is_warm_it_reads_and_does_not_play(tiny_interactions):
+    agent = made(tiny_interactions, warm_up=32)
+    start = values_of(agent)
+
+    def moved():
+        now = values_of(agent)
+        return {
+            name.split("/")[2]
+            for name in now
+            if (now[name] != start[name]).any() and "networks" in name
+        }
+
+    agent.run(tf.constant(2))
+    assert agent.steps == 32
+    assert moved() == {"items", "learner", "reader", "gain", "reader_optimizer"}
+    agent.run(tf.constant(1))
+    assert agent.steps == 48
+    assert moved() >= {"items", "learner", "reader", "state", "actor", "value", "sharpness"}
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_playing_moves_neither_reader_nor_items(tiny_interactions):
+    agent = made(tiny_interactions, lr_actor=1e-2)
+    steps = agent._rollout()
+    lesson = agent._lesson(steps)
+    before = values_of(agent)
+    agent._study(
+        *(
+            type(part)(*(tf.reshape(c, [-1, *c.shape[2:]]) for c in part))
+            for part in (steps, lesson)
+        )
+    )
+    after = values_of(agent)
+    moved = {name.split("/")[2] for name in after if (after[name] != before[name]).any()}
+    assert {"state", "actor", "value"} <= moved
+    assert moved.isdisjoint({"items", "learner", "reader", "gain", "reader_optimizer"})
 
 
 def successions(num_users=60, num_items=12, length=9):
@@ -220,10 +282,9 @@ def test_compiled_it_learns_a_planted_succession():
     agent = made(
         log,
         environment=anything(log),
-        num_envs=32,
+        stretches=32,
         lr_reader=0.02,
         reader_dropout=0.0,
-        memory_size=64,
     )
     agent.run(tf.constant(80))
     user, item = random_vectors(log)
@@ -248,72 +309,6 @@ def test_reading_learns_nothing_of_factorisation_from_what_it_has_seen(tiny_inte
 
 
 @pytest.mark.usefixtures("_in_python")
-def test_with_a_reward_of_one_for_ever_the_critic_comes_to_one_over_one_minus_discount():
-    log = rated_by_all(12, 40)
-    agent = made(log, discount=0.75, lr_critic=1e-2, tau=0.5, imitation=0.0, num_envs=8)
-    for _ in range(100):
-        metrics = agent.run(tf.constant(1))
-    assert float(metrics.reward) == pytest.approx(1)
-    assert float(metrics.q) == pytest.approx(4, rel=0.1)
-
-
-@pytest.mark.usefixtures("_in_python")
-def test_what_the_critic_finds_better_counts_more_but_not_without_end(tiny_interactions):
-    agent = made(tiny_interactions, trust=2.0, warm_up=100)
-    nets = agent.networks
-    vectors = tf.constant([[0.5, 0, 0, 0] + [0.0] * 8, [0.0] * 12])
-    factors = tf.constant([[1.0] + [0.0] * 11] * 2)
-    state = nets.state(factors, tf.zeros([2, 3, 12]))
-    answer = types.SimpleNamespace(told=vectors, shown=vectors[::-1])
-    # Q is half of u·i at the start: advantages of a quarter, up and down.
-    np.testing.assert_array_equal(agent._weight(state, factors, answer), [1, 1])
-    agent.iteration.assign(25)
-    np.testing.assert_allclose(
-        agent._weight(state, factors, answer), np.exp([0.5, -0.5]), rtol=1e-5
-    )
-    answer = types.SimpleNamespace(told=100 * vectors, shown=-100 * vectors)
-    assert agent._weight(state, factors, answer)[0] == 5
-
-
-@pytest.mark.usefixtures("_in_python")
-def test_both_losses_move_the_state_and_ascent_moves_the_actor_alone(tiny_interactions):
-    def after(iterations=4, **weights):
-        agent = made(tiny_interactions, lr_actor=1e-2, **weights)
-        agent.run(tf.constant(iterations))
-        return values_of(agent)
-
-    def differ(one, other, part):
-        return any((one[p] != other[p]).any() for p in one if f"/networks/{part}/" in p)
-
-    start, valued = after(0), after(imitation=0.0)
-    assert differ(valued, start, "state")
-    assert not differ(valued, start, "actor")
-    assert differ(after(imitation=1.0), valued, "state")
-    ascending = after(imitation=0.0, ascent=1.0)
-    assert differ(ascending, valued, "actor")
-    assert not differ(ascending, valued, "critic")
-    assert not differ(ascending, valued, "state")
-
-
-@pytest.mark.usefixtures("_in_python")
-def test_in_a_session_users_are_as_they_were_read_a_few_rows_before(tiny_interactions):
-    agent = made(tiny_interactions, lag=3)
-    stretch = agent.stretches.draw(4, tf.constant([0, 5]))
-    place = tf.constant([[number % 4, 7] for number in range(200)])
-    factors, known = agent._as_in_a_session(stretch, place)
-    read = agent._read(stretch.before, training=False).numpy()
-    lags = set()
-    for number in range(200):
-        user = agent.user[int(stretch.user[number % 4])].numpy()
-        np.testing.assert_array_equal(factors[number], [*user, *[0] * 8])
-        np.testing.assert_allclose(known[number, :4], user, rtol=1e-5)
-        near = np.abs(read[number % 4] - known[number, 4:]).max(axis=1)
-        lags.add(7 - int(near.argmin()))
-        assert near.min() < 1e-5
-    assert lags == {0, 1, 2, 3}
-
-
-@pytest.mark.usefixtures("_in_python")
 def test_the_test_ratings_move_nothing(tiny_interactions):
     learned = []
     for change in (False, True):
@@ -330,7 +325,7 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
         agent_config = dataclasses.replace(
             config.agent,
             algorithm="supervised",
-            supervised=SupervisedConfig(reader_width=8, window=12),
+            supervised=SupervisedConfig(reader_width=8, window=12, stretches=8),
         )
         config = dataclasses.replace(config, agent=agent_config)
         tables = pretrain(train, config.vectors, 0)
@@ -347,9 +342,11 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"window": 2}, "`window` must be at least 3"),
-        ({"trust": -1.0}, "`trust` must be at least 0"),
+        ({"window": 0}, "`window` must be at least 1"),
+        ({"stretches": 0}, "`stretches` must be at least 1"),
+        ({"warm_up": -1}, "`warm_up` must be at least 0"),
         ({"lr_reader": 0.0}, "`lr_reader` must be"),
+        ({"reader_average": 0.0}, "`reader_average` must be"),
         ({"reader_dropout": 1.0}, r"`reader_dropout` must be in \[0, 1\)"),
         ({"reader_width": 9}, "`reader_heads` must divide `reader_width`"),
     ],

@@ -9,7 +9,9 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
 from drrec.baselines import neighbours
-from drrec.baselines.neighbours import ItemCF, ItemKNN, biases, nearest
+from drrec.baselines.collaborative import ItemCF
+from drrec.baselines.knn import ItemKNN
+from drrec.baselines.neighbours import biases, nearest
 from drrec.data.interactions import Interactions
 
 USERS = np.arange(60, dtype=np.int32)

@@ -8,8 +8,9 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
 from drrec.baselines import neighbours
+from drrec.baselines.collaborative import UserCF
+from drrec.baselines.knn import UserKNN
 from drrec.baselines.neighbours import biases
-from drrec.baselines.users import UserCF, UserKNN
 from drrec.data.interactions import Interactions
 
 USERS = np.arange(60, dtype=np.int32)

@@ -47,7 +47,7 @@ class TD3Config:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OnPolicyConfig:
-    """What PPO and A2C know."""
+    """What PPO and A2C know, and the supervised agent, which plays as PPO does."""
 
     horizon: int = 16
     """H, steps of each session in a rollout; A2C's n. [>= 1]"""
@@ -83,32 +83,29 @@ class SupervisedConfig:
     reader_width: int = 64
     """E, learned coordinates of an item beside those it comes with. [>= 1]"""
     window: int = 50
-    """W, rows of the log that are read at once. [>= 3]"""
+    """W, rows of the log that are read at once. [>= 1]"""
     reader_layers: int = 2
     """Blocks of the transformer that reads them. [>= 1]"""
     reader_heads: int = 2
     """Its attention heads, which divide `reader_width`. [>= 1]"""
-    reader_dropout: float = 0.5
+    reader_dropout: float = 0.3
     """Share of what is dropped while it is trained. [0 to 1)"""
     lr_reader: float = 5e-3
     """Adam learning rate of transformer and items. [0 < rate <= 1]"""
-    lag: int = 10
-    """The most rows that may have come since users were last read, when actor and critic learn: in
-    a session they are not read again. [>= 0]"""
-    imitation: float = 1.0
-    """Weight of the actor's cross-entropy. [>= 0]"""
-    trust: float = 1.0
-    """Cross-entropy counts by exp(trust · advantage), at most 5; 0 asks no critic. [>= 0]"""
-    ascent: float = 0.0
-    """Weight of the actor's loss of DDPG, −Q, beside it. [>= 0]"""
+    reader_average: float = 0.01
+    """Share of the way that the reader who is asked goes towards the one who learns, at each
+    update; 1 is no averaging. [0 < share <= 1]"""
+    stretches: int = 128
+    """Stretches of the log that are read in an iteration. [>= 1]"""
     warm_up: int = 0
-    """Steps before the critic is asked, be it by trust or by ascent. [>= 0]"""
+    """Steps for whose time it reads and does not play. [>= 0]"""
 
     def __post_init__(self) -> None:
-        least = {"reader_width": 1, "window": 3, "reader_layers": 1, "reader_heads": 1}
-        least |= {"lag": 0, "imitation": 0, "trust": 0, "ascent": 0, "warm_up": 0}
+        least = {"reader_width": 1, "window": 1, "reader_layers": 1, "reader_heads": 1}
+        least |= {"stretches": 1, "warm_up": 0}
         ranges = {name: (float(low), math.inf) for name, low in least.items()}
-        _check_ranges(self, ranges | {"lr_reader": (math.ulp(0), 1)})
+        shares = {name: (math.ulp(0), 1.0) for name in ("lr_reader", "reader_average")}
+        _check_ranges(self, ranges | shares)
         if not 0 <= self.reader_dropout < 1:
             raise InputError(
                 f"`reader_dropout` must be in [0, 1). Received: {self.reader_dropout}."
@@ -126,7 +123,7 @@ class AgentConfig:
 
     algorithm: Literal["ddpg", "td3", "ppo", "a2c", "supervised"] = "ddpg"
     """Which agent learns: ddpg and td3 from a replay, ppo and a2c from what they have just done,
-    supervised from the order of the log."""
+    supervised as ppo, beside reading the log in its order."""
     state: Literal["drr_p", "drr_u", "drr_ave", "attention"] = "drr_ave"
     """State module."""
     form: Literal["anchored", "plain"] = "anchored"
@@ -188,7 +185,7 @@ class AgentConfig:
                     f"`{name}` must be above 0 and at most 1. Received: {getattr(self, name)}."
                 )
         rollout = self.num_envs * self.on_policy.horizon
-        if self.algorithm == "ppo" and rollout % self.on_policy.minibatches:
+        if self.algorithm in ("ppo", "supervised") and rollout % self.on_policy.minibatches:
             raise InputError(
                 f"`minibatches` must divide the {rollout} steps of a rollout evenly, `num_envs` "
                 f"times `horizon`. Received: {self.on_policy.minibatches}."

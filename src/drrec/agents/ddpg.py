@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from drrec.agents.actor_critic import DDPGNetworks, build_networks
-from drrec.agents.items import item_table
 from drrec.agents.losses import actor_loss, critic_loss, td_target
 from drrec.agents.player import Metrics, Player
 from drrec.agents.replay import Replay, Sample
-from drrec.envs.base import LoggedState, SessionEnvironment
+from drrec.envs.base import LoggedState
 from drrec.types import Transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     import keras
-    import numpy as np
 
-    from drrec.agents.config import AgentConfig
-    from drrec.features.store import Modality
-    from drrec.models.item_encoder import ItemEncoder
+    from drrec.agents.items import ItemTable
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,33 +43,16 @@ class DDPG(Player):
     networks: DDPGNetworks
     num_critics = 1
 
-    def __init__(
-        self,
-        config: AgentConfig,
-        environment: SessionEnvironment,
-        user: np.ndarray,
-        item: np.ndarray,
-        seed: int,
-        content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
-    ) -> None:
-        """Allocate everything.
-
-        Args:
-            config: the agent's settings.
-            environment: what it acts in.
-            user: [U, D] frozen.
-            item: [I, D], row 0 zero; frozen but for what `content` moves.
-            seed: of all that is random.
-            content: the encoder to be tuned, and what it encodes; None tunes none.
-        """
-        super().__init__(config, environment, user, seed)
-        tables = item_table(item, content), item_table(item, content)
+    def _build(self, new_table: Callable[[], ItemTable]) -> None:
+        config, environment = self.config, self.environment
+        tables = new_table(), new_table()
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, *tables, state_size, seed, self.num_critics)
-        self.replay = Replay.empty(config.memory_size, state_size, length, item.shape[1])
+        self.networks = build_networks(config, *tables, state_size, self._seed, self.num_critics)
+        vectors = tables[0].table()
+        self.replay = Replay.empty(config.memory_size, state_size, length, vectors.shape[1])
         if config.form == "anchored":
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
-                critic.center.assign(environment.mean_logged(tables[0].table()))
+                critic.center.assign(environment.mean_logged(vectors))
 
     @property
     def learner(self) -> DDPGLearner:

@@ -73,33 +73,31 @@ class TunedItemTable(ItemTable):
 
 
 class GrownItemTable(ItemTable):
-    """Another table with E more coordinates, which are learned from noise; those of row 0 stay 0.
+    """Another table with E more coordinates, which are learned elsewhere; those of row 0 are 0.
 
     What they are learned from is the order of the log, so other vectors keep them as they are.
     """
 
-    def __init__(self, base: ItemTable, width: int, seed: int) -> None:
-        """`width` E coordinates, drawn by `seed`, beside those of `base`."""
+    def __init__(self, base: ItemTable, width: int) -> None:
+        """`width` E coordinates, 0 at first, beside those of `base`."""
         super().__init__(base.table().numpy())
         self.base = base
-        self.learned = self.add_weight(
-            name="learned",
-            shape=(len(self._item), width),
-            initializer=keras.initializers.RandomNormal(stddev=0.02, seed=seed),
+        shape = len(self._item), width
+        self.grown = self.add_weight(
+            name="grown", shape=shape, initializer="zeros", trainable=False
         )
+
+    def grow(self, learned: tf.Tensor) -> None:
+        """Take `learned [I, E]` for the coordinates beside."""
+        self.grown.assign(tf.where(tf.range(len(self._item))[:, None] > 0, learned, 0.0))
 
     def table(self) -> tf.Tensor:
         """[I, D + E]."""
-        return tf.concat([self.base.table(), self.grown()], axis=1)
-
-    def grown(self) -> tf.Tensor:
-        """[I, E] the learned coordinates."""
-        is_item = tf.cast(tf.range(len(self._item)) > 0, tf.float32)
-        return self.learned.value * is_item[:, None]
+        return tf.concat([self.base.table(), self.grown.value], axis=1)
 
     def moved(self, item: np.ndarray) -> np.ndarray:
         """[I, D] other vectors with the same axes -> [I, D + E] with what was learned."""
-        return np.concatenate([self.base.moved(item), self.grown().numpy()], axis=1)
+        return np.concatenate([self.base.moved(item), np.array(self.grown)], axis=1)
 
 
 def item_table(

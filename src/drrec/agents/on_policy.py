@@ -8,11 +8,10 @@ one that a scores highest, and needs κ no more.
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from drrec.agents.items import item_table
 from drrec.agents.losses import clipped_value_loss, entropy_of, generalised_advantages
 from drrec.agents.player import Player
 from drrec.agents.rollouts import (
@@ -23,38 +22,22 @@ from drrec.agents.rollouts import (
     Steps,
     policy_networks,
 )
-from drrec.envs.base import SessionEnvironment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    import numpy as np
-
-    from drrec.agents.config import AgentConfig
-    from drrec.features.store import Modality
-    from drrec.models.item_encoder import ItemEncoder
+    from drrec.agents.items import ItemTable
 
 
 class OnPolicy(Player):
     """Rollouts of `horizon` steps of each session, and what is learned from each once."""
 
     networks: PolicyNetworks
-    metrics = PolicyMetrics
+    metrics: Any = PolicyMetrics
 
-    def __init__(
-        self,
-        config: AgentConfig,
-        environment: SessionEnvironment,
-        user: np.ndarray,
-        item: np.ndarray,
-        seed: int,
-        content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
-    ) -> None:
-        """Allocate everything; the arguments are DDPG's."""
-        super().__init__(config, environment, user, seed)
-        self.networks = policy_networks(
-            config, item_table(item, content), environment.state_size, seed
-        )
+    def _build(self, new_table: Callable[[], ItemTable]) -> None:
+        size = self.environment.state_size
+        self.networks = policy_networks(self.config, new_table(), size, self._seed)
 
     @property
     def learner(self) -> OnPolicyLearner:
@@ -84,7 +67,7 @@ class OnPolicy(Player):
     def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
         """[] what the probabilities of the items shown, log π [B], are to lose."""
 
-    def _iterate(self) -> PolicyMetrics:
+    def _iterate(self) -> Any:
         steps = self._rollout()
         lesson = self._lesson(steps)
         flat = Steps(*(_flat(column) for column in steps))

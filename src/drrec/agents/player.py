@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import abc
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 
+from drrec.agents.items import item_table
 from drrec.agents.policy import Policy
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import keras
     import numpy as np
 
     from drrec.agents.config import AgentConfig
+    from drrec.agents.items import ItemTable
+    from drrec.features.store import Modality
+    from drrec.models.item_encoder import ItemEncoder
 
 
 class Metrics(NamedTuple):
@@ -45,15 +52,19 @@ class Player(abc.ABC):
         config: AgentConfig,
         environment: SessionEnvironment,
         user: np.ndarray,
+        item: np.ndarray,
         seed: int,
+        content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
     ) -> None:
-        """Begin the first sessions.
+        """Make what learns, and begin the first sessions.
 
         Args:
             config: the agent's settings.
             environment: what it acts in.
             user: [U, D] frozen.
+            item: [I, D], row 0 zero; frozen but for what `content` moves.
             seed: of all that is random.
+            content: the encoder to be tuned, and what it encodes; None tunes none.
         """
         self.config = config
         self.environment = environment
@@ -63,6 +74,11 @@ class Player(abc.ABC):
         self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
         first = environment.start(self._draw_users(0))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
+        self._build(functools.partial(item_table, item, content))
+
+    @abc.abstractmethod
+    def _build(self, new_table: Callable[[], ItemTable]) -> None:
+        """Make the networks, and what else learns, on one item table or several."""
 
     @property
     @abc.abstractmethod
@@ -73,11 +89,14 @@ class Player(abc.ABC):
     def _iterate(self) -> Any:
         """Play and learn; the counter goes on by one for each step of the sessions."""
 
-    @tf.function(jit_compile=True)
     def run(self, iterations: tf.Tensor) -> Any:
         """Do `iterations [] int32` iterations, of `steps_each` steps a session; sums of metrics."""
         for total in self._terms.values():
             total.assign(0.0)
+        return self._run(iterations)
+
+    @tf.function(jit_compile=True)
+    def _run(self, iterations: tf.Tensor) -> Any:
         sums = self.metrics(*(tf.constant(0.0) for _ in self.metrics._fields))
         done = tf.constant(0)
         # Not over tf.range: XLA would compile again for each new number of iterations.

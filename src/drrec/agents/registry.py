@@ -11,11 +11,9 @@ from drrec.agents.supervised import Supervised
 from drrec.agents.td3 import TD3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drrec.agents.player import Player
 
-AGENTS: dict[str, Callable[..., Player]] = {
+AGENTS: dict[str, type[Player]] = {
     "ddpg": DDPG,
     "td3": TD3,
     "ppo": PPO,

@@ -1,4 +1,4 @@
-"""The log as an agent learns from it: stretches of users' ratings, in the order of time."""
+"""The log as a reader learns from it: stretches of users' ratings, in the order of time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from drrec.envs.rewards import rating_term
 from drrec.types import PADDING
 
 MOST_REMEMBERED = 512
@@ -20,7 +21,6 @@ class Stretch(NamedTuple):
     """N stretches of W rows of the log, each of one user, padded on the left where it begins."""
 
     user: tf.Tensor  # [N] int32
-    row: tf.Tensor  # [N, W] int32 of the log; of nothing where padded
     before: tf.Tensor  # [N, W] int32, the item rated just before, 0 = none
     item: tf.Tensor  # [N, W] int32, 0 = padding
     reward: tf.Tensor  # [N, W] float32
@@ -29,37 +29,31 @@ class Stretch(NamedTuple):
 
 
 class Stretches:
-    """Draws stretches of one log, and says what was liked before any of its rows."""
+    """Draws stretches of one log."""
 
-    def __init__(self, log: Interactions, is_new: np.ndarray, length: int, state_size: int) -> None:
+    def __init__(self, log: Interactions, is_new: np.ndarray, length: int) -> None:
         """Put the log on the device.
 
         Args:
             log: R ratings by user and time.
             is_new: [R] bool, which of them the vectors have not seen.
             length: W.
-            state_size: L, the length of a history.
         """
-        self.length, self.state_size = length, state_size
+        self.length = length
         self.num_items = log.num_items
         self._user, self._item = tf.constant(log.user), tf.constant(log.item)
         self._past = min(int(log.counts().max()), MOST_REMEMBERED)
-        self._reward = tf.constant((log.rating - 3) / 2, tf.float32)
+        self._reward = tf.constant(rating_term(log.rating), tf.float32)
         self._is_new = tf.constant(is_new)
         rows = np.flatnonzero(is_new) if is_new.any() else np.arange(len(log))
         self._new_rows = tf.constant(rows.astype(np.int32))
         self._first = tf.constant(log.offsets[:-1].astype(np.int32))  # [U]
-        liked = np.flatnonzero(log.liked)
-        before = np.searchsorted(liked, np.arange(len(log))).astype(np.int32)
-        # One more at the end, so that there is one where nobody likes anything.
-        self._liked = tf.constant(np.append(log.item[liked], np.int32(PADDING)))
-        self._likes_before = tf.constant(before)  # [R], all users together
 
     def draw(self, count: int, seed: tf.Tensor) -> Stretch:
         """`count` stretches, whose last rows are drawn, half from the log, half from what is new.
 
-        Else a user's early years would be most of what is learned, and what there is to reinforce
-        would come by chance.
+        Else a user's early years would be most of what is learned, and what factorisation is worth
+        on what it has not seen would be seen too seldom.
         """
         drawn = tf.random.stateless_uniform([count], seed, 0, 2**31 - 1, tf.int32)
         is_even = tf.range(count) % 2 == 0
@@ -76,7 +70,6 @@ class Stretches:
         item = tf.where(is_row, tf.gather(self._item, row), PADDING)
         return Stretch(
             user=user,
-            row=row,
             before=tf.where(is_row & (row > first), before, PADDING),
             item=item,
             reward=tf.where(is_row, tf.gather(self._reward, row), 0.0),
@@ -92,17 +85,3 @@ class Stretches:
         since = tf.fill([tf.shape(every)[0], self.num_items], self.length)
         where = tf.stack([number, every], axis=2)
         return tf.tensor_scatter_nd_min(since, where, tf.broadcast_to(column, tf.shape(every)))
-
-    def liked_before(self, row: tf.Tensor) -> tf.Tensor:
-        """[B, L] what the user of each `row [B]` had liked before it, 0 = padding on the left."""
-        first = tf.gather(self._first, tf.gather(self._user, row))
-        start = tf.gather(self._likes_before, first)[:, None]
-        place = tf.gather(self._likes_before, row)[:, None] - tf.range(self.state_size, 0, -1)
-        return tf.where(place >= start, tf.gather(self._liked, tf.maximum(place, 0)), PADDING)
-
-    def latest(self) -> np.ndarray:
-        """[U, W] int32 each user's latest items, most recent last, 0 = padding."""
-        first = self._first.numpy()[:, None]
-        end = np.append(first[1:, 0], len(self._item))[:, None]
-        row = end - np.arange(self.length, 0, -1)
-        return np.where(row >= first, self._item.numpy()[np.maximum(row, 0)], PADDING)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from drrec.baselines.bpr import BPR
 from drrec.baselines.chance import Random
+from drrec.baselines.collaborative import ItemCF, UserCF
 from drrec.baselines.content import ContentKNN
 from drrec.baselines.ease import EASE
 from drrec.baselines.factorisation import PMF, VariationalMF
-from drrec.baselines.neighbours import ItemCF, ItemKNN
+from drrec.baselines.knn import ItemKNN, UserKNN
 from drrec.baselines.personal import PersonalPopularity
 from drrec.baselines.popularity import Popularity, RecentPopularity
 from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
-from drrec.baselines.users import UserCF, UserKNN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

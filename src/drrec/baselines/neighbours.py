@@ -1,8 +1,9 @@
-"""Item-based collaborative filtering: the ratings that a user gave to similar items."""
+"""Who and what is alike: neighbours by shrunk cosine, and what a rating is worth beside biases."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self, get_args
+import dataclasses
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,116 +17,40 @@ MAX_SIMILARITIES = 2**23
 BIAS_ROUNDS = 5
 """Rounds of fitting user and item biases in turn."""
 
-Similarity = Literal["adjusted", "cosine"]
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """The nearest others of each item, or of each user."""
 
-class ItemCF:
-    """Item-based collaborative filtering (Sarwar et al. 2001) around biases.
+    by: Literal["item", "user"]
+    similarity: sp.csr_array  # [I, I] with those of an item in its column, or [U, U] in its row
 
-        r̂(u, i) = μ + b_u + b_i + Σ_j s_ij (r_uj − μ − b_u − b_j) / (Σ_j s_ij + smoothing)
+    @classmethod
+    def of(
+        cls,
+        by: Literal["item", "user"],
+        ratings: sp.csr_array,
+        num_neighbours: int,
+        shrinkage: float,
+    ) -> Self:
+        """By the cosine of their columns or rows in `ratings [U, I]`; see `nearest`."""
+        columns = sp.csc_array(ratings if by == "item" else ratings.T)
+        found = nearest(columns, num_neighbours, shrinkage)
+        return cls(by, found if by == "item" else sp.csr_array(found.T))
 
-    with j over those of the `num_neighbours` most similar items of i that u rated. The biases are
-    fitted in turn, so that a user who only watched good films is not taken for a kind one. Without
-    neighbours the prediction falls back to the biases; a user without ratings has b_u = 0.
+    def summed(self, table: sp.csr_array, users: np.ndarray) -> np.ndarray:
+        """Sums over neighbours, each counting by its similarity.
 
-    Args:
-        num_neighbours: similar items kept for each item.
-        shrinkage: how many common users a similarity needs to count by half.
-        bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
-        smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
-        similarity: `adjusted` cosines are of user-centred ratings, plain `cosine` of the ratings
-            as they are, so that having been rated by the same users is what counts most.
-    """
+        Args:
+            table: [U, I] what is summed.
+            users: [B].
 
-    uses_history = False
-    rating_offset = 0.0
-
-    def __init__(
-        self,
-        num_neighbours: int = 40,
-        shrinkage: float = 200.0,
-        bias_damping: float = 5.0,
-        smoothing: float = 0.2,
-        similarity: Similarity = "adjusted",
-    ) -> None:
-        if num_neighbours < 1 or min(shrinkage, bias_damping) < 0 or smoothing <= 0:
-            raise ValueError(
-                "Expected `num_neighbours` >= 1, `shrinkage` and `bias_damping` >= 0, and "
-                f"`smoothing` > 0. Received: {num_neighbours}, {shrinkage}, {bias_damping} and "
-                f"{smoothing}. Without smoothing an item without neighbours has no prediction."
-            )
-        if similarity not in get_args(Similarity):
-            raise ValueError(
-                f"Expected `similarity` to be one of {', '.join(get_args(Similarity))}. "
-                f"Received: {similarity!r}."
-            )
-        self.num_neighbours = num_neighbours
-        self.shrinkage = shrinkage
-        self.bias_damping = bias_damping
-        self.smoothing = smoothing
-        self.similarity = similarity
-
-    def fit(self, train: Interactions) -> Self:
-        """Fit the biases, then find each item's nearest neighbours."""
-        self._level, self._bias = biases(train, self.bias_damping)
-        centred = train.rating - self._level[train.user]  # [R]
-        self._residual = by_pair(train, centred - self._bias[train.item])
-        self._rated = taken(train)
-        compared = centred if self.similarity == "adjusted" else train.rating
-        self._similarity = nearest(
-            sp.csc_array(by_pair(train, compared)), self.num_neighbours, self.shrinkage
-        )
-        return self
-
-    def score(
-        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Predicted ratings, [B, C] or [B, I]; see `Recommender.score`."""
-        opinion = (self._residual[users] @ self._similarity).toarray()  # [B, I]
-        weight = (self._rated[users] @ self._similarity).toarray() + self.smoothing
-        predicted = self._level[users][:, None] + self._bias + opinion / weight
-        if candidates is not None:
-            predicted = np.take_along_axis(predicted, candidates.astype(np.intp), axis=1)
-        return predicted.astype(np.float32)
-
-
-class ItemKNN:
-    """How near an item is to all that the user rated, whatever the ratings.
-
-    The sum of the cosines of the sets of users who rated either (Deshpande and Karypis 2004).
-    Ranking a whole catalogue is guessing what the user will take up next, which predicted ratings
-    tell little of.
-
-    Args:
-        num_neighbours: similar items kept for each item.
-        shrinkage: how many common users a similarity needs to count by half.
-    """
-
-    uses_history = False
-
-    def __init__(self, num_neighbours: int = 100, shrinkage: float = 0.0) -> None:
-        if num_neighbours < 1 or shrinkage < 0:
-            raise ValueError(
-                "Expected `num_neighbours` >= 1 and `shrinkage` >= 0. "
-                f"Received: {num_neighbours} and {shrinkage}."
-            )
-        self.num_neighbours = num_neighbours
-        self.shrinkage = shrinkage
-
-    def fit(self, train: Interactions) -> Self:
-        """Find each item's nearest neighbours."""
-        self._rated = taken(train)
-        self._similarity = nearest(sp.csc_array(self._rated), self.num_neighbours, self.shrinkage)
-        return self
-
-    def score(
-        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Summed similarities, [B, C] or [B, I]; see `Recommender.score`."""
-        nearness = (self._rated[users] @ self._similarity).toarray()  # [B, I]
-        if candidates is not None:
-            nearness = np.take_along_axis(nearness, candidates.astype(np.intp), axis=1)
-        return nearness.astype(np.float32)
+        Returns:
+            [B, I], of a user's entries for the items near i, or of near users' entries for i.
+        """
+        if self.by == "item":
+            return (table[users] @ self.similarity).toarray()
+        return (self.similarity[users] @ table).toarray()
 
 
 def by_pair(train: Interactions, value: np.ndarray) -> sp.csr_array:

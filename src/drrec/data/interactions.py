@@ -163,9 +163,13 @@ class Interactions:
 
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
         """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
-        # 0.29 × 100 is 28.999999999999996 in floats and must be 29.
-        future = self.position_from_end() < np.floor(share * self.counts()[self.user] + 1e-9)
+        future = self.is_future(share)
         return self.where(~future), self.where(future)
+
+    def is_future(self, share: float) -> np.ndarray:
+        """[R] bool: whether a row is of the later `share` of its user's ratings, rounded down."""
+        # 0.29 × 100 is 28.999999999999996 in floats and must be 29.
+        return self.position_from_end() < np.floor(share * self.counts()[self.user] + 1e-9)
 
     def position_from_end(self) -> np.ndarray:
         """[R]: 0 for each user's last row, 1 for the one before."""
@@ -182,11 +186,14 @@ class Interactions:
 
     def liked_histories(self, length: int) -> np.ndarray:
         """[U, L] each user's last L liked items, most recent last, left-padded with 0."""
-        liked = self.where(self.liked)
-        back = liked.position_from_end()
+        return self.where(self.liked).histories(length)
+
+    def histories(self, length: int) -> np.ndarray:
+        """[U, L] each user's last L items, most recent last, left-padded with 0."""
+        back = self.position_from_end()
         recent = back < length
         histories = np.full((self.num_users, length), PADDING, np.int32)
-        histories[liked.user[recent], length - 1 - back[recent]] = liked.item[recent]
+        histories[self.user[recent], length - 1 - back[recent]] = self.item[recent]
         return histories
 
 

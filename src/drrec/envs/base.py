@@ -75,9 +75,14 @@ class SessionEnvironment(abc.ABC):
         self._history = tf.constant(history)  # [U, L]
         self._offered = None if offered is None else tf.constant(offered)  # [U, C]
 
+    @property
+    def pays_for_uptake(self) -> bool:
+        """Whether it is worth most to show what a user takes up at all, rather than likes."""
+        return False
+
     def is_new(self) -> np.ndarray:
-        """[R] bool: the ratings of the log that sessions hand out; all, if they hand out none."""
-        return np.ones(len(self.log), bool)
+        """[R] bool: the ratings of the log that users' vectors do not know; none if not said."""
+        return np.zeros(len(self.log), bool)
 
     @abc.abstractmethod
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:

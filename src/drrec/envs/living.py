@@ -30,6 +30,7 @@ class LivingEnvironment(SessionEnvironment):
         truth: Truth,
         rewards: Rewards | None = None,
         offered: np.ndarray | None = None,
+        held_out: float = 0.0,
     ) -> None:
         """Put the tables on the device.
 
@@ -39,6 +40,7 @@ class LivingEnvironment(SessionEnvironment):
             truth: what items really please, by the dense ids of `train`.
             rewards: as in `SessionEnvironment`.
             offered: likewise.
+            held_out: the later share of each user's ratings that users' vectors do not know.
         """
         players = np.arange(train.num_users, dtype=np.int32)
         if offered is not None:
@@ -46,10 +48,15 @@ class LivingEnvironment(SessionEnvironment):
         history = train.liked_histories(config.state_size)
         super().__init__(config, train.num_items, players, history, rewards, offered)
         self.log = train
+        self._held_out = held_out
         self._appeal = tf.constant(truth.appeal)  # [U, I]
         self._kind = tf.constant(truth.kind)  # [I]
         self._boredom = tf.constant(truth.boredom)  # [K + 1, K + 1]
         self._window = truth.window
+
+    def is_new(self) -> np.ndarray:
+        """[R] bool: the ratings of the log that users' vectors do not know."""
+        return self.log.is_future(self._held_out)
 
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
         """[D] the mean of item vectors [I, D] over the catalogue."""

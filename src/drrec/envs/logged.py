@@ -55,8 +55,13 @@ class LoggedEnvironment(SessionEnvironment):
         self._logged_reward = self._pairs.column(rating_term(train.rating))  # [R]
         self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
 
+    @property
+    def pays_for_uptake(self) -> bool:
+        """Whether all that a user has not rated pays the same."""
+        return self.config.unlogged == "constant"
+
     def is_new(self) -> np.ndarray:
-        """[R] bool: the ratings of the log that sessions hand out."""
+        """[R] bool: the ratings of the log that sessions hand out, which vectors do not know."""
         shown, log = self._candidates.numpy(), self.log
         pair = np.arange(log.num_users)[:, None] * np.int64(log.num_items) + shown
         return np.isin(log.user * np.int64(log.num_items) + log.item, pair[shown != PADDING])

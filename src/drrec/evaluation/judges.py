@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.baselines.neighbours import ItemCF, ItemKNN
+from drrec.baselines.collaborative import ItemCF
+from drrec.baselines.knn import ItemKNN
 from drrec.envs.simulator import (
     appeal_of_ratings,
     appeal_of_scores,

@@ -115,10 +115,10 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
             f"{short(agreed['kendall_tau'])}, and on a method's users by a mean correlation of "
             f"{short(agreed['pearson'])}."
         )
-    if top := content.get("ceiling", {}).get(protocol):
+    for name, top in content.get("ceiling", {}).get(protocol, {}).items():
         yield (
-            f"What is re-ranked are {top['k']} items that {top['proposer']} proposes to each user. "
-            f"Its own recall@{top['k']}, {short(top['recall'])}, is the ceiling."
+            f"{name} re-ranks {top['k']} items that {top['proposer']} proposes to each user, whose "
+            f"own recall@{top['k']}, {short(top['recall'])}, is the ceiling."
         )
     for name, cells in methods.items():
         tested = {metric: cells[metric] for metric in columns if "p_value" in cells[metric]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Background:
         return np.bincount(pairs % num_items, minlength=num_items)
 
 
+class Ceiling(NamedTuple):
+    """What a method that re-ranks cannot exceed."""
+
+    proposer: str
+    k: int
+    recall: float  # of the proposer's K items, the mean over users
+
+
 @dataclasses.dataclass(frozen=True)
 class Results:
     """What one seed measured: `protocols[protocol][method]`, methods named as in registries."""
@@ -55,6 +63,8 @@ class Results:
     """Protocols that ran on another split than `split`, with its name."""
     chance: dict[str, PerUser] = dataclasses.field(default_factory=dict)
     """What a random order is expected to reach, for protocols where that is known."""
+    ceilings: dict[str, dict[str, Ceiling]] = dataclasses.field(default_factory=dict)
+    """By protocol and method, for those that re-rank."""
     indications: dict[str, Indication] = dataclasses.field(default_factory=dict)
     """By method, what an off-policy estimate says of it, if that was asked for."""
     background: Background | None = None

@@ -49,6 +49,7 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         `results.cells_of` gives, with `p_value` and `versus` for an agent: the test against the
         best baseline. Where there is a baseline to compare agents with, `comparisons: {protocol:
         {"metric", "agents": {agent: {baseline: cell}}}}`, see `comparisons.compared`. Where
+        some re-rank, `ceiling: {protocol: {method: {"proposer", "k", "recall"}}}`. Where
         results have a `background`, `beyond: {protocol: {method: {metric: cell}}}`, see
         `beyond.beyond`, and `slices: {protocol: …}`, see `slices.slices`. Where the first of them
         has `indications`, `off_policy: {method: …}`; where it has `simulator`, `agreement:
@@ -80,9 +81,24 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         "protocols": protocols,
         "comparisons": _comparisons(results, protocols, agents),
         **_told_apart(results),
+        **_ceilings(results),
         **_agreement(first),
         **({"off_policy": _off_policy(first.indications)} if first.indications else {}),
     }
+
+
+def _ceilings(results: Sequence[Results]) -> dict[str, Any]:
+    """Under `ceiling`, by protocol and method, what those that re-rank cannot exceed."""
+    found = {
+        protocol: {
+            name: ceiling._replace(
+                recall=float(np.mean([each.ceilings[protocol][name].recall for each in results]))
+            )._asdict()
+            for name, ceiling in methods.items()
+        }
+        for protocol, methods in results[0].ceilings.items()
+    }
+    return {"ceiling": found} if found else {}
 
 
 def _agreement(first: Results) -> dict[str, Any]:

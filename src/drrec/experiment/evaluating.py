@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.summary import summarised
-from drrec.experiment.proposing import ceilings, deployed_proposer
+from drrec.experiment.proposing import deployed_proposer
 from drrec.experiment.rivals import baselines
 from drrec.experiment.runs import agree_on_split, has_twin, twin, twin_name
 from drrec.experiment.trials import results_of
@@ -39,20 +39,15 @@ def evaluate_run(
     fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
     agent, by_ids = config.agent.algorithm, twin_name(config)
     results: list[Results] = []
-    proposals = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted)
-        methods[agent] = own = trained(seed_run, seed_config, judged)
-        if isinstance(own, Reranked):
-            proposals.append(own.proposals)
+        methods[agent] = trained(seed_run, seed_config, judged)
         if has_twin(config):
             methods[by_ids] = trained(*twin(seed_run, seed_config), judged)
         results.append(results_of(methods, seed_config, judged, is_first=not results))
     summary = summarised(results, agents=[agent, by_ids])
     if has_twin(config):
         summary["content_added"] = gains(results, [agent], by_ids)
-    if proposals:
-        summary["ceiling"] = ceilings(proposals, config, judged, list(summary["protocols"]))
     if content:
         summary["encoders"] = content.encoders
     return summary
@@ -64,7 +59,8 @@ def trained(run: Run, config: TrainConfig, judged: Judged) -> Recommender:
     policy = restored_policy(export, config.agent)
     if not export.reranks:
         return policy
-    return Reranked(policy, deployed_proposer(config, judged), export.proposals)
+    name = config.environment.proposals.propose
+    return Reranked(policy, deployed_proposer(config, judged), export.proposals, name)
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from drrec.baselines import BASELINES
 from drrec.errors import InputError
 from drrec.evaluation.candidates import batches, candidate_scores, catalogue
 from drrec.evaluation.rated import RELEVANT_FROM
+from drrec.evaluation.results import Ceiling
+from drrec.serving.reranked import Reranked
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Mapping
 
     from drrec.config import RunConfig
     from drrec.data.interactions import Interactions
@@ -118,30 +120,27 @@ def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) ->
 
 
 def ceilings(
-    proposals: Sequence[np.ndarray], config: RunConfig, judged: Judged, protocols: Sequence[str]
-) -> dict[str, Any]:
-    """By protocol over the catalogue, what re-ranking cannot exceed: `metrics.json`'s `ceiling`.
+    methods: Mapping[str, Recommender], judged: Judged, protocols: Container[str]
+) -> dict[str, dict[str, Ceiling]]:
+    """By protocol over the catalogue and by method, what those that re-rank cannot exceed.
 
     Args:
-        proposals: [U, K] of each seed.
-        config: who proposes.
+        methods: by name, those that do not re-rank among them.
         judged: what is asked for.
-        protocols: those that were judged by.
-
-    Returns:
-        `{protocol: {"proposer", "k", "recall"}}`, the recall being the mean over seeds.
+        protocols: those that are judged by.
     """
-    settings = config.environment.proposals
+    reranked = {name: each for name, each in methods.items() if isinstance(each, Reranked)}
     return {
         protocol: {
-            "proposer": settings.propose,
-            "k": settings.propose_k,
-            "recall": float(
-                np.mean([recall_of(p, judged.test, liked_only=is_liked) for p in proposals])
-            ),
+            name: Ceiling(
+                proposer=each.name,
+                k=each.proposals.shape[1],
+                recall=recall_of(each.proposals, judged.test, liked_only=is_liked),
+            )
+            for name, each in reranked.items()
         }
         for protocol, is_liked in (("full", False), ("ranked", True))
-        if protocol in protocols
+        if protocol in protocols and reranked
     }
 
 

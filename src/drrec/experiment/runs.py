@@ -77,7 +77,8 @@ def build_environment(
     rewards = Rewards.over(settings.rewards, train, vectors.item)
     if settings.sessions != "logged" and truth is not None:
         offered = rehearsed_proposals(config, train)
-        return LivingEnvironment(settings, train, truth, rewards, offered)
+        held_out = config.vectors.held_out
+        return LivingEnvironment(settings, train, truth, rewards, offered, held_out)
     if config.vectors.held_out:
         known, shown = train.past_and_future(config.vectors.held_out)
     else:

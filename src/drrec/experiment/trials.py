@@ -15,6 +15,7 @@ from drrec.evaluation.results import Background, Results
 from drrec.evaluation.sampled import sampled_chance
 from drrec.evaluation.session import bounds
 from drrec.experiment.judged import is_implicit
+from drrec.experiment.proposing import ceilings
 from drrec.models.config import listed
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def results_of(
         config.seed,
         protocols,
         chance=chance,
+        ceilings=ceilings(methods, judged, protocols),
         indications=indications,
         background=_background(methods, trials, config, judged),
     )

@@ -83,6 +83,7 @@ class NextItem(keras.Model):
     def build(self, items_shape: tuple[Any, ...]) -> None:
         """Build for sequences of this length."""
         width = self.sizes["width"]
+        self.length = items_shape[1]
         self.table = self.add_weight(
             name="table",
             shape=(self.sizes["num_items"], width),
@@ -101,3 +102,25 @@ class NextItem(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """What the constructor takes."""
         return super().get_config() | self.sizes | self.made_with
+
+
+def averaged(model: NextItem) -> NextItem:
+    """A model that starts where `model` is, to be drawn after it by `follow`; nothing trains it."""
+    mean = NextItem.from_config(model.get_config())
+    mean.trainable = False
+    mean.build((None, model.length))
+    mean.set_weights(model.get_weights())
+    return mean
+
+
+def follow(mean: NextItem, model: NextItem, share: float, updates: Any) -> None:
+    """Move the weights of `mean` by `share` of the way to those of `model`.
+
+    So they are an average over the last 1 / share updates or so, which is nearer to a minimum than
+    any of what is averaged (Polyak and Juditsky 1992). After few `updates []` they go further, as
+    those of `tf.train.ExponentialMovingAverage` do: 9 / (10 + updates) of the way.
+    """
+    share = ops.maximum(share, 9 / (10 + ops.cast(updates, "float32")))
+    for average, value in zip(mean.variables, model.variables, strict=True):
+        if average.dtype == "float32":  # not the seeds of dropout
+            average.assign(average + share * (value - average))

@@ -24,6 +24,8 @@ class Reranked:
     policy: Recommender
     proposer: Recommender
     proposals: np.ndarray  # [U, K] int32 item ids, 0 = padding
+    name: str = ""
+    """Of the proposer, in tables."""
     uses_history: bool = True
 
     def fit(self, train: Interactions) -> Self:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drrec.baselines.sequential.sequences import Seen, followed_by, latest, windows
+from drrec.baselines.sequential.sequences import Seen, followed_by, windows
 from drrec.data.interactions import IdMap, Interactions
 
 
@@ -43,7 +43,7 @@ def test_each_row_is_a_target_once_and_comes_after_its_own_past(given_sequences,
 @given(sequences, st.integers(1, 4))
 def test_latest_are_the_last_ones(given_sequences, length):
     expected = [([0] * length + s)[-length:] for s in given_sequences]
-    assert latest(log_of(given_sequences), length).tolist() == expected
+    assert log_of(given_sequences).histories(length).tolist() == expected
 
 
 @given(sequences)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stubs import Stub
 
-from drrec.baselines.neighbours import ItemCF
+from drrec.baselines.collaborative import ItemCF
 from drrec.baselines.popularity import Popularity
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError

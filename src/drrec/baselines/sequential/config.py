@@ -22,7 +22,7 @@ class SequenceConfig:
     """Blocks of a transformer, or layers of a GRU."""
     num_heads: int = 2
     """Attention heads; a GRU has none."""
-    dropout: float = 0.5
+    dropout: float = 0.3
     """Share of what is dropped while training, in [0, 1)."""
     liked_only: bool = False
     """Whether sequences hold liked items alone, or all that were rated."""
@@ -34,6 +34,9 @@ class SequenceConfig:
     """t of gbce, in [0, 1]."""
     learning_rate: float = 0.005
     """Of Adam."""
+    average: float = 0.01
+    """Share of the way that the weights in use go towards those that learn, at each update; 1 is
+    no averaging."""
     batch_size: int = 128
     """Windows of L items in an update."""
     most_epochs: int = 100
@@ -62,6 +65,8 @@ class SequenceConfig:
                 "`dropout` must be in [0, 1), `calibration` in [0, 1] and `learning_rate` above 0. "
                 f"Received: {self.dropout}, {self.calibration} and {self.learning_rate}."
             )
+        if not 0 < self.average <= 1:
+            raise InputError(f"`average` must be in (0, 1]. Received: {self.average}.")
         if self.loss not in get_args(Loss):
             raise InputError(
                 f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss!r}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from drrec.baselines.sequential.config import SequenceConfig
-from drrec.baselines.sequential.sequences import Seen, followed_by, latest
+from drrec.baselines.sequential.sequences import Seen, followed_by
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -30,7 +30,7 @@ class _Sequential:
         self._trainer = trained(log, self.encoder, self.config, self.seed)
         self._is_known = self._trainer.is_known
         self._table = np.where(self._is_known[:, None], np.array(self._trainer.model.table), 0)
-        self._sequences = latest(log, self.config.length)
+        self._sequences = log.histories(self.config.length)
         self._seen = Seen.of(train)
         return self
 

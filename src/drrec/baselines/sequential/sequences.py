@@ -37,15 +37,6 @@ def windows(log: Interactions, length: int) -> Windows:
     return made
 
 
-def latest(log: Interactions, length: int) -> np.ndarray:
-    """[U, L] each user's last L items."""
-    back = log.position_from_end()
-    recent = back < length
-    sequence = np.full((log.num_users, length), PADDING, np.int32)
-    sequence[log.user[recent], length - 1 - back[recent]] = log.item[recent]
-    return sequence
-
-
 def followed_by(sequences: np.ndarray, histories: np.ndarray, is_new: np.ndarray) -> np.ndarray:
     """Put what is new of histories behind sequences.
 

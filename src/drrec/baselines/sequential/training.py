@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from drrec.baselines.sequential.sequences import latest, windows
-from drrec.models.sequence import NextItem
+from drrec.baselines.sequential.sequences import windows
+from drrec.models.sequence import NextItem, averaged, follow
 from drrec.models.sequence_losses import cross_entropy, gbce, sampled_softmax
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Judged(NamedTuple):
 
 
 class Trainer:
-    """One model and its optimizer, on the items of one log, compiled once."""
+    """One model, its average and its optimizer, on the items of one log, compiled once."""
 
     def __init__(self, log: Interactions, encoder: str, config: SequenceConfig, seed: int) -> None:
         """Make them for the items of `log`."""
@@ -45,10 +45,11 @@ class Trainer:
         settings = {"num_layers": config.num_layers, "dropout": config.dropout}
         if encoder == "transformer":
             settings["num_heads"] = config.num_heads
-        self.model = NextItem(log.num_items, config.width, encoder, settings)
-        self.model.build((None, config.length))
+        self.learner = NextItem(log.num_items, config.width, encoder, settings)
+        self.learner.build((None, config.length))
+        self.model = averaged(self.learner)
         self.optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=0.98)
-        self.optimizer.build(self.model.trainable_variables)
+        self.optimizer.build(self.learner.trainable_variables)
         self.count = np.bincount(log.item, minlength=log.num_items)
         self.is_known = self.count > 0
         self._start = [np.array(variable) for variable in self._variables()]
@@ -120,7 +121,7 @@ class Trainer:
 
     def _updated(self, item: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            hidden = self.model(item, training=True)
+            hidden = self.learner(item, training=True)
             hidden = tf.reshape(hidden, (-1, self.config.width))  # [N, D]
             flat = tf.reshape(target, (-1,))
             is_target = tf.cast(flat != 0, tf.float32)
@@ -128,12 +129,13 @@ class Trainer:
             stand_in = tf.where(flat == 0, int(np.argmax(self.is_known)), flat)
             loss = self._losses(hidden, stand_in, negatives) * is_target
             mean = tf.reduce_sum(loss) / tf.reduce_sum(is_target)
-        weights = self.model.trainable_variables
+        weights = self.learner.trainable_variables
         gradients = tape.gradient(mean, [weight.value for weight in weights])
         self.optimizer.apply(gradients, weights)
+        follow(self.model, self.learner, self.config.average, self.optimizer.iterations)
 
     def _losses(self, hidden: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
-        table = self.model.table.value
+        table = self.learner.table.value
         own = tf.reduce_sum(hidden * tf.gather(table, target), axis=1)
         if self.config.loss == "cross_entropy":
             bias = np.where(self.is_known, 0, -np.inf).astype(np.float32)
@@ -165,7 +167,7 @@ class Trainer:
         return float(np.concatenate(gains).mean())
 
     def _variables(self) -> list[keras.Variable]:
-        return [*self.model.variables, *self.optimizer.variables]
+        return [*self.learner.variables, *self.model.variables, *self.optimizer.variables]
 
 
 def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) -> Trainer:
@@ -182,7 +184,7 @@ def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) 
         trainer.epochs(log, 1)
         return trainer
     chosen = np.random.default_rng(seed).permutation(len(last))[:MOST_JUDGED]
-    judged = Judged(latest(past, config.length)[last.user[chosen]], last.item[chosen])
+    judged = Judged(past.histories(config.length)[last.user[chosen]], last.item[chosen])
     trainer.reached = trainer.epochs(past, config.most_epochs, judged)
     best = int(np.argmax(trainer.reached)) + 1
     trainer.epochs(log if config.refit else past, best)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.baselines.neighbours import ItemCF
+from drrec.baselines.collaborative import ItemCF
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
 from drrec.evaluation.candidates import batches, catalogue

@@ -1,0 +1,135 @@
+"""Collaborative filtering: a rating as neighbours' opinions foretell it, around biases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
+
+import numpy as np
+
+from drrec.baselines.neighbours import Neighbourhood, biases, by_pair, taken
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from drrec.data.interactions import Interactions
+
+Similarity = Literal["adjusted", "cosine"]
+
+
+class _AroundBiases:
+    """What a user or an item is beside the biases, by its neighbours."""
+
+    uses_history = False
+    rating_offset = 0.0
+    by: ClassVar[Literal["item", "user"]]
+
+    def __init__(
+        self, num_neighbours: int, shrinkage: float, bias_damping: float, smoothing: float
+    ) -> None:
+        if num_neighbours < 1 or min(shrinkage, bias_damping) < 0 or smoothing <= 0:
+            raise ValueError(
+                "Expected `num_neighbours` >= 1, `shrinkage` and `bias_damping` >= 0, and "
+                f"`smoothing` > 0. Received: {num_neighbours}, {shrinkage}, {bias_damping} and "
+                f"{smoothing}. Without smoothing there is no prediction without neighbours."
+            )
+        self.num_neighbours = num_neighbours
+        self.shrinkage = shrinkage
+        self.bias_damping = bias_damping
+        self.smoothing = smoothing
+
+    def fit(self, train: Interactions) -> Self:
+        """Fit the biases, then find the nearest neighbours."""
+        self._level, self._bias = biases(train, self.bias_damping)
+        residual = train.rating - self._level[train.user] - self._bias[train.item]  # [R]
+        self._residual = by_pair(train, residual)
+        self._rated = taken(train)
+        self._near = Neighbourhood.of(
+            self.by, self._compared(train), self.num_neighbours, self.shrinkage
+        )
+        return self
+
+    def _compared(self, train: Interactions) -> sp.csr_array:
+        """[U, I] what neighbours are found by."""
+        return self._residual
+
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Predicted ratings, [B, C] or [B, I]; see `Recommender.score`."""
+        opinion = self._near.summed(self._residual, users)  # [B, I]
+        weight = self._near.summed(self._rated, users) + self.smoothing
+        predicted = self._level[users][:, None] + self._bias + opinion / weight
+        if candidates is not None:
+            predicted = np.take_along_axis(predicted, candidates.astype(np.intp), axis=1)
+        return predicted.astype(np.float32)
+
+
+class ItemCF(_AroundBiases):
+    """Item-based collaborative filtering (Sarwar et al. 2001) around biases.
+
+        r̂(u, i) = μ + b_u + b_i + Σ_j s_ij (r_uj − μ − b_u − b_j) / (Σ_j s_ij + smoothing)
+
+    with j over those of the `num_neighbours` most similar items of i that u rated. The biases are
+    fitted in turn, so that a user who only watched good films is not taken for a kind one. Without
+    neighbours the prediction falls back to the biases; a user without ratings has b_u = 0.
+
+    Args:
+        num_neighbours: similar items kept for each item.
+        shrinkage: how many common users a similarity needs to count by half.
+        bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
+        smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
+        similarity: `adjusted` cosines are of user-centred ratings, plain `cosine` of the ratings
+            as they are, so that having been rated by the same users is what counts most.
+    """
+
+    by = "item"
+
+    def __init__(
+        self,
+        num_neighbours: int = 40,
+        shrinkage: float = 200.0,
+        bias_damping: float = 5.0,
+        smoothing: float = 0.2,
+        similarity: Similarity = "adjusted",
+    ) -> None:
+        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing)
+        if similarity not in get_args(Similarity):
+            raise ValueError(
+                f"Expected `similarity` to be one of {', '.join(get_args(Similarity))}. "
+                f"Received: {similarity!r}."
+            )
+        self.similarity = similarity
+
+    def _compared(self, train: Interactions) -> sp.csr_array:
+        """[U, I] ratings, centred by user if adjusted."""
+        is_adjusted = self.similarity == "adjusted"
+        return by_pair(train, train.rating - self._level[train.user] * is_adjusted)
+
+
+class UserCF(_AroundBiases):
+    """Mean-centred user-based collaborative filtering (Resnick et al. 1994) around biases.
+
+        r̂(u, i) = μ + b_u + b_i + Σ_v s_uv (r_vi − μ − b_v − b_i) / (Σ_v s_uv + smoothing)
+
+    with v over those of the `num_neighbours` most similar users of u who rated i. Users are
+    compared by the cosine of their ratings less both biases, that is, by where they differ from
+    everybody. Without neighbours the prediction falls back to the biases; a user without ratings
+    has b_u = 0.
+
+    Args:
+        num_neighbours: similar users kept for each user.
+        shrinkage: how many common items a similarity needs to count by half.
+        bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
+        smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
+    """
+
+    by = "user"
+
+    def __init__(
+        self,
+        num_neighbours: int = 200,
+        shrinkage: float = 20.0,
+        bias_damping: float = 5.0,
+        smoothing: float = 0.3,
+    ) -> None:
+        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing)
