@@ -41,7 +41,7 @@ class SequenceConfig:
     """Windows of L items in an update."""
     most_epochs: int = 100
     """Epochs before it stops anyhow."""
-    patience: int = 6
+    patience: int = 10
     """Epochs without a better one before it stops."""
     refit: bool = True
     """Whether to train again on all, for as many epochs as were best without the last items."""
