@@ -83,5 +83,5 @@ def test_users_made_up_from_the_training_ratings_play(tmp_path, tiny_interaction
     agent.run(tf.constant(2))
     assert agent.steps == 8
 
-    with pytest.raises(InputError, match="`boredom` must be 0 or more"):
+    with pytest.raises(InputError, match="`boredom` must be at least 0"):
         dataclasses.replace(made_up, boredom=-1.0)

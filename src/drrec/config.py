@@ -14,6 +14,7 @@ from drrec.agents.config import AgentConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.models.config import ContentConfig, EmbeddingConfig, GridConfig, listed
+from drrec.ranges import check_ranges
 
 T = TypeVar("T")
 
@@ -66,12 +67,8 @@ class RunConfig:
     agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
 
     def __post_init__(self) -> None:
-        least = {"min_items": 1, "steps": 1, "seed": 0, "seeds": 1, "cold_seed": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise InputError(
-                    f"`{name}` must be at least {bound}. Received: {getattr(self, name)}."
-                )
+        counts, seeds = ("min_items", "steps", "seeds"), ("seed", "cold_seed")
+        check_ranges(self, {"[1, inf)": counts, "[0, inf)": seeds})
         also = listed("also", self.also, ALSO)
         if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
             raise InputError(

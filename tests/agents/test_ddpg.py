@@ -505,12 +505,12 @@ def test_same_seed_same_tuning_from_the_start(compiled_tuning, tiny_interactions
         ({"num_envs": 0}, "`num_envs` must be at least 1. Received: 0"),
         ({"batch_size": -1}, "`batch_size` must be at least 1"),
         ({"dim_actor": 0}, "`dim_actor` must be at least 1"),
-        ({"epsilon": 1.5}, "`epsilon` must be from 0 to 1. Received: 1.5"),
+        ({"epsilon": 1.5}, "`epsilon` must be in [0, 1]. Received: 1.5"),
         ({"epsilon_steps": 0}, "`epsilon_steps` must be at least 1"),
         ({"std": float("nan")}, "`std` must be at least 0. Received: nan"),
-        ({"tau": 0.0}, "`tau` must be above 0 and at most 1. Received: 0.0"),
-        ({"lr_critic": -1e-3}, "`lr_critic` must be above 0"),
-        ({"lr_encoder": 0.0}, "`lr_encoder` must be above 0"),
+        ({"tau": 0.0}, "`tau` must be in (0, 1]. Received: 0.0"),
+        ({"lr_critic": -1e-3}, "`lr_critic` must be in (0, 1]"),
+        ({"lr_encoder": 0.0}, "`lr_encoder` must be in (0, 1]"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):

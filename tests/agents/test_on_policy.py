@@ -156,7 +156,7 @@ def test_a_rollout_that_minibatches_do_not_divide_is_refused():
     ("settings", "words"),
     [
         ({"horizon": 0}, "`horizon` must be at least 1"),
-        ({"gae_lambda": 1.1}, "`gae_lambda` must be from 0 to 1"),
+        ({"gae_lambda": 1.1}, "`gae_lambda` must be in"),
         ({"clip": 0.0}, "`clip` must be above 0"),
         ({"sharpness": 0.0}, "`sharpness` must be above 0"),
         ({"entropy": -1.0}, "`entropy` must be at least 0"),

@@ -137,7 +137,7 @@ def test_the_width_is_what_was_asked_for(
         ({"dim_emb": 3, "popularity": 0.0, "embedding": "both"}, "each factorisation"),
         ({"held_out": 1.0}, r"`held_out` must be in \[0, 1\)"),
         ({"held_out": -0.1}, r"`held_out` must be in \[0, 1\)"),
-        ({"popularity": -1.0}, "`popularity` must be 0 or more"),
+        ({"popularity": -1.0}, "`popularity` must be at least 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):

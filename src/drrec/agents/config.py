@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from drrec.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_RANGES = {
-    "dim_actor": (1, math.inf),
-    "dim_critic": (1, math.inf),
-    "batch_size": (1, math.inf),
-    "num_envs": (1, math.inf),
-    "epsilon": (0, 1),
-    "epsilon_steps": (1, math.inf),
-    "std": (0, math.inf),
-    "per_alpha": (0, 1),
-    "per_beta": (0, 1),
-    "critic_l2": (0, math.inf),
-    "clip_norm": (0, math.inf),
-}
+from drrec.ranges import check_ranges
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,8 +24,8 @@ class TD3Config:
     authors' offline form. [>= 0]"""
 
     def __post_init__(self) -> None:
-        least = {"policy_delay": 1, "smoothing": 0, "smoothing_clip": 0, "cloning": 0}
-        _check_ranges(self, {name: (low, math.inf) for name, low in least.items()})
+        positive = ("smoothing", "smoothing_clip", "cloning")
+        check_ranges(self, {"[1, inf)": ("policy_delay",), "[0, inf)": positive})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,11 +52,15 @@ class OnPolicyConfig:
     """κ at the start: what scores are multiplied by before the softmax. [> 0]"""
 
     def __post_init__(self) -> None:
-        above = math.ulp(0)
-        ranges = {"horizon": (1, math.inf), "gae_lambda": (0, 1), "clip": (above, math.inf)}
-        ranges |= {name: (0, math.inf) for name in ("value_clip", "value_weight", "entropy")}
-        ranges |= {name: (1, math.inf) for name in ("epochs", "minibatches")}
-        _check_ranges(self, ranges | {"sharpness": (above, math.inf)})
+        check_ranges(
+            self,
+            {
+                "[1, inf)": ("horizon", "epochs", "minibatches"),
+                "[0, 1]": ("gae_lambda",),
+                "(0, inf)": ("clip", "sharpness"),
+                "[0, inf)": ("value_clip", "value_weight", "entropy"),
+            },
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,15 +88,16 @@ class SupervisedConfig:
     """Steps for whose time it reads and does not play. [>= 0]"""
 
     def __post_init__(self) -> None:
-        least = {"reader_width": 1, "window": 1, "reader_layers": 1, "reader_heads": 1}
-        least |= {"stretches": 1, "warm_up": 0}
-        ranges = {name: (float(low), math.inf) for name, low in least.items()}
-        shares = {name: (math.ulp(0), 1.0) for name in ("lr_reader", "reader_average")}
-        _check_ranges(self, ranges | shares)
-        if not 0 <= self.reader_dropout < 1:
-            raise InputError(
-                f"`reader_dropout` must be in [0, 1). Received: {self.reader_dropout}."
-            )
+        counts = ("reader_width", "window", "reader_layers", "reader_heads", "stretches")
+        check_ranges(
+            self,
+            {
+                "[1, inf)": counts,
+                "[0, inf)": ("warm_up",),
+                "(0, 1]": ("lr_reader", "reader_average"),
+                "[0, 1)": ("reader_dropout",),
+            },
+        )
         if self.reader_width % self.reader_heads:
             raise InputError(
                 "`reader_heads` must divide `reader_width`. "
@@ -178,12 +166,15 @@ class AgentConfig:
                 f"`discount` must be in [0, 1). Received: {self.discount}. "
                 "An endless session needs discount < 1 for a finite return."
             )
-        _check_ranges(self, _RANGES)
-        for name in ("lr_actor", "lr_critic", "lr_encoder", "tau"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(
-                    f"`{name}` must be above 0 and at most 1. Received: {getattr(self, name)}."
-                )
+        check_ranges(
+            self,
+            {
+                "[1, inf)": ("dim_actor", "dim_critic", "batch_size", "num_envs", "epsilon_steps"),
+                "[0, inf)": ("std", "critic_l2", "clip_norm"),
+                "[0, 1]": ("epsilon", "per_alpha", "per_beta"),
+                "(0, 1]": ("lr_actor", "lr_critic", "lr_encoder", "tau"),
+            },
+        )
         rollout = self.num_envs * self.on_policy.horizon
         if self.algorithm in ("ppo", "supervised") and rollout % self.on_policy.minibatches:
             raise InputError(
@@ -196,12 +187,3 @@ class AgentConfig:
                     f"`memory_size` must be at least `{name}` = {getattr(self, name)}. "
                     f"Received: {self.memory_size}."
                 )
-
-
-def _check_ranges(config: object, ranges: Mapping[str, tuple[float, float]]) -> None:
-    for name, (low, high) in ranges.items():
-        value = getattr(config, name)
-        if not low <= value <= high:
-            least = "above 0" if low == math.ulp(0) else f"at least {low:g}"
-            bounds = least if high == math.inf else f"from {low:g} to {high:g}"
-            raise InputError(f"`{name}` must be {bounds}. Received: {value}.")

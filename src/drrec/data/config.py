@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from drrec.errors import InputError
+from drrec.ranges import check_ranges
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,7 @@ class PrepareConfig:
     """At a malformed row: stop and name it, or skip and count; by default stop, of Last.fm skip."""
 
     def __post_init__(self) -> None:
-        for name in ("min_user", "min_item"):
-            least = getattr(self, name)
-            if least is not None and least < 0:
-                raise InputError(f"`{name}` must be at least 0. Received: {least}.")
-        if not self.session_gap > 0:
-            raise InputError(f"`session_gap` must be above 0. Received: {self.session_gap}.")
+        least = ("min_user", "min_item")
+        check_ranges(self, {"[0, inf)": least, "(0, inf)": ("session_gap",)})
         if self.to is not None and (not self.to.strip(".") or {"/", "\\"} & set(self.to)):
             raise InputError(f"`to` must be the plain name of a folder. Received: {self.to!r}.")

@@ -7,6 +7,7 @@ import math
 from typing import Literal
 
 from drrec.errors import InputError
+from drrec.ranges import check_ranges
 
 _TERMS = ("rating", "novelty", "diversity", "return")
 
@@ -35,8 +36,7 @@ class RewardConfig:
                 "Expected weights of rewards that are finite and at least 0, one of them above 0. "
                 f"Received: {named}."
             )
-        if not 0 < self.return_days < math.inf:
-            raise InputError(f"`return_days` must be above 0. Received: {self.return_days}.")
+        check_ranges(self, {"(0, inf)": ("return_days",)})
 
     @property
     def weights(self) -> dict[str, float]:
@@ -55,8 +55,7 @@ class ProposalConfig:
     """K, how many are proposed to each user. [>= 1]"""
 
     def __post_init__(self) -> None:
-        if self.propose_k < 1:
-            raise InputError(f"`propose_k` must be at least 1. Received: {self.propose_k}.")
+        check_ranges(self, {"[1, inf)": ("propose_k",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,20 +82,16 @@ class LoggedConfig:
     proposals: ProposalConfig = dataclasses.field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
-        if not -1 <= self.unlogged_reward <= 1:
-            raise InputError(
-                "`unlogged_reward` must be in [-1, 1], as rewards of ratings are. "
-                f"Received: {self.unlogged_reward}."
-            )
+        check_ranges(
+            self,
+            {
+                "[-1, 1]": ("unlogged_reward",),
+                "[0, inf)": ("boredom",),
+                "[1, inf)": ("episode_length", "state_size"),
+            },
+        )
         if self.proposals.propose and (self.sessions, self.unlogged) == ("logged", "never"):
             raise InputError(
                 "Expected --unlogged constant or model with --propose, so that sessions may show "
                 "what is proposed. Received: never."
-            )
-        if self.boredom < 0:
-            raise InputError(f"`boredom` must be 0 or more. Received: {self.boredom}.")
-        if self.episode_length < 1 or self.state_size < 1:
-            raise InputError(
-                "`episode_length` and `state_size` must be at least 1. "
-                f"Received: {self.episode_length} and {self.state_size}."
             )

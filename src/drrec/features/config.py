@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from drrec.errors import InputError
+from drrec.ranges import check_ranges
 
 SMALL = "small"
 """Stands, in place of a hub name, for the seeded encoder that is built on the spot."""
@@ -81,14 +82,15 @@ class ExtractConfig:
     """Stop at the first broken file, and at media or plots of unknown items."""
 
     def __post_init__(self) -> None:
-        least = {"frames": 1, "seconds": 0.1, "max_tokens": 8, "batch_size": 1, "seed": 0}
-        for name, bound in least.items():
-            if not getattr(self, name) >= bound:
-                raise InputError(
-                    f"`{name}` must be at least {bound}. Received: {getattr(self, name)}."
-                )
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"`workers` must be at least 1. Received: {self.workers}.")
+        check_ranges(
+            self,
+            {
+                "[1, inf)": ("frames", "batch_size", "workers"),
+                "[0.1, inf)": ("seconds",),
+                "[8, inf)": ("max_tokens",),
+                "[0, inf)": ("seed",),
+            },
+        )
         if not self.modalities:
             raise InputError("Expected `modality` to name at least one. Received: ''.")
 

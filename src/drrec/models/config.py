@@ -8,6 +8,7 @@ import typing
 from typing import TYPE_CHECKING, Any, Literal
 
 from drrec.errors import InputError
+from drrec.ranges import check_ranges
 from drrec.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ class EmbeddingConfig:
                 f"`held_out` must be in [0, 1). Received: {self.held_out}. "
                 "Sessions hand out a share of the training ratings, not all."
             )
-        if self.popularity < 0:
-            raise InputError(f"`popularity` must be 0 or more. Received: {self.popularity}.")
+        check_ranges(self, {"[0, inf)": ("popularity",)})
 
     def widths(self) -> dict[str, int]:
         """How many coordinates each factorisation gets."""
@@ -77,10 +77,7 @@ class EncoderConfig:
     """Learning rate of that pre-training. [> 0]"""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"`dropout` must be in [0, 1). Received: {self.dropout}.")
-        if self.lr_content <= 0:
-            raise InputError(f"`lr_content` must be above 0. Received: {self.lr_content}.")
+        check_ranges(self, {"[0, 1)": ("dropout",), "(0, inf)": ("lr_content",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,15 @@ from drrec.errors import InputError
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"width": 0}, "`width` must be 1 or more. Received: 0"),
-        ({"length": -1}, "`length` must be 1 or more. Received: -1"),
-        ({"patience": 0}, "`patience` must be 1 or more. Received: 0"),
+        ({"width": 0}, "`width` must be at least 1. Received: 0"),
+        ({"length": -1}, "`length` must be at least 1. Received: -1"),
+        ({"patience": 0}, "`patience` must be at least 1. Received: 0"),
         ({"num_heads": 3}, "`num_heads` must divide `width`. Received: 3 and 64"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*Received: 1.0"),
-        ({"calibration": 1.5}, r"`calibration` in \[0, 1\].*1.5"),
-        ({"learning_rate": 0.0}, "`learning_rate` above 0.*0.0"),
-        ({"learning_rate": float("nan")}, "`learning_rate` above 0.*nan"),
+        ({"calibration": 1.5}, r"`calibration` must be in \[0, 1\].*1.5"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be above 0.*0.0"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be above 0.*nan"),
+        ({"average": 0.0}, r"`average` must be in \(0, 1\]. Received: 0.0"),
         ({"loss": "hinge"}, "`loss` must be one of cross_entropy.*Received: 'hinge'"),
     ],
 )

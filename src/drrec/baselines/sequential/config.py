@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal, get_args
 
 from drrec.errors import InputError
+from drrec.ranges import check_ranges
 
 Loss = Literal["cross_entropy", "sampled_softmax", "gbce"]
 
@@ -53,20 +54,20 @@ class SequenceConfig:
             InputError: a setting is out of its range.
         """
         counts = ("width", "length", "num_layers", "num_heads", "num_negatives", "batch_size")
-        for name in (*counts, "most_epochs", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"`{name}` must be 1 or more. Received: {getattr(self, name)}.")
+        check_ranges(
+            self,
+            {
+                "[1, inf)": (*counts, "most_epochs", "patience"),
+                "[0, 1)": ("dropout",),
+                "[0, 1]": ("calibration",),
+                "(0, 1]": ("average",),
+                "(0, inf)": ("learning_rate",),
+            },
+        )
         if self.width % self.num_heads:
             raise InputError(
                 f"`num_heads` must divide `width`. Received: {self.num_heads} and {self.width}."
             )
-        if not (0 <= self.dropout < 1 and 0 <= self.calibration <= 1 and self.learning_rate > 0):
-            raise InputError(
-                "`dropout` must be in [0, 1), `calibration` in [0, 1] and `learning_rate` above 0. "
-                f"Received: {self.dropout}, {self.calibration} and {self.learning_rate}."
-            )
-        if not 0 < self.average <= 1:
-            raise InputError(f"`average` must be in (0, 1]. Received: {self.average}.")
         if self.loss not in get_args(Loss):
             raise InputError(
                 f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss!r}."
