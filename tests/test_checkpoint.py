@@ -34,7 +34,7 @@ def names(folder):
 
 
 def test_every_variable_that_the_compiled_loop_touches_is_named(agent):
-    traced = agent.run.get_concrete_function(tf.constant(1)).variables
+    traced = agent._run.get_concrete_function(tf.constant(1)).variables
     named = [variable for _, variable in named_variables(agent.learner)]
     # With no encoder to be tuned, its optimizer has a counter and a rate, and nothing to do.
     idle = {id(v.value) for v in agent.networks.encoder_optimizer.variables}
