@@ -15,7 +15,7 @@ from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.comparisons import compared
 from drrec.evaluation.full import full
 from drrec.evaluation.lists import genre_vectors
-from drrec.evaluation.results import cells_of
+from drrec.evaluation.results import Ceiling, cells_of
 from drrec.evaluation.session import SESSION_METRICS
 from drrec.evaluation.slices import slices
 from drrec.evaluation.summary import Background, Results, baselines_by, summarised
@@ -72,6 +72,15 @@ def test_without_a_background_or_agents_less_is_said(results: list[Results]) -> 
     assert {"beyond", "slices"}.isdisjoint(summarised(bare))
     assert summarised(results)["comparisons"] == {}
     assert summarised(results, agents=list(results[0].protocols["full"]))["comparisons"] == {}
+
+
+def test_a_ceiling_is_the_mean_over_seeds(results: list[Results]) -> None:
+    given = [
+        dataclasses.replace(each, ceilings={"full": {"ddpg": Ceiling("ease", 20, recall)}})
+        for each, recall in zip(results, (0.25, 0.75), strict=True)
+    ]
+    expected = {"full": {"ddpg": {"proposer": "ease", "k": 20, "recall": 0.5}}}
+    assert summarised(given)["ceiling"] == expected
 
 
 def test_bounds_are_nobodys_rivals() -> None:
