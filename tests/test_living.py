@@ -37,6 +37,11 @@ def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     assert isinstance(environment, LivingEnvironment)
     state = environment.start(tf.constant([2]))
     assert environment.paid(state, tf.constant([5])).numpy()[0] == judged.truth.appeal[2, 5]
+    past, future = judged.train.past_and_future(config.vectors.held_out)
+    is_new = environment.is_new()
+    np.testing.assert_array_equal(judged.train.item[is_new], future.item)
+    np.testing.assert_array_equal(judged.train.item[~is_new], past.item)
+    assert len(future)
 
     run = Run.create(tmp_path, "first", config)
     assert experiment.train_run(run, config, judged)

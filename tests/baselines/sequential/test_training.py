@@ -44,6 +44,19 @@ def share_of_rule(trainer):
     return (score.argmax(axis=1) == k % 30 + 1).mean()
 
 
+@pytest.mark.parametrize("average", [1.0, 0.01])
+def test_what_is_used_is_the_average_of_what_learns(average):
+    log = successions(20)
+    trainer = Trainer(log, "gru", dataclasses.replace(SMALL, average=average), 0)
+    start = np.array(trainer.model.table)
+    trainer.epochs(log, 3)
+    used, learner = np.array(trainer.model.table), np.array(trainer.learner.table)
+    if average == 1:
+        np.testing.assert_array_equal(used, learner)
+    else:
+        assert 0.05 < np.abs(used - learner).mean() / np.abs(used - start).mean() < 1
+
+
 @pytest.mark.parametrize(
     ("encoder", "loss"),
     [
