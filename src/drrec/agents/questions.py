@@ -64,7 +64,7 @@ def liked_among_rated(scores: tf.Tensor, stretch: Stretch) -> tf.Tensor:
 
 def _check(scores: tf.Tensor, stretch: Stretch) -> None:
     expected = (*stretch.item.shape, stretch.since.shape[1])
-    if tuple(scores.shape) != tuple(expected):
+    if tuple(scores.shape) != expected:
         raise ValueError(
             f"Expected scores [N, W, I] of shape {expected}. Received shape {scores.shape}."
         )

@@ -63,9 +63,10 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
             if not only or name in only.split(",")
         }
         if not tables[table]:
+            there = ", ".join(asked["agents"] or {})
             raise InputError(
                 f"Expected an agent for table {table} in {where}. Received: none"
-                f"{f' of {only}' if only else ''}."
+                f"{f' of {only}' if only else ''}. There are: {there or 'none, so name one'}."
             )
     return tables
 
