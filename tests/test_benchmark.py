@@ -88,7 +88,11 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
         (None, "", "Expected tables by name in here. Received: None"),
         ({"rated": {"agents": {}}}, "", "Expected settings and agents for table rated in here"),
         ({"rated": {"settings": {}, "agents": {}}}, "", "Expected an agent for table rated"),
-        (TABLES, "ppo", "Expected an agent for table full in here. Received: none of ppo. There are: "),
+        (
+            TABLES,
+            "ppo",
+            "table full in here. Received: none of ppo. There are: slow",
+        ),
         ({"rated": {"settings": {"stepz": 1}, "agents": {"ddpg": {}}}}, "", "'stepz'.*steps"),
         ({"rated": {"settings": {}, "agents": {"dqn": {}}}}, "", "algorithm.*dqn"),
     ],
