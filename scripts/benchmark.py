@@ -119,7 +119,7 @@ def measure_evaluation(options: Evaluation) -> dict[str, Any]:
     from drrec.device import select
 
     device = select(options.gpu)
-    from drrec.evaluation.protocol import PROTOCOLS
+    from drrec.evaluation.protocols.registry import PROTOCOLS
 
     split = _split()
     agent = _agent(Loop(gpu=options.gpu))

@@ -6,8 +6,8 @@ import pathlib
 
 import numpy as np
 
-from drrec.config import RunConfig
 from drrec.data.datasets import load_dataset
+from drrec.experiment.config import RunConfig
 from drrec.features.store import FeatureRows, features_path, write_features
 
 

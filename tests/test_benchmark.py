@@ -14,11 +14,12 @@ from tests.agents.tiny import write_csv
 from drrec import cli
 from drrec.agents.registry import AGENTS
 from drrec.baselines import BASELINES
-from drrec.config import BenchmarkConfig
 from drrec.errors import InputError
-from drrec.experiment import benchmark, grid, tables_of
+from drrec.experiment import grid
+from drrec.experiment.benchmark import benchmark, tables_of
+from drrec.experiment.config import BenchmarkConfig
+from drrec.experiment.run import Run
 from drrec.files import read_json
-from drrec.runs import Run
 
 SMALL = {
     "steps": 16,
@@ -75,7 +76,7 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
     assert (slow.split, slow.also) == ("leave_one_out", "unmasked")
     for each in (ddpg, ppo, slow):
         assert (each.dataset, each.seed, each.seeds) == (config.dataset, 3, 2)
-        assert not each.twin
+        assert not each.control
         assert each.baselines == "random,popularity"
     asked = dataclasses.replace(config, baselines="bpr", only="slow")
     narrower = tables_of({"full": TABLES["full"]}, asked, "here")

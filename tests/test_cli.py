@@ -16,8 +16,9 @@ import pytest
 import yaml
 from tests.agents.tiny import write_csv
 
-from drrec import cli, experiment
+from drrec import cli
 from drrec.cli import flags
+from drrec.experiment import evaluating
 from drrec.files import read_json, read_yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -331,7 +332,7 @@ def test_ctrl_c_outside_of_training_is_130(here, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "evaluate_run", interrupted)
+    monkeypatch.setattr(evaluating, "evaluate_run", interrupted)
     assert cli.run(cli.Eval, argv=["--run", "first", "--gpu", "-1"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
 

@@ -12,14 +12,16 @@ from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
 from drrec import cli
-from drrec.config import CompareConfig, RunConfig
+from drrec.embeddings import content as teaching
+from drrec.embeddings.config import ContentConfig, GridConfig
 from drrec.errors import InputError
 from drrec.evaluation.report import write_report
-from drrec.experiment import Judged, compare, grid
+from drrec.experiment import grid
+from drrec.experiment.compare import compare
+from drrec.experiment.config import CompareConfig, RunConfig
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
 from drrec.files import read_json
-from drrec.models import content as teaching
-from drrec.models.config import ContentConfig, GridConfig
-from drrec.runs import Run
 
 GRID = GridConfig(modality="video,text", fusion="early", aggregation="mean", dropout=0.5)
 VARIANTS = ["ids", "video", "text", "video+text early mean"]
@@ -46,7 +48,7 @@ def config(tiny_interactions, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judged(config, tmp_path_factory):
-    return Judged.load(config, tmp_path_factory.mktemp("data"))
+    return Task.load(config, tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Whole runs that know content: trained, judged, reported; iterations run in Python."""
+"""Whole train that know content: trained, judged, reported; iterations run in Python."""
 
 import base64
 import contextlib
@@ -11,23 +11,18 @@ from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
 from drrec import cli
-from drrec.config import from_dict
+from drrec.embeddings import content as teaching
+from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
-from drrec.experiment import (
-    Judged,
-    content_of,
-    embed,
-    evaluate_run,
-    report_run,
-    runs,
-    train_run,
-    vectors,
-)
+from drrec.experiment import train, vectors
+from drrec.experiment.config import from_dict
+from drrec.experiment.evaluating import evaluate_run, report_run
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
+from drrec.experiment.train import train_run
+from drrec.experiment.vectors import content_of, embed
 from drrec.features.store import FeatureRows, features_path, write_features
 from drrec.files import read_json
-from drrec.models import content as teaching
-from drrec.models.config import ContentConfig
-from drrec.runs import Run
 from drrec.serving.export import Export
 from drrec.serving.recommend import recommend, restored_policy
 
@@ -53,7 +48,7 @@ def world(folder, log, **settings):
 
 
 def inputs(config, folder):
-    judged = Judged.load(config, folder / "data")
+    judged = Task.load(config, folder / "data")
     return judged, content_of(config, config.content, judged, folder / "data")
 
 
@@ -81,19 +76,19 @@ def whole(tiny_interactions, tmp_path_factory):
     return folder, run, config, judged, metrics, report_run(run, config, metrics)
 
 
-def test_agent_and_twin_are_trained_apart(whole):
+def test_agent_and_control_are_trained_apart(whole):
     folder, run, config, judged, *_ = whole
-    agent, twin = arrays(run.folder / "export.npz"), arrays(run.folder / "ids" / "export.npz")
+    agent, control = arrays(run.folder / "export.npz"), arrays(run.folder / "ids" / "export.npz")
     # What content's vectors are fitted by, those of ids alone are, too: else it would seem to gain.
     anew = dataclasses.replace(config.vectors, refit=True)
     plain = dataclasses.replace(config, content=ContentConfig(), vectors=anew)
     assert Run(folder, "first/ids").config() == plain
     assert Run(folder, "first").config() == config
-    table = embed(plain, judged.train, folder / "save_weights").deployed.table
-    np.testing.assert_array_equal(twin["item_vectors"], table.item)
+    table = embed(plain, judged.train, folder / "save_weights").final.table
+    np.testing.assert_array_equal(control["item_vectors"], table.item)
     cold = judged.cold.candidates
     assert agent["item_vectors"][cold].std(axis=0).max() > 1e-4
-    assert twin["item_vectors"][cold].std(axis=0).max() < 1e-6
+    assert control["item_vectors"][cold].std(axis=0).max() < 1e-6
 
 
 def test_all_methods_are_judged_on_cold_items_and_users_too(whole):
@@ -141,10 +136,10 @@ def test_the_export_serves_items_that_nobody_has_rated(whole):
     assert len({scores[str(export.items[item])] for item in unseen}) == len(unseen)
 
 
-def test_what_stopped_between_agent_and_twin_goes_on(whole, tmp_path, monkeypatch):
+def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeypatch):
     folder, run, config, judged, *_ = whole
     _, content = inputs(config, folder)
-    begun, as_ever = [], runs.train
+    begun, as_ever = [], train.train
 
     def interrupted(agent, steps, place, weights, label):
         begun.append(label)
@@ -152,7 +147,7 @@ def test_what_stopped_between_agent_and_twin_goes_on(whole, tmp_path, monkeypatc
 
     again = Run.create(tmp_path, "first", config)
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "train", interrupted)
+        patch.setattr(train, "train", interrupted)
         assert not train_run(again, config, judged, content)
     assert begun == ["ddpg, video,text early, seed 0", "ddpg, ids, seed 0"]
     assert not (again.folder / "ids" / "export.npz").exists()
@@ -168,13 +163,13 @@ def test_what_stopped_between_agent_and_twin_goes_on(whole, tmp_path, monkeypatc
 )
 def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, settings):
     chosen = dataclasses.replace(KNOWN, **settings)
-    config = world(tmp_path, tiny_interactions, content=chosen, twin=False)
+    config = world(tmp_path, tiny_interactions, content=chosen, control=False)
     judged, content = inputs(config, tmp_path)
     run = Run.create(tmp_path, "first", config)
     assert train_run(run, config, judged, content)
     assert not (run.folder / "ids").exists()
     pretrained = embed(config, judged.train, tmp_path / "save_weights", content)
-    served, table = arrays(run.folder / "export.npz")["item_vectors"], pretrained.deployed.table
+    served, table = arrays(run.folder / "export.npz")["item_vectors"], pretrained.final.table
     assert served.shape == (81, 5)
     moved = (served != table.item).any(axis=1)
     assert not moved[0]
@@ -254,7 +249,7 @@ def test_too_few_items_with_features_are_refused_before_a_run_has_a_folder(
     tiny_interactions, tmp_path, capsys
 ):
     config = world(tmp_path, tiny_interactions)
-    dataset = Judged.load(config, tmp_path).dataset
+    dataset = Task.load(config, tmp_path).dataset
     few = np.arange(80) < 4
     rows = FeatureRows(features=np.ones((80, 2), np.float32), present=few, encoder="few")
     write_features(tmp_path / "few.h5", dataset, {"text": rows})
@@ -273,7 +268,7 @@ def test_a_log_without_ratings_needs_vectors_and_rewards_that_need_none(
     likes = dataclasses.replace(likes, rating=np.ones_like(likes.rating))
     config = world(tmp_path, likes, cold_items=0.2)
     with pytest.raises(InputError, match="--embedding implicit --unlogged constant for log"):
-        Judged.load(config, tmp_path / "data")
+        Task.load(config, tmp_path / "data")
     config = dataclasses.replace(
         config,
         vectors=dataclasses.replace(config.vectors, embedding="implicit"),

@@ -8,23 +8,18 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
-from drrec.checkpoint import checkpoints
+from drrec.agents.checkpoint import checkpoints
+from drrec.embeddings.config import EmbeddingConfig
+from drrec.embeddings.pretrain import Pretrained, pretrain
+from drrec.embeddings.table import Embeddings
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
-from drrec.experiment import (
-    Judged,
-    build_agent,
-    embed,
-    evaluate_run,
-    report_run,
-    runs,
-    train_run,
-    vectors,
-)
-from drrec.models.config import EmbeddingConfig
-from drrec.models.embedding import Embeddings
-from drrec.models.pretrain import Pretrained, pretrain
-from drrec.runs import Run
+from drrec.experiment import train, vectors
+from drrec.experiment.evaluating import evaluate_run, report_run
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
+from drrec.experiment.train import build_agent, train_run
+from drrec.experiment.vectors import embed
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +35,7 @@ def config(tiny_interactions, tmp_path):
 
 
 def load(config, tmp_path):
-    return Judged.load(config, tmp_path / "data")
+    return Task.load(config, tmp_path / "data")
 
 
 def keys(*logs):
@@ -100,7 +95,7 @@ def test_sessions_hand_out_what_is_held_out_or_all_but_the_opening(config, tmp_p
     judged = load(config, tmp_path)
     train = judged.train
     tables = pretrain(train, chosen, 0)
-    env = build_agent(config, judged, tables.rehearsal).environment
+    env = build_agent(config, judged, tables.prefix).environment
     users = tf.range(train.num_users)
     start = env.start(users)
     shown = env.available(users, start.shown).numpy()
@@ -122,9 +117,9 @@ def test_model_rewards_come_from_the_vectors(config, tmp_path):
     config = dataclasses.replace(config, environment=environment)
     judged = load(config, tmp_path)
     train = judged.train
-    rehearsal = pretrain(train, config.vectors, 0).rehearsal
-    env = build_agent(config, judged, rehearsal).environment
-    table = rehearsal.table
+    prefix = pretrain(train, config.vectors, 0).prefix
+    env = build_agent(config, judged, prefix).environment
+    table = prefix.table
     unseen = next(i for i in range(1, train.num_items) if i not in train.item[train.user == 0])
     predicted = np.clip(table.mean + table.user[0] @ table.item[unseen], 1, 5)
     paid = float(env.reward(tf.constant([0]), tf.constant([unseen]))[0])
@@ -138,10 +133,10 @@ def test_the_rehearsal_trains_and_the_deployed_serves(config, tmp_path):
     tables = embed(config, judged.train, tmp_path / "save_weights")
     assert isinstance(tables, Pretrained)
     with np.load(run.folder / "export.npz") as export:
-        np.testing.assert_array_equal(export["item_vectors"], tables.deployed.table.item)
-        np.testing.assert_array_equal(export["user_vectors"], tables.deployed.table.user)
+        np.testing.assert_array_equal(export["item_vectors"], tables.final.table.item)
+        np.testing.assert_array_equal(export["user_vectors"], tables.final.table.user)
         np.testing.assert_array_equal(export["history"], judged.train.liked_histories(3))
-    assert (tables.deployed.table.item != tables.rehearsal.table.item).any()
+    assert (tables.final.table.item != tables.prefix.table.item).any()
 
 
 def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
@@ -185,7 +180,7 @@ def test_leaving_one_out_is_judged_over_the_whole_catalogue(config, tmp_path):
 def test_an_interrupted_seed_ends_the_run(config, tmp_path, monkeypatch):
     config = dataclasses.replace(config, seeds=2)
     begun = []
-    monkeypatch.setattr(runs, "train", lambda *given: begun.append(given[2]) and False)
+    monkeypatch.setattr(train, "train", lambda *given: begun.append(given[2]) and False)
     assert not train_run(Run.create(tmp_path, "first", config), config, load(config, tmp_path))
     assert [folder.name for folder in begun] == ["seed-0"]
     assert not list(tmp_path.rglob("export.npz"))

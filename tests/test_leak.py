@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config
-from tests.models.modalities import modality, random_content
+from tests.nn.modalities import modality, random_content
 
+from drrec.agents.checkpoint import named_variables
 from drrec.baselines import BASELINES
-from drrec.checkpoint import named_variables
 from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.interactions import Interactions
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.data.strategies import SPLITS, TEST
-from drrec.experiment import build_agent
-from drrec.models import content as teaching
-from drrec.models import pmf
-from drrec.models.pretrain import Content, pretrain
+from drrec.embeddings import content as teaching
+from drrec.embeddings import pmf
+from drrec.embeddings.pretrain import Content, pretrain
+from drrec.experiment.train import build_agent
 
 SCRAMBLED = ["ratings", "items", "both"]
 
@@ -74,13 +74,13 @@ def learned(train, embedding="variational", held_out=0.4, content=None):
     config = dataclasses.replace(config, vectors=vectors)
     tables = pretrain(train, vectors, 0, content)
     judged = types.SimpleNamespace(train=train, truth=None)
-    agent = build_agent(config, judged, tables.rehearsal, content)
+    agent = build_agent(config, judged, tables.prefix, content)
     tf.config.run_functions_eagerly(True)  # three iterations are not worth a compilation
     try:
         agent.run(tf.constant(3))
     finally:
         tf.config.run_functions_eagerly(False)
-    policy = agent.policy(tables.deployed.table.user, tables.deployed.table.item)
+    policy = agent.policy(tables.final.table.user, tables.final.table.item)
     users = np.arange(train.num_users)
     return {
         **{name: variable.numpy() for name, variable in named_variables(agent.learner)},
@@ -154,7 +154,7 @@ def test_nothing_sees_the_test_ratings_or_what_cold_items_look_like(
             np.testing.assert_array_equal(value, before[name], err_msg=name)
 
 
-PER_ITEM = ("rehearsal/item", "deployed/item", "policy/item", "scores")
+PER_ITEM = ("prefix/item", "final/item", "policy/item", "scores")
 
 
 def redrawn(content: Content, items: np.ndarray) -> Content:
@@ -187,5 +187,5 @@ def test_the_proof_can_fail(tiny_interactions):
     rating[other.user == leaked.user[0]] = leaked.rating[0]
     moved = learned(dataclasses.replace(other, rating=rating))
     expected = learned(one)
-    for part in ("rehearsal/item", "deployed/item", "scores", "/networks/critic/0"):
+    for part in ("prefix/item", "final/item", "scores", "/networks/critic/0"):
         assert (moved[part] != expected[part]).any(), part

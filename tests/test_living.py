@@ -7,16 +7,16 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
-from drrec import experiment
-from drrec.data.demo import make_demo
+from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
 from drrec.envs.simulator import Boredom, training_truth
 from drrec.errors import InputError
-from drrec.experiment.judged import Judged
-from drrec.experiment.runs import build_agent, build_environment
-from drrec.models.pretrain import pretrain
-from drrec.runs import Run
+from drrec.experiment.evaluating import evaluate_run, report_run
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
+from drrec.experiment.train import build_agent, build_environment, train_run
+from drrec.worlds.demo import make_demo
 
 LIVING = LoggedConfig(sessions="living", state_size=3, episode_length=4)
 
@@ -31,8 +31,8 @@ def _quickly():
 def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     make_demo(tmp_path / "data" / "demo", num_films=60, num_users=30, with_media=False)
     config = small_config("demo", steps=8, environment=LIVING, baselines="popularity")
-    judged = Judged.load(config, tmp_path / "data")
-    table = pretrain(judged.train, config.vectors, 0).rehearsal.table
+    judged = Task.load(config, tmp_path / "data")
+    table = pretrain(judged.train, config.vectors, 0).prefix.table
     environment = build_environment(config, judged.train, table, judged.truth)
     assert isinstance(environment, LivingEnvironment)
     state = environment.start(tf.constant([2]))
@@ -44,8 +44,8 @@ def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     assert len(future)
 
     run = Run.create(tmp_path, "first", config)
-    assert experiment.train_run(run, config, judged)
-    content = experiment.evaluate_run(run, config, judged)
+    assert train_run(run, config, judged)
+    content = evaluate_run(run, config, judged)
     assert set(content["protocols"]) == {"rated", "session"}
     sessions = content["protocols"]["session"]
     assert set(sessions) == {"popularity", "ddpg", "greedy_truth", "optimum"}
@@ -54,16 +54,16 @@ def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     assert sessions["ddpg"]["reward"]["versus"] == "popularity"
     means = {name: cells["reward"]["mean"] for name, cells in sessions.items()}
     assert max(means, key=means.get) == "optimum"
-    assert "greedy_truth" in experiment.report_run(run, config, content)
+    assert "greedy_truth" in report_run(run, config, content)
 
 
 def test_living_sessions_without_a_world_are_refused(tmp_path, tiny_interactions):
     log = write_csv(tiny_interactions, tmp_path / "log.csv")
     config = small_config(log, environment=LIVING)
     with pytest.raises(InputError, match=r"Expected a data set with a hidden world.*--sessions"):
-        Judged.load(config, tmp_path)
+        Task.load(config, tmp_path)
     logged = dataclasses.replace(config, environment=dataclasses.replace(LIVING, sessions="logged"))
-    assert Judged.load(logged, tmp_path).truth is None
+    assert Task.load(logged, tmp_path).truth is None
 
 
 @pytest.mark.parametrize("boredom", [0.0, 0.4])
@@ -71,8 +71,8 @@ def test_users_made_up_from_the_training_ratings_play(tmp_path, tiny_interaction
     log = write_csv(tiny_interactions, tmp_path / "log.csv")
     made_up = dataclasses.replace(LIVING, sessions="simulated", boredom=boredom)
     config = small_config(log, steps=8, environment=made_up)
-    judged = Judged.load(config, tmp_path / "data")
-    table = pretrain(judged.train, config.vectors, 0).rehearsal
+    judged = Task.load(config, tmp_path / "data")
+    table = pretrain(judged.train, config.vectors, 0).prefix
     agent = build_agent(config, judged, table)
     expected = training_truth(judged.train, boredom=Boredom(boredom) if boredom else None)
     assert (expected.boredom.max() > 0) == bool(boredom)

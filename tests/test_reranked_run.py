@@ -9,24 +9,24 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
+from drrec.agents.runlog import columns
 from drrec.baselines import BASELINES
 from drrec.baselines.knn import ItemKNN
-from drrec.data.demo import make_demo
 from drrec.data.interactions import Interactions
+from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig, ProposalConfig, RewardConfig
 from drrec.errors import InputError
-from drrec.evaluation.protocol import PROTOCOLS
-from drrec.evaluation.ranked import RANKED_METRICS
-from drrec.experiment import Judged, build_agent, evaluate_run, report_run, train_run
-from drrec.experiment.evaluating import trained
-from drrec.experiment.proposing import deployed_proposals, proposals_of, recall_of
-from drrec.experiment.runs import build_environment
-from drrec.models.pretrain import pretrain
-from drrec.runlog import columns
-from drrec.runs import Run
+from drrec.evaluation.protocols.ranked import RANKED_METRICS
+from drrec.evaluation.protocols.registry import PROTOCOLS
+from drrec.experiment.evaluating import evaluate_run, report_run, trained
+from drrec.experiment.proposing import final_proposals, proposals_of, recall_of
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
+from drrec.experiment.train import build_agent, build_environment, train_run
 from drrec.serving.export import Export
 from drrec.serving.recommend import recommend, restored_policy
 from drrec.serving.reranked import Reranked
+from drrec.worlds.demo import make_demo
 
 K = 10
 SLOW = ("pmf", "gru4rec", "sasrec")
@@ -64,7 +64,7 @@ def config_of(path, **settings):
 
 
 def load(config, tmp_path):
-    return Judged.load(config, tmp_path / "data")
+    return Task.load(config, tmp_path / "data")
 
 
 def test_re_ranking_as_many_as_are_judged_finds_what_the_proposer_finds(path, tmp_path):
@@ -93,7 +93,7 @@ def test_what_a_run_recommends_is_proposed_and_in_the_order_it_is_judged_by(path
     run = Run.create(tmp_path, "first", config)
     assert train_run(run, config, judged)
     export = Export.load(run.folder / "export.npz")
-    np.testing.assert_array_equal(export.proposals, deployed_proposals(config, judged))
+    np.testing.assert_array_equal(export.proposals, final_proposals(config, judged))
     both = trained(run, config, judged)
     assert isinstance(both, Reranked)
     policy = restored_policy(export, config.agent)
@@ -112,7 +112,7 @@ def test_sessions_show_what_the_past_proposes_and_what_the_log_has_in_store(path
     config = config_of(path)
     judged = load(config, tmp_path)
     past, future = judged.train.past_and_future(config.vectors.held_out)
-    agent = build_agent(config, judged, pretrain(judged.train, config.vectors, 0).rehearsal)
+    agent = build_agent(config, judged, pretrain(judged.train, config.vectors, 0).prefix)
     scores = ItemKNN().fit(past).score(np.arange(60), past.liked_histories(3))
     users = tf.range(60)
     shown = agent.environment.available(users, tf.zeros([60, 4], tf.int32)).numpy()
@@ -166,9 +166,9 @@ def test_who_has_seen_nearly_all_is_proposed_the_rest():
 
 def test_what_comes_again_is_proposed_again(tiny_interactions):
     for log in (tiny_interactions, twice(tiny_interactions)):
-        judged = Judged(None, None, types.SimpleNamespace(train=log))
+        judged = Task(None, None, types.SimpleNamespace(train=log))
         config = config_of("log.csv")
-        proposals = deployed_proposals(config, judged)
+        proposals = final_proposals(config, judged)
         seen = (proposals[log.user] == log.item[:, None]).any()
         assert seen == log.has_repeats
 
@@ -196,9 +196,7 @@ def test_proposals_do_not_see_the_test(path, tmp_path, tiny_interactions):
     other = load(config_of(changed), tmp_path)
     assert other.dataset.interactions.fingerprint != judged.dataset.interactions.fingerprint
     assert other.train.fingerprint == judged.train.fingerprint
-    np.testing.assert_array_equal(
-        deployed_proposals(config, other), deployed_proposals(config, judged)
-    )
+    np.testing.assert_array_equal(final_proposals(config, other), final_proposals(config, judged))
 
 
 def test_whom_nobody_knows_cannot_propose(path, tmp_path):
@@ -240,9 +238,9 @@ def test_users_of_a_made_up_world_are_shown_proposals_alone(tmp_path):
     environment = dataclasses.replace(RERANKED, sessions="living")
     config = config_of("demo", environment=environment)
     judged = load(config, tmp_path)
-    table = pretrain(judged.train, config.vectors, 0).rehearsal.table
+    table = pretrain(judged.train, config.vectors, 0).prefix.table
     env = build_environment(config, judged.train, table, judged.truth)
-    proposed = deployed_proposals(config, judged)
+    proposed = final_proposals(config, judged)
     shown = env.available(tf.range(30), tf.zeros([30, 4], tf.int32)).numpy()
     for user in range(30):
         assert set(np.flatnonzero(shown[user]).tolist()) == set(proposed[user].tolist()) - {0}

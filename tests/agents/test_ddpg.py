@@ -17,15 +17,15 @@ from tests.agents.tiny import (
     small_agent,
     values_of,
 )
-from tests.models.modalities import random_modalities
+from tests.nn.modalities import random_modalities
 
+from drrec.agents.checkpoint import restore_latest, save_checkpoint
 from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
-from drrec.checkpoint import restore_latest, save_checkpoint
 from drrec.data.interactions import Interactions
+from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
-from drrec.models.config import ContentConfig
-from drrec.models.item_encoder import new_encoder
+from drrec.nn.item_encoder import new_encoder
 
 SETTINGS = {
     **SMALL,

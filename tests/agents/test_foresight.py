@@ -6,15 +6,15 @@ import tensorflow as tf
 
 from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
-from drrec.data.demo_log import watched
 from drrec.data.interactions import Interactions
-from drrec.data.world import IS_LOUD, World
+from drrec.embeddings.config import EmbeddingConfig
+from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
-from drrec.evaluation.session import session
+from drrec.evaluation.protocols.session import session
 from drrec.evaluation.statistics import paired_p_value
-from drrec.models.config import EmbeddingConfig
-from drrec.models.pretrain import pretrain
+from drrec.worlds.demo_log import watched
+from drrec.worlds.world import IS_LOUD, World
 
 STEPS = 30_000
 
@@ -28,7 +28,7 @@ def played():
     train = Interactions.from_raw(*raw, log.rating, log.timestamp)
     truth = world.truth(train.users, train.items)
     vectors = pretrain(train, EmbeddingConfig(embedding="variational"), 0)
-    learned, used = vectors.rehearsal.table, vectors.deployed.table
+    learned, used = vectors.prefix.table, vectors.final.table
     config = LoggedConfig(state_size=10, episode_length=20)
     is_loud = np.append(IS_LOUD, False)[truth.kind]  # [I]
 

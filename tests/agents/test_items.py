@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.models.modalities import random_modalities
+from tests.nn.modalities import random_modalities
 
 from drrec.agents.items import ItemTable, TunedItemTable
-from drrec.models.config import ContentConfig
-from drrec.models.content import encoded
-from drrec.models.item_encoder import new_encoder
+from drrec.embeddings.config import ContentConfig
+from drrec.embeddings.content import encoded
+from drrec.nn.item_encoder import new_encoder
 
 ITEMS, D, WIDTH = 30, 6, 4
 MODALITIES = random_modalities(ITEMS, (3, 4), share=0.5)

@@ -64,7 +64,7 @@ def test_a_rollout_tells_the_sessions_as_they_went(name, tiny_interactions):
 @pytest.mark.usefixtures("_in_python")
 def test_items_are_drawn_by_the_softmax_of_what_may_be_shown():
     log = rated_by_all(40, 8)
-    agent = made("ppo", log, num_envs=2000, horizon=1, sharpness=2.0, memory_size=4000)
+    agent = made("ppo", log, num_envs=2000, horizon=1, inverse_temperature=2.0, memory_size=4000)
     state = agent._state()
     _, logits = agent._judge(state.user, state.history, state.shown)
     expected = tf.nn.softmax(logits).numpy()
@@ -86,8 +86,8 @@ def test_the_lesson_is_that_of_the_definitions(tiny_interactions):
         tf.random.stateless_normal([8, 1], [0, 0])
     )
     steps = agent._rollout()
-    lesson = agent._lesson(steps)
-    value = lesson.value.numpy()
+    batch = agent._training_batch(steps)
+    value = batch.value.numpy()
     assert np.abs(value).max() > 0.01
     for session in range(4):
         for start in range(6):
@@ -99,12 +99,12 @@ def test_the_lesson_is_that_of_the_definitions(tiny_interactions):
                 decay *= 0.7 * 0.6
                 if steps.done[step, session]:
                     break
-            assert float(lesson.advantage[start, session]) == pytest.approx(total, abs=1e-4)
-    np.testing.assert_allclose(lesson.target, lesson.advantage + value, rtol=1e-5)
+            assert float(batch.advantage[start, session]) == pytest.approx(total, abs=1e-4)
+    np.testing.assert_allclose(batch.target, batch.advantage + value, rtol=1e-5)
     flat = [column.numpy().reshape(-1, *column.shape[2:]) for column in steps]
     _, logits = agent._judge(*flat[:3])
     expected = log_prob_of(logits, flat[3]).numpy().reshape(6, 4)
-    np.testing.assert_allclose(lesson.log_prob, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(batch.log_prob, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.usefixtures("_in_python")
@@ -158,7 +158,7 @@ def test_a_rollout_that_minibatches_do_not_divide_is_refused():
         ({"horizon": 0}, "`horizon` must be at least 1"),
         ({"gae_lambda": 1.1}, "`gae_lambda` must be in"),
         ({"clip": 0.0}, "`clip` must be above 0"),
-        ({"sharpness": 0.0}, "`sharpness` must be above 0"),
+        ({"inverse_temperature": 0.0}, "`inverse_temperature` must be above 0"),
         ({"entropy": -1.0}, "`entropy` must be at least 0"),
         ({"epochs": 0}, "`epochs` must be at least 1"),
     ],

@@ -16,17 +16,17 @@ from tests.agents.tiny import (
 
 from drrec.agents.config import AgentConfig, SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
-from drrec.agents.questions import liked_among_rated, next_of_all
-from drrec.agents.stretches import Stretches
+from drrec.agents.queries import liked_among_rated, next_of_all
 from drrec.agents.supervised import Supervised
+from drrec.agents.windows import WindowSampler
 from drrec.data.interactions import Interactions
 from drrec.data.split import SplitConfig, split_interactions
+from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions
 from drrec.errors import InputError
-from drrec.experiment import build_agent
-from drrec.models.pretrain import pretrain
+from drrec.experiment.train import build_agent
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def made(log, seed=0, environment=None, **settings):
     own = {
         key: settings.pop(key) for key in list(settings) if key in SupervisedConfig.__annotations__
     }
-    own = {"reader_width": 8, "window": 12, "reader_layers": 1, "stretches": 8} | own
+    own = {"sequence_width": 8, "window": 12, "sequence_layers": 1, "windows": 8} | own
     config = AgentConfig(
         **SMALL | {"algorithm": "supervised", "supervised": SupervisedConfig(**own)} | settings
     )
@@ -56,13 +56,13 @@ def anything(log, share=0.5, state_size=3):
 
 def stretches_of(log, length=6, share=0.5):
     is_new = log.position_from_end() < np.floor(share * log.counts()[log.user])
-    return Stretches(log, is_new, length), is_new
+    return WindowSampler(log, is_new, length), is_new
 
 
 def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
     log = tiny_interactions
-    stretches, is_new = stretches_of(log)
-    drawn = stretches.draw(400, tf.constant([0, 1]))
+    windows, is_new = stretches_of(log)
+    drawn = windows.draw(400, tf.constant([0, 1]))
     assert 30 < len(np.unique(drawn.user)) <= 60
     starts = 0
     for number in range(400):
@@ -91,11 +91,11 @@ def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
 
 
 def test_every_second_stretch_ends_with_something_new(tiny_interactions):
-    stretches, is_new = stretches_of(tiny_interactions, share=0.2)
-    ends_new = stretches.draw(4000, tf.constant([0, 1])).is_new[:, -1].numpy()
+    windows, is_new = stretches_of(tiny_interactions, share=0.2)
+    ends_new = windows.draw(4000, tf.constant([0, 1])).is_new[:, -1].numpy()
     assert ends_new[::2].all()
     assert ends_new[1::2].mean() == pytest.approx(is_new.mean(), abs=0.03)
-    nothing = Stretches(tiny_interactions, np.zeros(len(is_new), bool), 6)
+    nothing = WindowSampler(tiny_interactions, np.zeros(len(is_new), bool), 6)
     drawn = nothing.draw(4000, tf.constant([0, 1]))
     assert not drawn.is_new.numpy().any()
     ends = set(zip(drawn.user.numpy(), drawn.item[:, -1].numpy(), strict=True))
@@ -103,23 +103,23 @@ def test_every_second_stretch_ends_with_something_new(tiny_interactions):
 
 
 def asked_of(log, count=40):
-    stretches, _ = stretches_of(log)
-    stretch = stretches.draw(count, tf.constant([3, 1]))
+    windows, _ = stretches_of(log)
+    windows = windows.draw(count, tf.constant([3, 1]))
     scores = np.random.default_rng(0).normal(size=(count, 6, log.num_items)).astype(np.float32)
-    return stretch, scores
+    return windows, scores
 
 
 def test_the_loss_is_that_of_the_next_item_among_what_the_user_has_not_had(tiny_interactions):
     log = tiny_interactions
-    stretch, scores = asked_of(log)
-    loss = next_of_all(tf.constant(scores), stretch).numpy()
+    windows, scores = asked_of(log)
+    loss = next_of_all(tf.constant(scores), windows).numpy()
     asked = 0
     for number, column in np.ndindex(40, 6):
-        item = int(stretch.item[number, column])
+        item = int(windows.item[number, column])
         if item == 0:
             assert loss[number, column] == 0
             continue
-        theirs = log.item[log.user == int(stretch.user[number])]
+        theirs = log.item[log.user == int(windows.user[number])]
         had = theirs[: int(np.flatnonzero(theirs == item)[0])]
         left = np.setdiff1d(np.arange(1, log.num_items), had)
         chance = np.exp(scores[number, column, left])
@@ -134,20 +134,20 @@ def test_of_what_comes_again_nothing_is_asked():
     log, _ = Interactions.with_source_rows(
         user.astype(str), item.astype(str), np.full(4, 4.0), np.arange(4), repeats="keep"
     )
-    stretch = Stretches(log, np.zeros(4, bool), 4).draw(60, tf.constant([0, 0]))
-    whole = stretch.item[:, 0].numpy() != 0
-    loss = next_of_all(tf.zeros([60, 4, 4]), stretch).numpy()[whole]
+    windows = WindowSampler(log, np.zeros(4, bool), 4).draw(60, tf.constant([0, 0]))
+    whole = windows.item[:, 0].numpy() != 0
+    loss = next_of_all(tf.zeros([60, 4, 4]), windows).numpy()[whole]
     assert len(loss)
     np.testing.assert_allclose(loss, [[np.log(3), np.log(2), 0, 0]] * len(loss), atol=1e-6)
 
 
 def test_the_loss_is_that_of_what_will_be_liked_among_what_will_be_rated(tiny_interactions):
-    stretch, scores = asked_of(tiny_interactions)
-    loss = liked_among_rated(tf.constant(scores), stretch).numpy()
+    windows, scores = asked_of(tiny_interactions)
+    loss = liked_among_rated(tf.constant(scores), windows).numpy()
     silent = 0
     for number, column in np.ndindex(40, 6):
-        later = stretch.item[number].numpy()[column:]
-        liked = stretch.reward[number].numpy()[column:] > 0
+        later = windows.item[number].numpy()[column:]
+        liked = windows.reward[number].numpy()[column:] > 0
         if later[0] == 0 or not liked.any():
             assert loss[number, column] == 0
             silent += later[0] != 0
@@ -160,9 +160,9 @@ def test_the_loss_is_that_of_what_will_be_liked_among_what_will_be_rated(tiny_in
 
 @pytest.mark.parametrize("loss", [next_of_all, liked_among_rated])
 def test_scores_of_another_catalogue_are_refused(loss, tiny_interactions):
-    stretch, _ = asked_of(tiny_interactions)
+    windows, _ = asked_of(tiny_interactions)
     with pytest.raises(ValueError, match=r"Expected scores \[N, W, I\] of shape \(40, 6, 81\)"):
-        loss(tf.zeros([40, 6, 10]), stretch)
+        loss(tf.zeros([40, 6, 10]), windows)
 
 
 def test_other_vectors_keep_what_was_learned_beside_them():
@@ -207,7 +207,7 @@ def test_it_plays_with_users_as_they_were_before_what_vectors_have_not_seen(tiny
 
 @pytest.mark.usefixtures("_in_python")
 def test_users_are_brought_up_to_date_in_turn(tiny_interactions, monkeypatch):
-    monkeypatch.setattr("drrec.agents.supervised.READ_AGAIN", 25)  # of 60
+    monkeypatch.setattr("drrec.agents.supervised.REFRESHED_AT_ONCE", 25)  # of 60
     agent = made(tiny_interactions)
     known = tiny_interactions.past_and_future(0.5)[0].histories(12)
     users = np.arange(60)
@@ -242,28 +242,33 @@ def test_until_it_is_warm_it_reads_and_does_not_play(tiny_interactions):
 
     agent.run(tf.constant(2))
     assert agent.steps == 32
-    assert moved() == {"items", "learner", "reader", "gain", "reader_optimizer"}
+    assert moved() == {"items", "learner", "reader", "gain", "sequence_optimizer"}
     agent.run(tf.constant(1))
     assert agent.steps == 48
-    assert moved() >= {"items", "learner", "reader", "state", "actor", "value", "sharpness"}
+    assert moved() >= {
+        "items",
+        "learner",
+        "reader",
+        "state",
+        "actor",
+        "value",
+        "inverse_temperature",
+    }
 
 
 @pytest.mark.usefixtures("_in_python")
 def test_playing_moves_neither_reader_nor_items(tiny_interactions):
     agent = made(tiny_interactions, lr_actor=1e-2)
     steps = agent._rollout()
-    lesson = agent._lesson(steps)
+    batch = agent._training_batch(steps)
     before = values_of(agent)
     agent._study(
-        *(
-            type(part)(*(tf.reshape(c, [-1, *c.shape[2:]]) for c in part))
-            for part in (steps, lesson)
-        )
+        *(type(part)(*(tf.reshape(c, [-1, *c.shape[2:]]) for c in part)) for part in (steps, batch))
     )
     after = values_of(agent)
     moved = {name.split("/")[2] for name in after if (after[name] != before[name]).any()}
     assert {"state", "actor", "value"} <= moved
-    assert moved.isdisjoint({"items", "learner", "reader", "gain", "reader_optimizer"})
+    assert moved.isdisjoint({"items", "learner", "reader", "gain", "sequence_optimizer"})
 
 
 def successions(num_users=60, num_items=12, length=9):
@@ -282,9 +287,9 @@ def test_compiled_it_learns_a_planted_succession():
     agent = made(
         log,
         environment=anything(log),
-        stretches=32,
-        lr_reader=0.02,
-        reader_dropout=0.0,
+        windows=32,
+        lr_sequence=0.02,
+        sequence_dropout=0.0,
     )
     agent.run(tf.constant(80))
     user, item = random_vectors(log)
@@ -301,9 +306,9 @@ def test_compiled_it_learns_a_planted_succession():
 def test_reading_learns_nothing_of_factorisation_from_what_it_has_seen(tiny_interactions):
     seen, unseen = made(tiny_interactions), made(tiny_interactions)
     for agent, is_new in ((seen, False), (unseen, True)):
-        stretch = agent.stretches.draw(4, agent._stream(1))
-        stretch = stretch._replace(is_new=(stretch.item != 0) & is_new)
-        agent._learn_to_read(stretch)
+        windows = agent.windows.draw(4, agent._stream(1))
+        windows = windows._replace(is_new=(windows.item != 0) & is_new)
+        agent._update_sequence(windows)
     assert float(seen.networks.gain.factor()) == 1
     assert float(unseen.networks.gain.factor()) != 1
 
@@ -325,7 +330,7 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
         agent_config = dataclasses.replace(
             config.agent,
             algorithm="supervised",
-            supervised=SupervisedConfig(reader_width=8, window=12, stretches=8),
+            supervised=SupervisedConfig(sequence_width=8, window=12, windows=8),
         )
         config = dataclasses.replace(config, agent=agent_config)
         tables = pretrain(train, config.vectors, 0)
@@ -343,12 +348,12 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
     ("settings", "complaint"),
     [
         ({"window": 0}, "`window` must be at least 1"),
-        ({"stretches": 0}, "`stretches` must be at least 1"),
+        ({"windows": 0}, "`windows` must be at least 1"),
         ({"warm_up": -1}, "`warm_up` must be at least 0"),
-        ({"lr_reader": 0.0}, "`lr_reader` must be"),
-        ({"reader_average": 0.0}, "`reader_average` must be"),
-        ({"reader_dropout": 1.0}, r"`reader_dropout` must be in \[0, 1\)"),
-        ({"reader_width": 9}, "`reader_heads` must divide `reader_width`"),
+        ({"lr_sequence": 0.0}, "`lr_sequence` must be"),
+        ({"sequence_average": 0.0}, "`sequence_average` must be"),
+        ({"sequence_dropout": 1.0}, r"`sequence_dropout` must be in \[0, 1\)"),
+        ({"sequence_width": 9}, "`sequence_heads` must divide `sequence_width`"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, complaint):

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from drrec.agents.checkpoint import named_variables
 from drrec.agents.config import AgentConfig, OnPolicyConfig
 from drrec.agents.ddpg import DDPG
-from drrec.checkpoint import named_variables
-from drrec.config import TrainConfig
 from drrec.data.interactions import Interactions
+from drrec.embeddings.config import EmbeddingConfig
 from drrec.envs.config import LoggedConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions
-from drrec.models.config import EmbeddingConfig
+from drrec.experiment.config import TrainConfig
 
 SMALL: dict[str, Any] = {
     "dim_actor": 8,

@@ -51,7 +51,7 @@ def plainly(model: ContentKNN, train: Interactions, user: int, item: int) -> flo
     cosine = {j: joint[item] @ joint[j] / np.linalg.norm(joint[item]) / np.linalg.norm(joint[j])
               for j in known if j != item}  # fmt: skip
     nearest = sorted(cosine, key=lambda j: -cosine[j])[: model.num_neighbours]
-    near = {j: cosine[j] ** model.sharpness for j in nearest if cosine[j] > 0}
+    near = {j: cosine[j] ** model.power for j in nearest if cosine[j] > 0}
     level = biases(train, 5.0)[0][user]
     score = 0.0
     for row in np.flatnonzero(train.user == user):
@@ -63,7 +63,7 @@ def plainly(model: ContentKNN, train: Interactions, user: int, item: int) -> flo
 def test_is_the_formula(cold: tuple[Interactions, np.ndarray]) -> None:
     train, items = cold
     features = {"text": taste(train, 1.0), "video": taste(train, 2.0, seed=1)}
-    model = ContentKNN(features, num_neighbours=7, sharpness=1.5, opinion=0.3, evenness=0.7)
+    model = ContentKNN(features, num_neighbours=7, power=1.5, opinion=0.3, evenness=0.7)
     whole = model.fit(train).score(USERS, NO_HISTORY)
     for user, item in [(0, 1), (5, 33), (59, 70), (7, items[0]), (31, items[-1])]:
         assert whole[user, item] == pytest.approx(plainly(model, train, user, item), rel=1e-4)
@@ -149,13 +149,13 @@ def test_scores_are_as_promised(name: str, cold: tuple[Interactions, np.ndarray]
 def test_one_rating_throughout_counts_rows() -> None:
     train = log([(1, 1, 5.0), (1, 2, 5.0), (2, 1, 5.0), (2, 3, 5.0), (3, 4, 5.0)])
     features = modality(np.array([[1, 0.1], [1, 0.2], [-1, 0], [-1, -0.3]]))
-    model = ContentKNN({"text": features}, evenness=0.0, sharpness=1.0).fit(train)
+    model = ContentKNN({"text": features}, evenness=0.0, power=1.0).fit(train)
     cosine = plainly(model, train, 2, 3)
     assert model.score(USERS[:3], NO_HISTORY)[2, 3] == pytest.approx(cosine)
     assert cosine > 0.5
 
 
-@pytest.mark.parametrize("bad", [{"num_neighbours": 0}, {"sharpness": 0.0}, {"evenness": 1.1}])
+@pytest.mark.parametrize("bad", [{"num_neighbours": 0}, {"power": 0.0}, {"evenness": 1.1}])
 def test_settings_that_cannot_be_are_refused(bad: dict[str, float]) -> None:
     features = {"text": modality(np.ones((3, 2)))}
     with pytest.raises(ValueError, match="Expected at least one modality"):

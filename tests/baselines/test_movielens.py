@@ -6,8 +6,8 @@ from drrec.baselines import BASELINES
 from drrec.baselines.popularity import Counted, Popularity
 from drrec.data.interactions import Dataset
 from drrec.data.split import Split, SplitConfig, split_interactions
-from drrec.evaluation.full import full
-from drrec.evaluation.rated import rated
+from drrec.evaluation.protocols.full import full
+from drrec.evaluation.protocols.rated import rated
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import SMALL, environment_over, random_vectors
 
+from drrec.agents.checkpoint import named_variables, restore_latest, save_checkpoint
 from drrec.agents.config import AgentConfig
 from drrec.agents.registry import AGENTS
-from drrec.checkpoint import named_variables, restore_latest, save_checkpoint
 from drrec.envs.config import LoggedConfig, RewardConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions
-from drrec.state import STATES
+from drrec.nn.state import STATES
 from drrec.types import Recommender
 
 pytestmark = pytest.mark.parametrize("name", AGENTS)

@@ -10,8 +10,8 @@ import pytest
 
 from drrec.baselines import BASELINES
 from drrec.data.interactions import Interactions
-from drrec.evaluation.ranked import TIE
-from drrec.evaluation.rated import rated
+from drrec.evaluation.protocols.ranked import TIE
+from drrec.evaluation.protocols.rated import rated
 from drrec.types import Recommender
 
 pytestmark = pytest.mark.parametrize("name", BASELINES)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from drrec.data.datasets import DATASETS, load_dataset
-from drrec.data.prepare import PUBLISHED
+from drrec.data.published.prepare import PUBLISHED
 from drrec.data.sources import MADE, SOURCES
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.errors import InputError

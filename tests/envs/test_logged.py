@@ -105,7 +105,7 @@ UNLOGGED = st.sampled_from(["never", "constant"])
 def test_a_session_against_sets_and_lists(log, sessions, data, unlogged):
     env = environment(log, sessions, unlogged, unlogged_reward=0.25)
     ratings = ratings_of(log)
-    users = data.draw(st.lists(st.sampled_from(sessions.players.tolist()), min_size=1, max_size=3))
+    users = data.draw(st.lists(st.sampled_from(sessions.playing.tolist()), min_size=1, max_size=3))
     state = env.start(tf.constant(users, tf.int32))
     shown = [[] for _ in users]
     histories = sessions.history[users].tolist()
@@ -140,7 +140,7 @@ def test_a_session_against_sets_and_lists(log, sessions, data, unlogged):
 def test_the_item_chosen_is_the_best_that_is_available(log, sessions, seed, count, unlogged):
     generator = np.random.default_rng(seed)
     env = environment(log, sessions, unlogged)
-    users = generator.choice(sessions.players, 4)
+    users = generator.choice(sessions.playing, 4)
     shown = np.zeros((4, T), np.int32)
     for row, user in enumerate(users):
         left = sorted(may_be_shown(log, sessions, user, [], unlogged))
@@ -155,9 +155,9 @@ def test_the_item_chosen_is_the_best_that_is_available(log, sessions, seed, coun
 
 def test_every_score_may_be_negative_and_padding_is_still_never_chosen(log, sessions):
     env = environment(log, sessions)
-    users = tf.constant(sessions.players)
-    shown = tf.zeros([len(sessions.players), T], tf.int32)
-    scores = tf.fill([len(sessions.players), log.num_items], -1e30)
+    users = tf.constant(sessions.playing)
+    shown = tf.zeros([len(sessions.playing), T], tf.int32)
+    scores = tf.fill([len(sessions.playing), log.num_items], -1e30)
     assert (env.choose(scores, users, shown).numpy() > 0).all()
 
 
@@ -174,7 +174,7 @@ def test_a_dislike_leaves_the_history_and_a_like_moves_it():
 
 def test_only_sessions_that_are_done_start_anew(log, sessions):
     env = environment(log, sessions)
-    first, second, third = sessions.players[:3].tolist()
+    first, second, third = sessions.playing[:3].tolist()
     state = env.start(tf.constant([first, second]))
     items = [int(np.flatnonzero(row)[0]) for row in env.available(state.user, state.shown).numpy()]
     state, _ = env.step(state, tf.constant(items, tf.int32))
@@ -190,8 +190,8 @@ def test_users_are_drawn_uniformly_from_those_who_can_play(log, sessions):
     env = environment(log, sessions)
     drawn = env.draw_users(6000, tf.constant([3, 4])).numpy()
     values, counts = np.unique(drawn, return_counts=True)
-    assert values.tolist() == sessions.players.tolist()
-    expected = 6000 / len(sessions.players)
+    assert values.tolist() == sessions.playing.tolist()
+    expected = 6000 / len(sessions.playing)
     # Chi-square with fewer than 12 degrees of freedom: 40 has a chance of 1 in 10,000.
     assert np.sum((counts - expected) ** 2 / expected) < 40
     assert (env.draw_users(6000, tf.constant([3, 5])).numpy() != drawn).any()

@@ -52,7 +52,7 @@ def test_proposals_and_logged_items_each_once_and_none_that_nobody_has(
     proposals = drawn_proposals(tiny_interactions, parted[0], 0)
     assert (proposals == 70).any()
     without = Sessions(
-        sessions.players,
+        sessions.playing,
         sessions.history,
         np.where(sessions.candidates == 70, 0, sessions.candidates),
         sessions.known,
@@ -76,7 +76,7 @@ def test_a_session_shows_the_best_of_what_is_offered_and_nothing_else(
     offered = with_logged(proposals, sessions, tiny_interactions)
     config = LoggedConfig(unlogged="constant", state_size=L, episode_length=T)
     env = LoggedEnvironment(config, tiny_interactions, sessions, offered=offered)
-    users = generator.choice(sessions.players, 3)
+    users = generator.choice(sessions.playing, 3)
     state = env.start(tf.constant(users))
     left = [expected_of(tiny_interactions, proposals, sessions, user) for user in users]
     for _ in range(T):

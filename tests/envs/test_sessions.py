@@ -77,7 +77,7 @@ def test_the_opening_is_the_first_likes_and_the_rest_all_others(rows, state_size
 def test_sessions_open_with_the_last_likes_and_hand_out_the_shown(rows, state_size):
     known, shown = log(rows).past_and_future(0.5)
     sessions = Sessions.over(known, shown, state_size)
-    players = []
+    playing = []
     for user, theirs in rows_of(shown).items():
         likes = [item for item, rating in rows_of(known)[user] if rating > 3]
         assert sessions.history[user].tolist() == padded(likes[-state_size:], state_size)
@@ -85,9 +85,9 @@ def test_sessions_open_with_the_last_likes_and_hand_out_the_shown(rows, state_si
         width = sessions.candidates.shape[1]
         assert sessions.candidates[user].tolist() == handed_out + [0] * (width - len(handed_out))
         if len(handed_out) >= 2:
-            players.append(user)
-    assert sessions.players.tolist() == players
-    assert {sessions.players.dtype, sessions.history.dtype, sessions.candidates.dtype} == {
+            playing.append(user)
+    assert sessions.playing.tolist() == playing
+    assert {sessions.playing.dtype, sessions.history.dtype, sessions.candidates.dtype} == {
         np.dtype(np.int32)
     }
 

@@ -11,9 +11,9 @@ from drrec.baselines.popularity import Popularity
 from drrec.data.interactions import Interactions
 from drrec.evaluation.beyond import COVERAGE, DIVERSITY, GINI, NOVELTY, beyond
 from drrec.evaluation.calibration import Errors, rating_errors
-from drrec.evaluation.full import full
 from drrec.evaluation.lists import coverage, diversity, gini, novelty
-from drrec.evaluation.rated import rated
+from drrec.evaluation.protocols.full import full
+from drrec.evaluation.protocols.rated import rated
 from drrec.evaluation.results import Background, Results
 from drrec.evaluation.statistics import mean_interval
 

@@ -9,8 +9,8 @@ from tests.evaluation.stubs import Score, Stub, log
 
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
-from drrec.evaluation import candidates
 from drrec.evaluation.calibration import calibration_error, rating_errors, reliability
+from drrec.evaluation.protocols import candidates
 
 
 class Predictor(Stub):

@@ -14,7 +14,7 @@ from drrec.evaluation.calibration import rating_errors
 from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.longform import read_long
 from drrec.evaluation.markdown import grid, p_value, short, signed, with_interval
-from drrec.evaluation.rated import rated
+from drrec.evaluation.protocols.rated import rated
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.summary import Background, Results, baselines_by, summarised
 from drrec.files import read_json

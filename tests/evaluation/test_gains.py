@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.figures import save_gains
 from drrec.evaluation.gains import gains, gains_text
-from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS, PROTOCOL_METRICS, TABLE_METRICS
 from drrec.evaluation.report import report_text
 from drrec.evaluation.summary import Results, summarised
 from drrec.files import read_json, write_json

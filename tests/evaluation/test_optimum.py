@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.evaluation.worlds import best_by_trying_all, random_truth, reward_of
 
 from drrec.data.interactions import IdMap
-from drrec.data.world import World
 from drrec.evaluation.optimum import best_rewards, bored_appeal, greedy_rewards
+from drrec.worlds.world import World
 
 
 def truths(max_items=6, num_kinds=3):

@@ -11,9 +11,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.figures import save_curves, save_intervals
-from drrec.evaluation.protocol import PRIMARY_METRICS, PROTOCOL_METRICS, PROTOCOLS, TABLE_METRICS
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.protocols.registry import (
+    PRIMARY_METRICS,
+    PROTOCOL_METRICS,
+    PROTOCOLS,
+    TABLE_METRICS,
+)
 from drrec.evaluation.report import report_text, short, table, write_report
 from drrec.evaluation.summary import Results, best_baseline, summarised
 from drrec.files import read_json, write_json

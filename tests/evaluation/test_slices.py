@@ -11,11 +11,11 @@ from tests.evaluation.stubs import Stub, log
 from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
 from drrec.data.interactions import Interactions
-from drrec.evaluation.candidates import PerUser
-from drrec.evaluation.full import full
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.ranked import ranked
-from drrec.evaluation.rated import rated
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.protocols.full import full
+from drrec.evaluation.protocols.ranked import ranked
+from drrec.evaluation.protocols.rated import rated
 from drrec.evaluation.results import Background, Results
 from drrec.evaluation.slices import slices, thirds
 

@@ -11,12 +11,12 @@ from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
 from drrec.data.interactions import Interactions
 from drrec.evaluation.beyond import beyond
-from drrec.evaluation.candidates import PerUser
 from drrec.evaluation.comparisons import compared
-from drrec.evaluation.full import full
 from drrec.evaluation.lists import genre_vectors
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.protocols.full import full
+from drrec.evaluation.protocols.session import SESSION_METRICS
 from drrec.evaluation.results import Ceiling, cells_of
-from drrec.evaluation.session import SESSION_METRICS
 from drrec.evaluation.slices import slices
 from drrec.evaluation.summary import Background, Results, baselines_by, summarised
 from drrec.files import read_json, write_json

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from drrec.data.interactions import Interactions
-from drrec.data.world import Truth
+from drrec.worlds.world import Truth
 
 
 def random_truth(seed: int, *, num_users: int, kinds: list[int], num_kinds: int, window: int):

@@ -10,8 +10,8 @@ import pytest
 from tests.features.test_store import dataset_of
 
 from drrec import cli
-from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig, from_dict
 from drrec.features.store import load_features
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -10,11 +10,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from drrec.data.datasets import load_dataset
-from drrec.data.demo import make_demo
-from drrec.data.world import KINDS, TRAITS, World
 from drrec.features.config import ExtractConfig
 from drrec.features.extract import extract
 from drrec.features.store import MODALITIES, features_path, load_features
+from drrec.worlds.demo import make_demo
+from drrec.worlds.world import KINDS, TRAITS, World
 
 PENALTIES = np.logspace(0, 5, 11)
 FOLDS = 5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.agents.losses import policy_gradient_loss
 from drrec.agents.on_policy import OnPolicy
-from drrec.agents.rollouts import Lesson, PolicyMetrics, Steps
+from drrec.agents.rollouts import PolicyMetrics, Steps, TrainingBatch
+from drrec.nn.losses import policy_gradient_loss
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,8 +20,8 @@ class A2C(OnPolicy):
     value_clip = 0.0
     """Values go any way."""
 
-    def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
-        return self._update(steps, lesson)
+    def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
+        return self._update(steps, batch)
 
-    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
-        return policy_gradient_loss(log_prob, lesson.advantage)
+    def _policy_loss(self, log_prob: tf.Tensor, batch: TrainingBatch) -> tf.Tensor:
+        return policy_gradient_loss(log_prob, batch.advantage)

@@ -48,7 +48,7 @@ class OnPolicyConfig:
     """PPO: times that a rollout is learned from. [>= 1]"""
     minibatches: int = 4
     """PPO: parts that an epoch deals a rollout out in. [>= 1]"""
-    sharpness: float = 10.0
+    inverse_temperature: float = 10.0
     """κ at the start: what scores are multiplied by before the softmax. [> 0]"""
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class OnPolicyConfig:
             {
                 "[1, inf)": ("horizon", "epochs", "minibatches"),
                 "[0, 1]": ("gae_lambda",),
-                "(0, inf)": ("clip", "sharpness"),
+                "(0, inf)": ("clip", "inverse_temperature"),
                 "[0, inf)": ("value_clip", "value_weight", "entropy"),
             },
         )
@@ -67,42 +67,42 @@ class OnPolicyConfig:
 class SupervisedConfig:
     """What the supervised actor-critic knows."""
 
-    reader_width: int = 64
+    sequence_width: int = 64
     """E, learned coordinates of an item beside those it comes with. [>= 1]"""
     window: int = 50
     """W, rows of the log that are read at once. [>= 1]"""
-    reader_layers: int = 2
+    sequence_layers: int = 2
     """Blocks of the transformer that reads them. [>= 1]"""
-    reader_heads: int = 2
-    """Its attention heads, which divide `reader_width`. [>= 1]"""
-    reader_dropout: float = 0.3
+    sequence_heads: int = 2
+    """Its attention heads, which divide `sequence_width`. [>= 1]"""
+    sequence_dropout: float = 0.3
     """Share of what is dropped while it is trained. [0 to 1)"""
-    lr_reader: float = 5e-3
+    lr_sequence: float = 5e-3
     """Adam learning rate of transformer and items; 1e-4 does better where ratings are asked for, as
     in logged sessions with --unlogged never. [0 < rate <= 1]"""
-    reader_average: float = 0.01
+    sequence_average: float = 0.01
     """Share of the way that the reader who is asked goes towards the one who learns, at each
     update; 1 is no averaging. [0 < share <= 1]"""
-    stretches: int = 128
-    """Stretches of the log that are read in an iteration. [>= 1]"""
+    windows: int = 128
+    """WindowSampler of the log that are read in an iteration. [>= 1]"""
     warm_up: int = 0
     """Steps for whose time it reads and does not play. [>= 0]"""
 
     def __post_init__(self) -> None:
-        counts = ("reader_width", "window", "reader_layers", "reader_heads", "stretches")
+        counts = ("sequence_width", "window", "sequence_layers", "sequence_heads", "windows")
         check_ranges(
             self,
             {
                 "[1, inf)": counts,
                 "[0, inf)": ("warm_up",),
-                "(0, 1]": ("lr_reader", "reader_average"),
-                "[0, 1)": ("reader_dropout",),
+                "(0, 1]": ("lr_sequence", "sequence_average"),
+                "[0, 1)": ("sequence_dropout",),
             },
         )
-        if self.reader_width % self.reader_heads:
+        if self.sequence_width % self.sequence_heads:
             raise InputError(
-                "`reader_heads` must divide `reader_width`. "
-                f"Received: {self.reader_heads} and {self.reader_width}."
+                "`sequence_heads` must divide `sequence_width`. "
+                f"Received: {self.sequence_heads} and {self.sequence_width}."
             )
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from drrec.agents.actor_critic import DDPGNetworks, build_networks
-from drrec.agents.losses import actor_loss, critic_loss, td_target
-from drrec.agents.player import Metrics, Player
+from drrec.agents.base import Agent, Metrics
+from drrec.agents.ddpg_networks import DDPGNetworks, build_networks
 from drrec.agents.replay import Replay, Sample
 from drrec.envs.base import LoggedState
+from drrec.nn.losses import actor_loss, critic_loss, td_target
 from drrec.types import Transitions
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class DDPGLearner:
     iteration: tf.Variable  # [] int64, also the counter of all random streams
 
 
-class DDPG(Player):
+class DDPG(Agent):
     """The learner: environment, networks and replay, and the compiled loop over them."""
 
     networks: DDPGNetworks
@@ -89,8 +89,8 @@ class DDPG(Player):
         batch = sample.transitions
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)
-        state, q, loss = self._criticise(sample, user, target)
-        policy_loss = self._improve(tf.stop_gradient(state), user, batch)
+        state, q, loss = self._update_critic(sample, user, target)
+        policy_loss = self._update_actor(tf.stop_gradient(state), user, batch)
         error = tf.abs(target - q)
         self.replay.update(sample.index, (error + 1e-3) ** config.per_alpha)
         return Metrics(
@@ -102,7 +102,7 @@ class DDPG(Player):
             weight=tf.reduce_mean(sample.weight),
         )
 
-    def _criticise(
+    def _update_critic(
         self, sample: Sample, user: tf.Tensor, target: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Draw the critics to `target [B]`: states [B, S], Q [B] of the first, the loss []."""
@@ -123,7 +123,7 @@ class DDPG(Player):
             self._descend(nets.encoder_optimizer, tape, loss, encoder_weights)
         return state, values[0], loss
 
-    def _improve(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+    def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """Let the actor follow the critic, and the targets both; the actor's loss []."""
         nets = self.networks
         weights = nets.actor.trainable_variables

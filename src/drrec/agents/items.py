@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from drrec.models.content import encoded
-from drrec.models.item_encoder import ItemEncoder, encoder_inputs
+from drrec.embeddings.content import encoded
+from drrec.nn.item_encoder import ItemEncoder, encoder_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

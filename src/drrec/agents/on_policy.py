@@ -1,8 +1,8 @@
 """What PPO and A2C share: a softmax over what may be shown, and rollouts to learn it from.
 
 The policy is π(i | s) = softmax(κ i·a) with a = μ(s), the action that DDPG's actor would give, and
-a sharpness κ that is learned: whoever recommends afterwards shows the likeliest item, which is the
-one that a scores highest, and needs κ no more.
+a learned inverse temperature κ: whoever recommends afterwards shows the likeliest item, which is
+the one that a scores highest, and needs κ no more.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from drrec.agents.losses import clipped_value_loss, entropy_of, generalised_advantages
-from drrec.agents.player import Player
+from drrec.agents.base import Agent
 from drrec.agents.rollouts import (
-    Lesson,
     OnPolicyLearner,
     PolicyMetrics,
     PolicyNetworks,
     Steps,
+    TrainingBatch,
     policy_networks,
 )
+from drrec.nn.losses import clipped_value_loss, entropy_of, generalised_advantages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from drrec.agents.items import ItemTable
 
 
-class OnPolicy(Player):
+class OnPolicy(Agent):
     """Rollouts of `horizon` steps of each session, and what is learned from each once."""
 
     networks: PolicyNetworks
@@ -60,18 +60,18 @@ class OnPolicy(Player):
         """How far a value may go from its old self; 0 is any way."""
 
     @abc.abstractmethod
-    def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+    def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
         """Learn from a rollout's B steps, by one update or several."""
 
     @abc.abstractmethod
-    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
+    def _policy_loss(self, log_prob: tf.Tensor, batch: TrainingBatch) -> tf.Tensor:
         """[] what the probabilities of the items shown, log π [B], are to lose."""
 
     def _iterate(self) -> Any:
         steps = self._rollout()
-        lesson = self._lesson(steps)
+        batch = self._training_batch(steps)
         flat = Steps(*(_flat(column) for column in steps))
-        learned = self._study(flat, Lesson(*(_flat(column) for column in lesson)))
+        learned = self._study(flat, TrainingBatch(*(_flat(column) for column in batch)))
         return learned._replace(reward=tf.reduce_mean(steps.reward))
 
     def _rollout(self) -> Steps:
@@ -110,7 +110,9 @@ class OnPolicy(Player):
         state = self._state()
         items = self.networks.items.table()
         action = self._act(state.user, state.history, items)
-        scores = self.networks.sharpness(tf.matmul(action, items, transpose_b=True))  # [N, I]
+        scores = self.networks.inverse_temperature(
+            tf.matmul(action, items, transpose_b=True)
+        )  # [N, I]
         # The largest of scores with Gumbel noise is a draw from their softmax.
         chance = tf.random.stateless_uniform(tf.shape(scores), self._stream(3), 1e-7, 1)
         noisy = scores - tf.math.log(-tf.math.log(chance))
@@ -127,7 +129,7 @@ class OnPolicy(Player):
             done=outcome.done,
         )
 
-    def _lesson(self, steps: Steps) -> Lesson:
+    def _training_batch(self, steps: Steps) -> TrainingBatch:
         """[H, N] each."""
         shape = tf.shape(steps.item)
         flat = Steps(*(_flat(column) for column in steps))
@@ -139,7 +141,7 @@ class OnPolicy(Player):
         kept = tf.where(flat.done, 0.0, self.config.discount * self.trace_decay)
         advantage = generalised_advantages(tf.reshape(delta, shape), tf.reshape(kept, shape))
         value, log_prob = tf.reshape(value, shape), tf.reshape(log_prob, shape)
-        return Lesson(log_prob, value, advantage, advantage + value)
+        return TrainingBatch(log_prob, value, advantage, advantage + value)
 
     def _judge(
         self, user: tf.Tensor, history: tf.Tensor, shown: tf.Tensor
@@ -151,20 +153,22 @@ class OnPolicy(Player):
         state = nets.state(vector, tf.gather(items, history))
         scores = tf.matmul(nets.actor(state, vector), items, transpose_b=True)
         available = self.environment.available(user, shown)
-        return nets.value(state), tf.where(available, nets.sharpness(scores), -float("inf"))
+        return nets.value(state), tf.where(
+            available, nets.inverse_temperature(scores), -float("inf")
+        )
 
     def _value(self, user: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
         nets = self.networks
         state = nets.state(tf.gather(self.user, user), tf.gather(nets.items.table(), history))
         return nets.value(state)
 
-    def _update(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+    def _update(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
         """One step by all that learns; `reward` is left at 0."""
         settings = self.config.on_policy
         with tf.GradientTape(persistent=True) as tape:
             value, logits = self._judge(steps.user, steps.history, steps.shown)
-            actor = self._policy_loss(log_prob_of(logits, steps.item), lesson)
-            critic = clipped_value_loss(value, lesson.value, lesson.target, self.value_clip)
+            actor = self._policy_loss(log_prob_of(logits, steps.item), batch)
+            critic = clipped_value_loss(value, batch.value, batch.target, self.value_clip)
             entropy = tf.reduce_mean(entropy_of(logits))
             loss = actor + settings.value_weight * critic - settings.entropy * entropy
         self._apply(tape, loss)
@@ -174,14 +178,14 @@ class OnPolicy(Player):
             critic_loss=critic,
             actor_loss=actor,
             entropy=entropy,
-            sharpness=self.networks.sharpness.factor(),
+            inverse_temperature=self.networks.inverse_temperature.factor(),
         )
 
     def _apply(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """One step down `loss`, by all that learns: both losses train the state module."""
         nets = self.networks
         groups = [
-            (nets.actor_optimizer, (nets.actor, nets.sharpness)),
+            (nets.actor_optimizer, (nets.actor, nets.inverse_temperature)),
             (nets.critic_optimizer, (nets.state, nets.value)),
             (nets.encoder_optimizer, (nets.items,)),
         ]

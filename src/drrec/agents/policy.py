@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import tensorflow as tf
 
-from drrec.agents.networks import build_state_and_actor
 from drrec.errors import InputError
+from drrec.nn.actor_critic import build_state_and_actor
 
 if TYPE_CHECKING:
     import keras

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from drrec.agents.losses import clipped_policy_loss
 from drrec.agents.on_policy import OnPolicy
-from drrec.agents.rollouts import Lesson, PolicyMetrics, Steps
+from drrec.agents.rollouts import PolicyMetrics, Steps, TrainingBatch
+from drrec.nn.losses import clipped_policy_loss
 
 
 class PPO(OnPolicy):
@@ -22,7 +22,7 @@ class PPO(OnPolicy):
         """How far a value may go from its old self; 0 is any way."""
         return self.config.on_policy.value_clip
 
-    def _study(self, steps: Steps, lesson: Lesson) -> PolicyMetrics:
+    def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
         settings = self.config.on_policy
         size = steps.item.shape[0] // settings.minibatches
         updates = settings.epochs * settings.minibatches
@@ -31,8 +31,8 @@ class PPO(OnPolicy):
         while update < updates:
             rows = self._rows(update, steps.item.shape[0], size)
             part = Steps(*(tf.gather(column, rows) for column in steps))
-            taught = Lesson(*(tf.gather(column, rows) for column in lesson))
-            learned = self._update(part, taught)
+            targets = TrainingBatch(*(tf.gather(column, rows) for column in batch))
+            learned = self._update(part, targets)
             sums = PolicyMetrics(*(a + b / updates for a, b in zip(sums, learned, strict=True)))
             update += 1
         return sums
@@ -45,7 +45,7 @@ class PPO(OnPolicy):
         start = update % settings.minibatches * size
         return tf.gather(order, start + tf.range(size))
 
-    def _policy_loss(self, log_prob: tf.Tensor, lesson: Lesson) -> tf.Tensor:
-        mean, variance = tf.nn.moments(lesson.advantage, axes=[0])
-        advantage = (lesson.advantage - mean) / (tf.sqrt(variance) + 1e-8)
-        return clipped_policy_loss(log_prob, lesson.log_prob, advantage, self.config.on_policy.clip)
+    def _policy_loss(self, log_prob: tf.Tensor, batch: TrainingBatch) -> tf.Tensor:
+        mean, variance = tf.nn.moments(batch.advantage, axes=[0])
+        advantage = (batch.advantage - mean) / (tf.sqrt(variance) + 1e-8)
+        return clipped_policy_loss(log_prob, batch.log_prob, advantage, self.config.on_policy.clip)

@@ -11,9 +11,9 @@ from drrec.agents.supervised import Supervised
 from drrec.agents.td3 import TD3
 
 if TYPE_CHECKING:
-    from drrec.agents.player import Player
+    from drrec.agents.base import Agent
 
-AGENTS: dict[str, type[Player]] = {
+AGENTS: dict[str, type[Agent]] = {
     "ddpg": DDPG,
     "td3": TD3,
     "ppo": PPO,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 
-from drrec.agents.networks import Sharpness, Value, build_state_and_actor
+from drrec.nn.actor_critic import InverseTemperature, Value, build_state_and_actor
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -24,7 +24,7 @@ class PolicyNetworks:
     items: ItemTable
     state: keras.layers.Layer
     actor: keras.layers.Layer
-    sharpness: keras.layers.Layer
+    inverse_temperature: keras.layers.Layer
     value: keras.layers.Layer
     actor_optimizer: keras.optimizers.Optimizer
     critic_optimizer: keras.optimizers.Optimizer
@@ -53,7 +53,7 @@ class Steps(NamedTuple):
     done: tf.Tensor  # [H, N] bool
 
 
-class Lesson(NamedTuple):
+class TrainingBatch(NamedTuple):
     """What B steps are to teach."""
 
     log_prob: tf.Tensor  # [B] under the policy that played
@@ -70,7 +70,7 @@ class PolicyMetrics(NamedTuple):
     critic_loss: tf.Tensor
     actor_loss: tf.Tensor
     entropy: tf.Tensor
-    sharpness: tf.Tensor
+    inverse_temperature: tf.Tensor
 
 
 def policy_networks(
@@ -81,16 +81,16 @@ def policy_networks(
     dim = items.table().shape[1]
     state, actor = build_state_and_actor(config, dim, state_size)
     encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
-    sharpness = Sharpness(config.on_policy.sharpness)
-    sharpness.build((None, None))
+    inverse_temperature = InverseTemperature(config.on_policy.inverse_temperature)
+    inverse_temperature.build((None, None))
     value = Value(config.dim_critic, config.form, config.products)
     value.build(encoded)
     optimizers: list[Any] = []
     for rate, parts in (
-        (config.lr_actor, (actor, sharpness)),
+        (config.lr_actor, (actor, inverse_temperature)),
         (config.lr_critic, (state, value)),
         (config.lr_encoder, (items,)),
     ):
         optimizers.append(keras.optimizers.Adam(rate))
         optimizers[-1].build([weight for part in parts for weight in part.trainable_variables])
-    return PolicyNetworks(items, state, actor, sharpness, value, *optimizers)
+    return PolicyNetworks(items, state, actor, inverse_temperature, value, *optimizers)

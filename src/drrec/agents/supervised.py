@@ -15,16 +15,16 @@ import tensorflow as tf
 
 from drrec.agents.policy import Policy
 from drrec.agents.ppo import PPO
-from drrec.agents.questions import liked_among_rated, next_of_all
+from drrec.agents.queries import liked_among_rated, next_of_all
 from drrec.agents.rollouts import PolicyMetrics
-from drrec.agents.stretches import Stretch, Stretches
 from drrec.agents.supervised_networks import (
     SupervisedLearner,
     SupervisedMetrics,
     SupervisedNetworks,
     supervised_networks,
 )
-from drrec.models.sequence import follow
+from drrec.agents.windows import Windows, WindowSampler
+from drrec.nn.sequence import follow
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from drrec.agents.items import ItemTable
 
-READ_AGAIN = 256
+REFRESHED_AT_ONCE = 256
 """Users whose vectors are brought up to date in an iteration, in turn."""
 
 
@@ -46,13 +46,13 @@ class Supervised(PPO):
         size = environment.state_size
         self.networks = supervised_networks(self.config, new_table(), size, self._seed)
         log, is_new = environment.log, environment.is_new()
-        self.stretches = Stretches(log, is_new, own.window)
+        self.windows = WindowSampler(log, is_new, own.window)
         self._latest = log.histories(own.window)  # [U, W]
         self._known = tf.constant(log.where(~is_new).histories(own.window))  # [U, W]
         self._factors = self.user  # [U, D]
-        self.user = tf.Variable(tf.pad(self._factors, [[0, 0], [0, own.reader_width]]))
-        for first in range(0, len(self._known), READ_AGAIN):
-            self._read_again(tf.constant(first))
+        self.user = tf.Variable(tf.pad(self._factors, [[0, 0], [0, own.sequence_width]]))
+        for first in range(0, len(self._known), REFRESHED_AT_ONCE):
+            self._refresh_users(tf.constant(first))
 
     @property
     def learner(self) -> SupervisedLearner:
@@ -60,14 +60,14 @@ class Supervised(PPO):
         return SupervisedLearner(self.networks, self.sessions, self.iteration, self.user)
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
-        """What has been learned, for deployed tables `user [U, D]` and `item [I, D]`."""
+        """What has been learned, for final tables `user [U, D]` and `item [I, D]`."""
         nets = self.networks
         parts = [
             self._vectors(
-                tf.constant(user[first : first + READ_AGAIN], tf.float32),
-                tf.constant(self._latest[first : first + READ_AGAIN]),
+                tf.constant(user[first : first + REFRESHED_AT_ONCE], tf.float32),
+                tf.constant(self._latest[first : first + REFRESHED_AT_ONCE]),
             )
-            for first in range(0, len(user), READ_AGAIN)
+            for first in range(0, len(user), REFRESHED_AT_ONCE)
         ]
         known = tf.concat(parts, axis=0).numpy()
         return Policy(known, nets.items.moved(item), nets.state, nets.actor)
@@ -80,7 +80,7 @@ class Supervised(PPO):
             loss = self._read()
             is_warm = self.steps >= self.config.supervised.warm_up
             played = super()._run(tf.constant(1)) if is_warm else self._rest()
-            read = {"reading_loss": loss, "gain": self.networks.gain.factor()}
+            read = {"sequence_loss": loss, "gain": self.networks.gain.factor()}
             now = SupervisedMetrics(**played._asdict(), **read)
             sums = SupervisedMetrics(*(a + b for a, b in zip(sums, now, strict=True)))
         return sums
@@ -92,37 +92,37 @@ class Supervised(PPO):
 
     @tf.function(jit_compile=True)
     def _read(self) -> tf.Tensor:
-        """Learn from stretches, and bring some users up to date; the loss []."""
-        stretch = self.stretches.draw(self.config.supervised.stretches, self._stream(5))
-        loss = self._learn_to_read(stretch)
+        """Learn from windows, and bring some users up to date; the loss []."""
+        windows = self.windows.draw(self.config.supervised.windows, self._stream(5))
+        loss = self._update_sequence(windows)
         turn = tf.cast(self.iteration // self.steps_each, tf.int32)
-        self._read_again(turn * READ_AGAIN)
+        self._refresh_users(turn * REFRESHED_AT_ONCE)
         return loss
 
-    def _learn_to_read(self, stretch: Stretch) -> tf.Tensor:
-        """One step on the cross-entropy of all positions of N stretches; the loss []."""
+    def _update_sequence(self, windows: Windows) -> tf.Tensor:
+        """One step on the cross-entropy of all positions of N windows; the loss []."""
         nets = self.networks
         lost = next_of_all if self.environment.pays_for_uptake else liked_among_rated
         weights = [*nets.learner.trainable_variables, *nets.gain.trainable_variables]
         with tf.GradientTape() as tape:
-            read = nets.learner(stretch.before, training=True)  # [N, W, E]
+            read = nets.learner(windows.before, training=True)  # [N, W, E]
             # Vectors that have seen the answer would have it trusted too much.
-            factors = tf.gather(self._factors, stretch.user)[:, None]  # [N, 1, D]
-            factors = tf.where(stretch.is_new[:, :, None], nets.gain(factors), 0.0)  # [N, W, D]
+            factors = tf.gather(self._factors, windows.user)[:, None]  # [N, 1, D]
+            factors = tf.where(windows.is_new[:, :, None], nets.gain(factors), 0.0)  # [N, W, D]
             items = nets.items.base.table()
             scores = tf.matmul(factors, items, transpose_b=True)  # [N, W, I]
             scores += tf.matmul(read, nets.learner.table.value, transpose_b=True)
-            count = tf.reduce_sum(tf.cast(stretch.item != PADDING, tf.float32))
-            loss = tf.reduce_sum(lost(scores, stretch)) / count
-        self._descend(nets.reader_optimizer, tape, loss, weights)
-        share, updates = self.config.supervised.reader_average, nets.reader_optimizer.iterations
+            count = tf.reduce_sum(tf.cast(windows.item != PADDING, tf.float32))
+            loss = tf.reduce_sum(lost(scores, windows)) / count
+        self._descend(nets.sequence_optimizer, tape, loss, weights)
+        share, updates = self.config.supervised.sequence_average, nets.sequence_optimizer.iterations
         follow(nets.reader, nets.learner, share, updates)
         return loss
 
-    def _read_again(self, first: tf.Tensor) -> None:
+    def _refresh_users(self, first: tf.Tensor) -> None:
         """Bring users up to date who come from `first []` on, counted round and round."""
         total = len(self._known)
-        users = (first + tf.range(min(READ_AGAIN, total))) % total
+        users = (first + tf.range(min(REFRESHED_AT_ONCE, total))) % total
         vectors = self._vectors(tf.gather(self._factors, users), tf.gather(self._known, users))
         self.user.assign(tf.tensor_scatter_nd_update(self.user, users[:, None], vectors))
         self.networks.items.grow(self.networks.reader.table.value)

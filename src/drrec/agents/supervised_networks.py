@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import keras
 
 from drrec.agents.items import GrownItemTable
-from drrec.agents.networks import Sharpness
 from drrec.agents.rollouts import OnPolicyLearner, PolicyNetworks, policy_networks
-from drrec.models.sequence import NextItem, averaged
+from drrec.nn.actor_critic import InverseTemperature
+from drrec.nn.sequence import NextItem, averaged
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,7 +27,7 @@ class SupervisedNetworks(PolicyNetworks):
     learner: NextItem
     reader: NextItem  # what the learner has been of late, on average
     gain: keras.layers.Layer
-    reader_optimizer: keras.optimizers.Optimizer
+    sequence_optimizer: keras.optimizers.Optimizer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ class SupervisedMetrics(NamedTuple):
     critic_loss: tf.Tensor
     actor_loss: tf.Tensor
     entropy: tf.Tensor
-    sharpness: tf.Tensor
-    reading_loss: tf.Tensor
+    inverse_temperature: tf.Tensor
+    sequence_loss: tf.Tensor
     gain: tf.Tensor
 
 
@@ -57,20 +57,20 @@ def supervised_networks(
     keras.utils.set_random_seed(seed)
     own, num_items = config.supervised, base.table().shape[0]
     blocks = {
-        "num_layers": own.reader_layers,
-        "num_heads": own.reader_heads,
-        "dropout": own.reader_dropout,
+        "num_layers": own.sequence_layers,
+        "num_heads": own.sequence_heads,
+        "dropout": own.sequence_dropout,
     }
-    learner = NextItem(num_items, own.reader_width, "transformer", blocks)
+    learner = NextItem(num_items, own.sequence_width, "transformer", blocks)
     learner.build((None, own.window))
     reader = averaged(learner)
-    gain = Sharpness()
+    gain = InverseTemperature()
     gain.build((None, None))
-    optimizer = keras.optimizers.Adam(own.lr_reader, beta_2=0.98)
+    optimizer = keras.optimizers.Adam(own.lr_sequence, beta_2=0.98)
     optimizer.build([*learner.trainable_variables, *gain.trainable_variables])
-    items = GrownItemTable(base, own.reader_width)
+    items = GrownItemTable(base, own.sequence_width)
     played = policy_networks(config, items, state_size, seed)
     parts = {field.name: getattr(played, field.name) for field in dataclasses.fields(played)}
     return SupervisedNetworks(
-        **parts, learner=learner, reader=reader, gain=gain, reader_optimizer=optimizer
+        **parts, learner=learner, reader=reader, gain=gain, sequence_optimizer=optimizer
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from drrec.agents.ddpg import DDPG
-from drrec.agents.losses import actor_loss, cloning_loss
+from drrec.nn.losses import actor_loss, cloning_loss
 from drrec.types import Transitions
 
 
@@ -18,12 +18,12 @@ class TD3(DDPG):
 
     num_critics = 2
 
-    def _improve(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
+    def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """Every `policy_delay` updates; the actor's loss [], 0 where it rests."""
         is_time = self.iteration % self.config.td3.policy_delay == 0
 
         def improved() -> tf.Tensor:
-            return super(TD3, self)._improve(state, user, batch)
+            return super(TD3, self)._update_actor(state, user, batch)
 
         return tf.cond(is_time, improved, lambda: tf.constant(0.0))
 

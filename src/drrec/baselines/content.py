@@ -40,7 +40,7 @@ class ContentKNN:
     Args:
         features: by modality, for all items of the catalogue.
         num_neighbours: similar items kept for each item.
-        sharpness: p, how much nearer neighbours count for more.
+        power: p, how much nearer neighbours count for more.
         opinion: c, how much ratings count beside having rated.
         evenness: e; 0 sums, which favours items that resemble many, and 1 takes means.
     """
@@ -51,19 +51,19 @@ class ContentKNN:
         self,
         features: Mapping[str, Modality],
         num_neighbours: int = 100,
-        sharpness: float = 2.0,
+        power: float = 2.0,
         opinion: float = 0.5,
         evenness: float = 0.5,
     ) -> None:
-        if not features or num_neighbours < 1 or sharpness <= 0 or not 0 <= evenness <= 1:
+        if not features or num_neighbours < 1 or power <= 0 or not 0 <= evenness <= 1:
             raise ValueError(
-                "Expected at least one modality, `num_neighbours` >= 1, `sharpness` > 0 and "
-                f"`evenness` in [0, 1]. Received: {list(features)}, {num_neighbours}, {sharpness} "
+                "Expected at least one modality, `num_neighbours` >= 1, `power` > 0 and "
+                f"`evenness` in [0, 1]. Received: {list(features)}, {num_neighbours}, {power} "
                 f"and {evenness}."
             )
         self.features = features
         self.num_neighbours = num_neighbours
-        self.sharpness = sharpness
+        self.power = power
         self.opinion = opinion
         self.evenness = evenness
         self.weights: dict[str, float] = {}
@@ -109,7 +109,7 @@ class ContentKNN:
             cosine = np.where(is_known[:, None], joint @ joint[block].T, 0)  # [I, block]
             cosine[block, np.arange(len(block))] = 0
             near = largest(cosine, self.num_neighbours)
-            near.data **= self.sharpness
+            near.data **= self.power
             total = near.sum(axis=0)
             divisor = np.where(total > 0, total, 1) ** self.evenness
             blocks.append(near @ sp.diags_array(1 / divisor))

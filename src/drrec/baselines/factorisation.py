@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from drrec.models.variational import fit_variational
+from drrec.embeddings.variational import fit_variational
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.models.embedding import Embeddings
+    from drrec.embeddings.table import Embeddings
 
 
 class _Factorisation:
@@ -42,7 +42,7 @@ class PMF(_Factorisation):
 
     def fit(self, train: Interactions) -> Self:
         """Learn from `train`."""
-        from drrec.models.pmf import fit_pmf  # loads Keras, which other baselines do not need
+        from drrec.embeddings.pmf import fit_pmf  # loads Keras, which other baselines do not need
 
         self._embeddings = fit_pmf(train, dim=self.dim, seed=self.seed)
         return self

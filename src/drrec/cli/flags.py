@@ -8,8 +8,8 @@ from typing import Literal
 
 import tyro
 
-from drrec.config import BenchmarkConfig, CompareConfig, TrainConfig
-from drrec.data.config import PrepareConfig
+from drrec.data.published.config import PrepareConfig
+from drrec.experiment.config import BenchmarkConfig, CompareConfig, TrainConfig
 from drrec.features.config import ExtractConfig, ImportConfig
 
 Name = Literal[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from drrec.config import checked, from_dict
+from drrec.experiment.config import checked, from_dict
 from drrec.files import read_yaml
 
 if TYPE_CHECKING:

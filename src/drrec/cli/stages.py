@@ -19,16 +19,16 @@ from drrec.cli.flags import (
     Recommend,
     Train,
 )
-from drrec.data.config import PrepareConfig
+from drrec.data.published.config import PrepareConfig
 from drrec.files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.config import RunConfig, TrainConfig
     from drrec.data.interactions import Dataset
-    from drrec.experiment import Judged
-    from drrec.models.pretrain import Content
+    from drrec.embeddings.pretrain import Content
+    from drrec.experiment.config import RunConfig, TrainConfig
+    from drrec.experiment.task import Task
 
 HERE = pathlib.Path()
 _DATA = pathlib.Path("data")
@@ -37,7 +37,7 @@ _TABLES = pathlib.Path("configs/benchmark")
 
 def main_data(arguments: Data) -> int:
     """`run.py data`."""
-    from drrec.data.prepare import prepare
+    from drrec.data.published.prepare import prepare
     from drrec.data.sources import fetch
 
     config = arguments.prepare
@@ -77,29 +77,30 @@ def main_import_features(arguments: ImportFeatures) -> int:
 def main_embed(arguments: Embed) -> int:
     """`run.py embed`."""
     _select(arguments.device)
-    from drrec import experiment
+    from drrec.experiment.vectors import embed
 
     config = arguments.train
     judged, content = _inputs(config)
-    experiment.embed(config, judged.train, HERE / "save_weights", content)
+    embed(config, judged.train, HERE / "save_weights", content)
     return 0
 
 
 def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
-    from drrec import experiment
-    from drrec.runs import Run
+    from drrec.experiment.evaluating import evaluate_run, report_run
+    from drrec.experiment.run import Run
+    from drrec.experiment.train import train_run
 
     resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
     config = resumed.config() if resumed else arguments.train
     judged, content = _inputs(config)
     run = resumed or Run.create(HERE, arguments.name, config)
-    if not experiment.train_run(run, config, judged, content):
+    if not train_run(run, config, judged, content):
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
-    metrics = experiment.evaluate_run(run, config, judged, content)
-    _say(experiment.report_run(run, config, metrics))
+    metrics = evaluate_run(run, config, judged, content)
+    _say(report_run(run, config, metrics))
     logging.info("all of it is in %s", run.folder)
     return 0
 
@@ -107,14 +108,14 @@ def main_train(arguments: Train) -> int:
 def main_compare(arguments: Compare) -> int:
     """`run.py compare`."""
     _select(arguments.device)
-    from drrec import experiment
     from drrec.evaluation.report import report_text, write_report
-    from drrec.runs import Run
+    from drrec.experiment.compare import compare
+    from drrec.experiment.run import Run
 
     config = arguments.compare
     run = Run.named(HERE, arguments.name)
     judged = _judged(config)
-    metrics = experiment.compare(run, config, judged, _DATA)
+    metrics = compare(run, config, judged, _DATA)
     if metrics is None:
         logging.warning("interrupted: the same command goes on where it stopped")
         return 130
@@ -127,26 +128,26 @@ def main_compare(arguments: Compare) -> int:
 def main_benchmark(arguments: Benchmark) -> int:
     """`run.py benchmark`."""
     _select(arguments.device)
-    from drrec import experiment
-    from drrec.runs import Run
+    from drrec.experiment.benchmark import benchmark, tables_of, text_of
+    from drrec.experiment.run import Run
 
     config = arguments.benchmark
     dataset = pathlib.PurePath(config.dataset).stem
     path = arguments.tables or _tables_for(config.dataset)
-    tables = experiment.tables_of(read_yaml(path), config, str(path))
+    tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(HERE, arguments.name or f"benchmark-{dataset}")
-    found = experiment.benchmark(run, tables, _DATA)
+    found = benchmark(run, tables, _DATA)
     if found is None:
         logging.warning("interrupted: the same command goes on where it stopped")
         return 130
-    _say(experiment.text_of(found))
+    _say(text_of(found))
     logging.info("all of it is in %s", run.folder)
     return 0
 
 
 def _tables_for(dataset: str) -> pathlib.Path:
     """The tables that go with a data set, which is fetched if need be."""
-    from drrec.experiment.judged import is_implicit
+    from drrec.experiment.task import is_implicit
 
     own = _TABLES / f"{pathlib.PurePath(dataset).stem}.yaml"
     if own.is_file():
@@ -159,17 +160,17 @@ def _tables_for(dataset: str) -> pathlib.Path:
 def main_eval(arguments: Eval) -> int:
     """`run.py eval` and `eval.py`."""
     _select(arguments.device)
-    from drrec import experiment
+    from drrec.experiment.evaluating import evaluate_run, report_run
+    from drrec.experiment.run import Run
     from drrec.files import to_json
-    from drrec.runs import Run
 
     if arguments.run:
         run = Run.find(HERE, arguments.run)
     else:
         run = Run.latest(HERE, with_content=arguments.with_content)
     config = run.config()
-    metrics = experiment.evaluate_run(run, config, *_inputs(config))
-    report = experiment.report_run(run, config, metrics)
+    metrics = evaluate_run(run, config, *_inputs(config))
+    report = report_run(run, config, metrics)
     _say(to_json(metrics) if arguments.json else report)
     return 0
 
@@ -190,27 +191,27 @@ def _fetch(name_or_path: str) -> None:
         fetch(name_or_path, _DATA)
 
 
-def _judged(config: RunConfig) -> Judged:
+def _judged(config: RunConfig) -> Task:
     """The ratings, fetched if need be, and divided."""
-    from drrec import experiment
+    from drrec.experiment.task import Task
 
     _fetch(config.dataset)
-    return experiment.Judged.load(config, _DATA)
+    return Task.load(config, _DATA)
 
 
-def _inputs(config: TrainConfig) -> tuple[Judged, Content | None]:
+def _inputs(config: TrainConfig) -> tuple[Task, Content | None]:
     """What a run learns from and is judged by, and what it knows items by beside ids."""
-    from drrec import experiment
+    from drrec.experiment.vectors import content_of
 
     judged = _judged(config)
-    return judged, experiment.content_of(config, config.content, judged, _DATA)
+    return judged, content_of(config, config.content, judged, _DATA)
 
 
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
     _select(arguments.device)
+    from drrec.experiment.run import Run
     from drrec.files import to_json
-    from drrec.runs import Run
     from drrec.serving.export import Export
     from drrec.serving.recommend import as_text, recommend, restored_policy
 

@@ -7,18 +7,16 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
-from drrec.data import columns, movielens, prepare, recbole
-from drrec.data.checks import nearest
-from drrec.data.demo import WORLD
+from drrec.data.published import prepare
+from drrec.data.readers import columns, movielens, recbole
+from drrec.data.readers.checks import nearest
 from drrec.data.sources import SOURCES
-from drrec.data.world import World
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drrec.data.interactions import Dataset, Repeats
-    from drrec.data.world import Truth
 
 
 def load_folder(folder: pathlib.Path, repeats: Repeats | None = None) -> Dataset:
@@ -89,26 +87,6 @@ def load_dataset(
     raise InputError(
         f"Expected the name of a data set, or a path. Received: {name!r}. {nearest(name, DATASETS)}"
     )
-
-
-def load_truth(
-    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str], dataset: Dataset
-) -> Truth | None:
-    """What lies behind a made-up data set, by its dense ids; None where nobody knows.
-
-    Args:
-        name_or_path: what `load_dataset` took.
-        data_dir: what `load_dataset` took.
-        dataset: what it gave.
-
-    Raises:
-        InputError: the world is broken, or of other ratings.
-    """
-    name = os.fspath(name_or_path)
-    path = (pathlib.Path(data_dir) / name if name in DATASETS else pathlib.Path(name)) / WORLD
-    if not path.is_file():
-        return None
-    return World.load(path).truth(dataset.interactions.users, dataset.interactions.items)
 
 
 def _known(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 import pandas as pd
 
-from drrec.data.checks import are_sound
 from drrec.data.ids import IdMap, numbered
+from drrec.data.readers.checks import are_sound
 from drrec.errors import InputError
 from drrec.types import PADDING
 

@@ -12,11 +12,11 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from drrec.data.archives import check_sha256, unpack
-from drrec.data.checks import nearest
-from drrec.data.demo import make_demo
 from drrec.data.download import Unreachable, download
-from drrec.data.prepare import PUBLISHED, absent
+from drrec.data.published.prepare import PUBLISHED, absent
+from drrec.data.readers.checks import nearest
 from drrec.errors import InputError
+from drrec.lazy import resolved
 
 if TYPE_CHECKING:
     import os
@@ -76,8 +76,8 @@ SOURCES: dict[str, Source] = {
     )
 }
 
-MADE: dict[str, Callable[[pathlib.Path], None]] = {"demo": make_demo}
-"""Data sets that come from nowhere: what makes each in a new folder."""
+MADE: dict[str, str] = {"demo": "drrec.worlds.demo:make_demo"}
+"""Data sets that are made and not downloaded: where the function is that fills a new folder."""
 
 RECBOLE = "recbole==1.2.1"
 RECBOLE_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -107,7 +107,7 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
         raise absent(name)
     try:
         if name in MADE:
-            MADE[name](folder)
+            resolved(MADE[name])(folder)
         else:
             _fetch(SOURCES[name], folder)
     except OSError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.data.checks import nearest
+from drrec.data.readers.checks import nearest
 from drrec.data.strategies import GIVEN, SPLITS, TEST, TRAIN, VALIDATION, given
 from drrec.errors import InputError
 from drrec.files import replaced

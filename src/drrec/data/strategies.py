@@ -94,8 +94,8 @@ def random(
     Returns:
         [R] int8.
     """
-    lot = np.random.default_rng(seed).random(len(interactions))
-    order = np.lexsort((lot, interactions.user))
+    tie_order = np.random.default_rng(seed).random(len(interactions))
+    order = np.lexsort((tie_order, interactions.user))
     back = np.empty(len(interactions), np.int64)
     back[order] = interactions.position_from_end()
     return _tails(interactions, back, validation_share, test_share)

@@ -50,7 +50,7 @@ class SessionEnvironment(abc.ABC):
         self,
         config: LoggedConfig,
         num_items: int,
-        players: np.ndarray,
+        playing: np.ndarray,
         history: np.ndarray,
         rewards: Rewards | None = None,
         offered: np.ndarray | None = None,
@@ -60,7 +60,7 @@ class SessionEnvironment(abc.ABC):
         Args:
             config: how long sessions are.
             num_items: I.
-            players: [V] int32 the users to play.
+            playing: [V] int32 the users to play.
             history: [U, L] int32 how each user's session opens.
             rewards: what is paid in place of what pleases; None pays just that.
             offered: [U, C] int32 the only items that may be shown, 0 = padding; None shows any.
@@ -71,7 +71,7 @@ class SessionEnvironment(abc.ABC):
         self.rewards = rewards
         self.num_items = num_items
         self.state_size = history.shape[1]
-        self._players = tf.constant(players)  # [V]
+        self._players = tf.constant(playing)  # [V]
         self._history = tf.constant(history)  # [U, L]
         self._offered = None if offered is None else tf.constant(offered)  # [U, C]
 

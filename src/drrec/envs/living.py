@@ -12,9 +12,9 @@ from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.data.world import Truth
     from drrec.envs.config import LoggedConfig
     from drrec.envs.rewards import Rewards
+    from drrec.worlds.world import Truth
 
 
 class LivingEnvironment(SessionEnvironment):
@@ -42,11 +42,11 @@ class LivingEnvironment(SessionEnvironment):
             offered: likewise.
             held_out: the later share of each user's ratings that users' vectors do not know.
         """
-        players = np.arange(train.num_users, dtype=np.int32)
+        playing = np.arange(train.num_users, dtype=np.int32)
         if offered is not None:
-            players = players[(offered != PADDING).any(axis=1)]
+            playing = playing[(offered != PADDING).any(axis=1)]
         history = train.liked_histories(config.state_size)
-        super().__init__(config, train.num_items, players, history, rewards, offered)
+        super().__init__(config, train.num_items, playing, history, rewards, offered)
         self.log = train
         self._held_out = held_out
         self._appeal = tf.constant(truth.appeal)  # [U, I]

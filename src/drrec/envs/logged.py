@@ -45,7 +45,7 @@ class LoggedEnvironment(SessionEnvironment):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
         if config.unlogged == "never":
             offered = sessions.candidates
-        openings = sessions.players, sessions.history
+        openings = sessions.playing, sessions.history
         super().__init__(config, train.num_items, *openings, rewards, offered)
         self.log = train
         self._candidates = tf.constant(sessions.candidates)  # [U, C]

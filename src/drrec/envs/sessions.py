@@ -23,7 +23,7 @@ table is as wide as its longest row."""
 class Sessions:
     """How each user's session opens, and which logged items it hands out and withholds."""
 
-    players: np.ndarray  # [V] int32, the users that have at least two items to be shown
+    playing: np.ndarray  # [V] int32, the users that have at least two items to be shown
     history: np.ndarray  # [U, L] int32 liked item ids, most recent last, 0 = padding
     candidates: np.ndarray  # [U, C] int32 item ids, 0 = padding
     known: np.ndarray  # [U, K] int32 items rated before the session, 0 = padding
@@ -37,14 +37,14 @@ class Sessions:
         """
         shown = shown.where(_place(shown) < MOST_CANDIDATES)
         counts = shown.counts()
-        players = np.flatnonzero(counts >= 2).astype(np.int32)
-        if not len(players):
+        playing = np.flatnonzero(counts >= 2).astype(np.int32)
+        if not len(playing):
             raise InputError(
                 "Expected a user with at least two ratings to be shown. Received: none. "
                 "Raise `--held-out`, lower `--state-size`, or use a longer log."
             )
         recent = known.where(known.position_from_end() < MOST_CANDIDATES)
-        return cls(players, known.liked_histories(state_size), _by_user(shown), _by_user(recent))
+        return cls(playing, known.liked_histories(state_size), _by_user(shown), _by_user(recent))
 
 
 def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:

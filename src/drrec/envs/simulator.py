@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from drrec.data.interactions import LIKED_ABOVE
-from drrec.data.world import WINDOW, Truth
+from drrec.embeddings.implicit import fit_implicit
+from drrec.embeddings.variational import fit_variational
 from drrec.errors import InputError
-from drrec.models.implicit import fit_implicit
-from drrec.models.variational import fit_variational
+from drrec.worlds.world import WINDOW, Truth
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions

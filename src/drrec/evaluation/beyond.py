@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.evaluation.candidates import LIST_LENGTH
 from drrec.evaluation.lists import coverage, diversity, gini, novelty
+from drrec.evaluation.protocols.candidates import LIST_LENGTH
 from drrec.evaluation.results import cells_of
 from drrec.evaluation.statistics import ratio_interval, spread
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.evaluation.candidates import batches, candidate_scores
+from drrec.evaluation.protocols.candidates import batches, candidate_scores
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

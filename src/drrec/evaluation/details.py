@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, signed, with_interval
 from drrec.evaluation.offpolicy import ESTIMATORS
-from drrec.evaluation.protocol import PRIMARY_METRICS
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS
 from drrec.evaluation.summary import baselines_by
 
 if TYPE_CHECKING:

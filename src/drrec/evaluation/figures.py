@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
 from drrec.evaluation.summary import split_of
 from drrec.files import replaced
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
 from drrec.evaluation.statistics import mean_interval, paired_p_value
 from drrec.evaluation.summary import per_user_values
 

@@ -18,8 +18,8 @@ from drrec.envs.simulator import (
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.data.world import Truth
     from drrec.envs.simulator import Boredom
+    from drrec.worlds.world import Truth
 
 JUDGES = ("factors", "neighbours")
 """Matrix factorisation on one half, neighbourhoods of items on the other."""

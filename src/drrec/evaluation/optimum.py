@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.world import Truth
+    from drrec.worlds.world import Truth
 
 _USERS_AT_ONCE = 32
 

@@ -10,8 +10,8 @@ from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.gains import gains_text
 from drrec.evaluation.longform import write_long
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, with_interval
-from drrec.evaluation.protocol import PRIMARY_METRICS, TABLE_METRICS
-from drrec.evaluation.session import BOUNDS
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.session import BOUNDS
 from drrec.evaluation.summary import split_of
 from drrec.files import write_json, write_text
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from drrec.data.interactions import Interactions
     from drrec.evaluation.calibration import Errors
-    from drrec.evaluation.candidates import PerUser
     from drrec.evaluation.offpolicy import Indication
+    from drrec.evaluation.protocols.candidates import PerUser
 
 Cells = dict[str, dict[str, Any]]
 """`{metric: {"mean", "low", "high", …}}` of one method."""

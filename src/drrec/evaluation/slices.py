@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.protocol import PRIMARY_METRICS
-from drrec.evaluation.rated import RELEVANT_FROM
+from drrec.evaluation.protocols.rated import RELEVANT_FROM
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS
 from drrec.evaluation.results import cells_of, per_user_values
 
 if TYPE_CHECKING:

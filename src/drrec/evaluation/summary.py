@@ -9,10 +9,10 @@ import numpy as np
 from drrec.evaluation.beyond import BEYOND_PROTOCOLS, beyond
 from drrec.evaluation.comparisons import compared
 from drrec.evaluation.offpolicy import ESTIMATORS
-from drrec.evaluation.protocol import PRIMARY_METRICS
+from drrec.evaluation.protocols.registry import PRIMARY_METRICS
+from drrec.evaluation.protocols.session import BOUNDS
+from drrec.evaluation.protocols.simulated import agreement
 from drrec.evaluation.results import Background, Cells, Results, cells_of, per_user_values
-from drrec.evaluation.session import BOUNDS
-from drrec.evaluation.simulated import agreement
 from drrec.evaluation.slices import slices
 from drrec.evaluation.statistics import paired_p_value
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from drrec.config import TrainConfig, from_dict
 from drrec.errors import InputError
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.summary import summarised
+from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.grid import begin_or_go_on, judged_grid
-from drrec.experiment.judged import Judged
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
 from drrec.experiment.vectors import content_of
 from drrec.files import write_text
-from drrec.runs import Run
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Mapping
 
-    from drrec.config import BenchmarkConfig
+    from drrec.experiment.config import BenchmarkConfig
 
 Tables = dict[str, dict[str, TrainConfig]]
 """By table, then by the agent's name in it: what to train."""
@@ -40,7 +40,7 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
     """
     if not isinstance(values, dict) or not values:
         raise InputError(f"Expected tables by name in {where}. Received: {values!r}.")
-    shared = dataclasses.asdict(config) | {"twin": False}
+    shared = dataclasses.asdict(config) | {"control": False}
     only = shared.pop("only")
     if config.baselines is None:
         del shared["baselines"]
@@ -84,8 +84,7 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
         InputError: it was begun with other settings, or its name is taken; or they fit no data.
     """
     judged = {
-        table: Judged.load(next(iter(agents.values())), data_dir)
-        for table, agents in tables.items()
+        table: Task.load(next(iter(agents.values())), data_dir) for table, agents in tables.items()
     }
     begin_or_go_on(
         run,

@@ -5,26 +5,26 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from drrec.embeddings.config import ContentConfig
 from drrec.evaluation.gains import gains
 from drrec.evaluation.summary import summarised
 from drrec.experiment.grid import begin_or_go_on, judged_grid
-from drrec.experiment.runs import without_content
+from drrec.experiment.train import without_content
 from drrec.experiment.vectors import content_of
-from drrec.models.config import ContentConfig
 
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.config import CompareConfig
-    from drrec.experiment.judged import Judged
-    from drrec.runs import Run
+    from drrec.experiment.config import CompareConfig
+    from drrec.experiment.run import Run
+    from drrec.experiment.task import Task
 
 IDS = "ids"
 """The variant that knows items by id alone, and that the others are compared with."""
 
 
 def compare(
-    run: Run, config: CompareConfig, judged: Judged, data_dir: pathlib.Path
+    run: Run, config: CompareConfig, judged: Task, data_dir: pathlib.Path
 ) -> dict[str, Any] | None:
     """Train each variant with each seed, and judge all on the same candidates.
 

@@ -8,20 +8,20 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
+from drrec.experiment.baselines import baselines
 from drrec.experiment.evaluating import trained
-from drrec.experiment.rivals import baselines
-from drrec.experiment.runs import agree_on_split, train_seed
-from drrec.experiment.trials import results_of
+from drrec.experiment.protocols import measure
+from drrec.experiment.run import Run
+from drrec.experiment.train import agree_on_split, train_seed
 from drrec.files import read_json, write_json
-from drrec.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.config import TrainConfig
+    from drrec.embeddings.pretrain import Content
     from drrec.evaluation.summary import Results
-    from drrec.experiment.judged import Judged
-    from drrec.models.pretrain import Content
+    from drrec.experiment.config import TrainConfig
+    from drrec.experiment.task import Task
     from drrec.types import Recommender
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def judged_grid(
     run: Run,
     variants: Mapping[str, TrainConfig],
     contents: Mapping[str, Content | None],
-    judged: Judged,
+    judged: Task,
 ) -> list[Results] | None:
     """Train each variant with each seed, and judge all with the baselines.
 
@@ -82,11 +82,11 @@ def judged_grid(
             if not is_trained:
                 return None
             methods[name] = trained(part, single, judged)
-        results.append(results_of(methods, single, judged, is_first=not results))
+        results.append(measure(methods, single, judged, is_first=not results))
     return results
 
 
-def _train(run: Run, config: TrainConfig, judged: Judged, content: Content | None) -> bool:
+def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
     if (run.folder / "export.npz").exists():
         logger.info("%s: trained already", run.name)
         return True

@@ -11,8 +11,8 @@ import numpy as np
 
 from drrec.baselines import BASELINES
 from drrec.errors import InputError
-from drrec.evaluation.candidates import batches, candidate_scores, catalogue
-from drrec.evaluation.rated import RELEVANT_FROM
+from drrec.evaluation.protocols.candidates import batches, candidate_scores, catalogue
+from drrec.evaluation.protocols.rated import RELEVANT_FROM
 from drrec.evaluation.results import Ceiling
 from drrec.serving.reranked import Reranked
 from drrec.types import PADDING
@@ -20,9 +20,9 @@ from drrec.types import PADDING
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from drrec.config import RunConfig
     from drrec.data.interactions import Interactions
-    from drrec.experiment.judged import Judged
+    from drrec.experiment.config import RunConfig
+    from drrec.experiment.task import Task
     from drrec.types import Recommender
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def check_proposer(name: str) -> None:
         )
 
 
-def rehearsed_proposals(config: RunConfig, known: Interactions) -> np.ndarray | None:
+def prefix_proposals(config: RunConfig, known: Interactions) -> np.ndarray | None:
     """[U, K] what is proposed to those who have no more than `known`, for sessions to show.
 
     None where nothing is proposed: sessions show what they show without.
@@ -53,7 +53,7 @@ def rehearsed_proposals(config: RunConfig, known: Interactions) -> np.ndarray | 
     return proposals_of(proposer, known, settings.propose_k, config, mask_seen=True)
 
 
-def deployed_proposals(config: RunConfig, judged: Judged) -> np.ndarray | None:
+def final_proposals(config: RunConfig, judged: Task) -> np.ndarray | None:
     """[U, K] what is proposed after all of `judged.train`; None where nothing is proposed.
 
     Seen items are proposed where they come again.
@@ -62,16 +62,16 @@ def deployed_proposals(config: RunConfig, judged: Judged) -> np.ndarray | None:
     if not settings.propose:
         return None
     train = judged.train
-    proposer = deployed_proposer(config, judged)
+    proposer = final_proposer(config, judged)
     return proposals_of(
         proposer, train, settings.propose_k, config, mask_seen=not train.has_repeats
     )
 
 
-def deployed_proposer(config: RunConfig, judged: Judged) -> Recommender:
+def final_proposer(config: RunConfig, judged: Task) -> Recommender:
     """The proposer fitted on all of `judged.train`."""
     name = config.environment.proposals.propose
-    return _deployed(judged, name, config.seed if _takes_seed(name) else 0)
+    return _final_fit(judged, name, config.seed if _takes_seed(name) else 0)
 
 
 def proposals_of(
@@ -83,21 +83,21 @@ def proposals_of(
         proposer: fitted on `log`.
         log: what users liked last, and what they have seen.
         count: K at most; the catalogue may have fewer items.
-        config: how long histories are, and the seed of the lot that breaks ties.
+        config: how long histories are, and the seed of the tie_order that breaks ties.
         mask_seen: propose nothing that the user has in `log`.
     """
     histories = log.liked_histories(config.environment.state_size)
-    lot = np.random.default_rng(config.seed).permutation(log.num_items)
+    tie_order = np.random.default_rng(config.seed).permutation(log.num_items)
     count = min(count, log.num_items - 1)
     rows = []
     for batch in batches(np.arange(log.num_users, dtype=np.int32), log.num_items):
         is_candidate = catalogue(log, batch, mask_seen=mask_seen)
         scores = candidate_scores(proposer, batch, histories[batch], None, is_candidate)
-        dealt = scores[:, lot]  # so that ties fall by the lot, and not by item id
+        dealt = scores[:, tie_order]  # so that ties fall by the tie_order, and not by item id
         best = np.sort(np.argpartition(-dealt, count - 1, axis=1)[:, :count], axis=1)
         value = np.take_along_axis(dealt, best, axis=1)
         order = np.argsort(-value, axis=1, kind="stable")
-        items = lot[np.take_along_axis(best, order, axis=1)]
+        items = tie_order[np.take_along_axis(best, order, axis=1)]
         is_there = np.isfinite(np.take_along_axis(value, order, axis=1))
         rows.append(np.where(is_there, items, PADDING).astype(np.int32))
     return np.concatenate(rows)
@@ -120,7 +120,7 @@ def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) ->
 
 
 def ceilings(
-    methods: Mapping[str, Recommender], judged: Judged, protocols: Container[str]
+    methods: Mapping[str, Recommender], judged: Task, protocols: Container[str]
 ) -> dict[str, dict[str, Ceiling]]:
     """By protocol over the catalogue and by method, what those that re-rank cannot exceed.
 
@@ -155,5 +155,5 @@ def _fitted(name: str, log: Interactions, seed: int) -> Recommender:
 
 
 @functools.lru_cache(maxsize=1)  # a run exports by it, and is then judged beside it
-def _deployed(judged: Judged, name: str, seed: int) -> Recommender:
+def _final_fit(judged: Task, name: str, seed: int) -> Recommender:
     return _fitted(name, judged.train, seed)

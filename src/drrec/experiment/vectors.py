@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import drrec
+from drrec.embeddings.content import check_trained_on
+from drrec.embeddings.pretrain import Content, Pretrained, Vectors, pretrain
 from drrec.errors import InputError
 from drrec.features.store import features_path, load_features, stored_fingerprints
-from drrec.models.content import check_taught
-from drrec.models.pretrain import Content, Pretrained, Vectors, pretrain
 
 if TYPE_CHECKING:
-    from drrec.config import RunConfig, TrainConfig
     from drrec.data.interactions import Dataset, Interactions
-    from drrec.experiment.judged import Judged
-    from drrec.models.config import ContentConfig
+    from drrec.embeddings.config import ContentConfig
+    from drrec.experiment.config import RunConfig, TrainConfig
+    from drrec.experiment.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def ensure_features(
 
 
 def content_of(
-    config: RunConfig, chosen: ContentConfig, judged: Judged, data_dir: pathlib.Path
+    config: RunConfig, chosen: ContentConfig, judged: Task, data_dir: pathlib.Path
 ) -> Content | None:
     """What items are known by beside their ids; None if by nothing.
 
@@ -79,7 +79,7 @@ def content_of(
     content = Content(chosen, load_features(path, judged.dataset, names))
     # Said here, before a run has a folder.
     past, _ = judged.train.past_and_future(config.vectors.held_out)
-    check_taught(content.modalities, np.unique(past.item))
+    check_trained_on(content.modalities, np.unique(past.item))
     return content
 
 
@@ -107,10 +107,10 @@ def embed(
     if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
         logger.info("vectors: read from %s", folder)
         found = Pretrained(*(Vectors.load(folder, name, content) for name in Pretrained._fields))
-        if found.deployed.table.fingerprint != train.fingerprint:
+        if found.final.table.fingerprint != train.fingerprint:
             raise InputError(
                 f"Expected vectors of ratings {train.fingerprint[:12]} in {folder}. Received: "
-                f"of {found.deployed.table.fingerprint[:12]}. Remove that folder and run again."
+                f"of {found.final.table.fingerprint[:12]}. Remove that folder and run again."
             )
         return found
     named = [*config.vectors.widths(), *(content.features if content else ())]

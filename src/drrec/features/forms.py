@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.data import columns, lines
+from drrec.data.readers import columns, lines
 from drrec.errors import InputError
 from drrec.features.checks import listed
 

@@ -6,7 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from drrec.data import columns, lines
+from drrec.data.readers import columns, lines
 from drrec.errors import InputError
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ def test_what_is_judged_is_each_users_last_and_its_rank_among_the_unread():
     trainer.model.table.assign(table)
     trainer.encode = lambda sequences: np.tile(direction, (len(sequences), 1))
     sequence = np.array([[0, 30, 29, 1], [0, 0, 1, 2], [0, 0, 0, 3]])
-    judged = training.Judged(sequence, np.array([28, 28, 5]))
+    judged = training.Task(sequence, np.array([28, 28, 5]))
     # First behind two that were read; third; 26th.
     assert trainer._ndcg(judged) == pytest.approx((1 + 1 / np.log2(4) + 0) / 3)
 

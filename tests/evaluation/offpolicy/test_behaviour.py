@@ -6,7 +6,7 @@ from tests.evaluation.stubs import log
 
 from drrec.data.interactions import Interactions
 from drrec.evaluation.offpolicy import PopularityPolicy
-from drrec.evaluation.offpolicy.behaviour import likeliest_sharpness, log_likelihood
+from drrec.evaluation.offpolicy.behaviour import likeliest_inverse_temperature, log_likelihood
 
 
 def test_each_row_is_drawn_among_what_its_user_had_not_rated() -> None:
@@ -21,17 +21,17 @@ def test_each_row_is_drawn_among_what_its_user_had_not_rated() -> None:
     assert log_likelihood(train, logit, 0.7) == pytest.approx(total)
 
 
-@pytest.mark.parametrize("sharpness", [0.0, 0.6, 1.5])
-def test_a_planted_sharpness_is_recovered(sharpness) -> None:
+@pytest.mark.parametrize("inverse_temperature", [0.0, 0.6, 1.5])
+def test_a_planted_sharpness_is_recovered(inverse_temperature) -> None:
     rng = np.random.default_rng(1)
     logit = np.concatenate([[5.0], rng.normal(0, 1, 40)])
     # The order of Gumbel keys is that of drawing by the softmax without putting back.
-    keys = sharpness * logit[1:] + rng.gumbel(size=(150, 40))
+    keys = inverse_temperature * logit[1:] + rng.gumbel(size=(150, 40))
     order = np.argsort(-keys, axis=1)[:, :12] + 1
     rows = [(u, i, 5) for u in range(150) for i in order[u].tolist()]
     rows += [(150, i, 5) for i in range(1, 41)]  # a user of all items, so that all are known
-    found = likeliest_sharpness(log(rows), logit)
-    assert found == pytest.approx(sharpness, abs=0.08)
+    found = likeliest_inverse_temperature(log(rows), logit)
+    assert found == pytest.approx(inverse_temperature, abs=0.08)
 
 
 def test_unseen_items_come_by_a_power_of_their_count(tiny_interactions: Interactions) -> None:

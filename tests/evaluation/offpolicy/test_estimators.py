@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.evaluation.offpolicy import worlds
 
-from drrec.evaluation.offpolicy import Evidence, Features, estimates
+from drrec.evaluation.offpolicy import Features, LoggedSteps, estimates
 from drrec.evaluation.offpolicy.estimators import doubly_robust_terms, fitted_q, snips
 
 NAMES = ("snips", "doubly_robust", "fitted_q")
@@ -15,11 +15,11 @@ LOGGED = float(np.mean([worlds.value(worlds.BEHAVIOUR, user, patience=1) for use
 
 
 @pytest.fixture(scope="module")
-def case() -> tuple[Evidence, Features]:
+def case() -> tuple[LoggedSteps, Features]:
     return worlds.evidence(0, 400)
 
 
-def ones(evidence: Evidence) -> np.ndarray:
+def ones(evidence: LoggedSteps) -> np.ndarray:
     return np.ones((1, len(evidence.unit)))
 
 
@@ -123,7 +123,7 @@ def test_discounting_the_last_step_fully_leaves_the_first(case) -> None:
 def test_sessions_of_one_user_tell_as_much_as_one(case) -> None:
     evidence, features = case
     fields = [f.name for f in dataclasses.fields(evidence)]
-    thrice = Evidence(**{f: np.concatenate([getattr(evidence, f)] * 3) for f in fields})
+    thrice = LoggedSteps(**{f: np.concatenate([getattr(evidence, f)] * 3) for f in fields})
     wide = Features(*(np.concatenate([f] * 3) for f in features))
     once, together = estimates(evidence, features), estimates(thrice, wide)
     assert together.snips == pytest.approx(once.snips)

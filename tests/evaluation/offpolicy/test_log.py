@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from drrec.errors import InputError
-from drrec.evaluation.offpolicy import Evidence
+from drrec.evaluation.offpolicy import LoggedSteps
 
 
-def evidence(**changed) -> Evidence:
+def evidence(**changed) -> LoggedSteps:
     fields = {
         "reward": np.array([[1.0, 2], [3, 4], [5, 6]]),
         "behaviour": np.array([[0.5, 0.5], [0.25, 1], [0.5, 0.8]]),
@@ -15,7 +15,7 @@ def evidence(**changed) -> Evidence:
         "is_step": np.array([[True, True], [True, False], [True, True]]),
         "unit": np.arange(3),
     }
-    return Evidence(**(fields | changed))
+    return LoggedSteps(**(fields | changed))
 
 
 def test_weights_are_products_of_ratios_and_stay_after_the_end() -> None:

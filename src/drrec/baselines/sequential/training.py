@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from drrec.baselines.sequential.sequences import windows
-from drrec.models.sequence import NextItem, averaged, follow
-from drrec.models.sequence_losses import cross_entropy, gbce, sampled_softmax
+from drrec.nn.sequence import NextItem, averaged, follow
+from drrec.nn.sequence_losses import cross_entropy, gbce, sampled_softmax
 
 if TYPE_CHECKING:
     from drrec.baselines.sequential.config import SequenceConfig
@@ -27,7 +27,7 @@ _RANKED = 10
 """K of the NDCG that says when to stop."""
 
 
-class Judged(NamedTuple):
+class Task(NamedTuple):
     """Sequences [U', L] and what came next."""
 
     sequence: np.ndarray
@@ -62,9 +62,7 @@ class Trainer:
         for variable, value in zip(self._variables(), self._start, strict=True):
             variable.assign(value)
 
-    def epochs(
-        self, log: Interactions, num_epochs: int, judged: Judged | None = None
-    ) -> list[float]:
+    def epochs(self, log: Interactions, num_epochs: int, judged: Task | None = None) -> list[float]:
         """Train from the start on `log`; with `judged`, stop when it no longer gets better.
 
         Returns:
@@ -149,7 +147,7 @@ class Trainer:
     def _encoded(self, sequences: tf.Tensor) -> tf.Tensor:
         return self.model(sequences, training=False)[:, -1]
 
-    def _ndcg(self, judged: Judged) -> float:
+    def _ndcg(self, judged: Task) -> float:
         """Of the target among all items that its sequence does not hold."""
         table = np.where(self.is_known[:, None], np.array(self.model.table), 0)
         gains = []
@@ -184,7 +182,7 @@ def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) 
         trainer.epochs(log, 1)
         return trainer
     chosen = np.random.default_rng(seed).permutation(len(last))[:MOST_JUDGED]
-    judged = Judged(past.histories(config.length)[last.user[chosen]], last.item[chosen])
+    judged = Task(past.histories(config.length)[last.user[chosen]], last.item[chosen])
     trainer.reached = trainer.epochs(past, config.most_epochs, judged)
     best = int(np.argmax(trainer.reached)) + 1
     trainer.epochs(log if config.refit else past, best)

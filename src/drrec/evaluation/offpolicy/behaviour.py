@@ -11,7 +11,7 @@ from drrec.evaluation.offpolicy.policies import softmax
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
-MAX_SHARPNESS = 8.0
+MAX_INVERSE_TEMPERATURE = 8.0
 """The largest 1 / temperature that is tried; at 1 an item comes in proportion to its count."""
 
 
@@ -34,18 +34,18 @@ class PopularityPolicy:
         count = np.bincount(train.item, minlength=train.num_items)
         self._logit = np.log1p(count.astype(np.float64))  # [I]
         if self._given is None:
-            self.temperature = 1 / max(likeliest_sharpness(train, self._logit), 1e-6)
+            self.temperature = 1 / max(likeliest_inverse_temperature(train, self._logit), 1e-6)
         return self
 
     def probabilities(
         self, users: np.ndarray, histories: np.ndarray, is_candidate: np.ndarray
     ) -> np.ndarray:
-        """See `policies.Policy`."""
+        """See `policies.StochasticPolicy`."""
         return softmax(np.tile(self._logit / self.temperature, (len(users), 1)), is_candidate)
 
 
-def likeliest_sharpness(log: Interactions, logit: np.ndarray) -> float:
-    """θ in [0, `MAX_SHARPNESS`] that makes a log likeliest as drawn by softmax(θ · `logit [I]`).
+def likeliest_inverse_temperature(log: Interactions, logit: np.ndarray) -> float:
+    """Maximum-likelihood θ in [0, `MAX_INVERSE_TEMPERATURE`] of softmax(θ · `logit [I]`).
 
     Each row is drawn among the items that its user had not rated before. The likelihood is concave
     in θ, so the search finds its top.
@@ -54,15 +54,15 @@ def likeliest_sharpness(log: Interactions, logit: np.ndarray) -> float:
 
     found = minimize_scalar(
         lambda theta: -log_likelihood(log, logit, theta),
-        bounds=(0.0, MAX_SHARPNESS),
+        bounds=(0.0, MAX_INVERSE_TEMPERATURE),
         method="bounded",
     )
     return float(found.x)
 
 
-def log_likelihood(log: Interactions, logit: np.ndarray, sharpness: float) -> float:
+def log_likelihood(log: Interactions, logit: np.ndarray, inverse_temperature: float) -> float:
     """Σ over rows of θ x_i − log Σ_{j not rated before} exp(θ x_j), x being `logit [I]`."""
-    shifted = sharpness * (logit - logit[1:].max())
+    shifted = inverse_temperature * (logit - logit[1:].max())
     weight = np.exp(shifted)
     taken = weight[log.item]  # [R]
     before = np.cumsum(taken) - taken

@@ -15,7 +15,7 @@ from drrec.evaluation.statistics import MAX_WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.evaluation.offpolicy.log import Evidence, Features
+    from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 
 RIDGE = 1e-3
 """Penalty of the regressions, in imagined steps: what no session tells of is worth 0."""
@@ -53,7 +53,7 @@ class OffPolicy(NamedTuple):
 
 
 def estimates(
-    evidence: Evidence,
+    evidence: LoggedSteps,
     features: Features,
     *,
     discount: float = 1.0,
@@ -107,7 +107,7 @@ def estimates(
     )
 
 
-def snips(evidence: Evidence, counts: np.ndarray, discount: float) -> np.ndarray:
+def snips(evidence: LoggedSteps, counts: np.ndarray, discount: float) -> np.ndarray:
     """Self-normalised inverse propensities, step by step (Swaminathan and Joachims 2015).
 
     Σ_t γᵗ Σ_n w_nt r_nt / Σ_n w_nt, with w_nt the ratio of probabilities of all that session n
@@ -129,7 +129,7 @@ def snips(evidence: Evidence, counts: np.ndarray, discount: float) -> np.ndarray
 
 
 def fitted_q(
-    evidence: Evidence, features: Features, counts: np.ndarray, discount: float
+    evidence: LoggedSteps, features: Features, counts: np.ndarray, discount: float
 ) -> np.ndarray:
     """Fitted-Q evaluation with values linear in the features (Le et al. 2019), last step first.
 
@@ -153,7 +153,7 @@ def fitted_q(
 
 
 def fitted_coefficients(
-    evidence: Evidence, features: Features, counts: np.ndarray, discount: float
+    evidence: LoggedSteps, features: Features, counts: np.ndarray, discount: float
 ) -> np.ndarray:
     """[B, T, F] the θ_t of `fitted_q`."""
     num_sessions, steps, width = features.logged.shape
@@ -173,7 +173,7 @@ def fitted_coefficients(
 
 
 def doubly_robust_terms(
-    evidence: Evidence, features: Features, discount: float, fold: np.ndarray
+    evidence: LoggedSteps, features: Features, discount: float, fold: np.ndarray
 ) -> np.ndarray:
     """Each session's doubly robust value (Jiang and Li 2016), whose mean is the estimate.
 
@@ -207,7 +207,7 @@ def _folds(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (rng.permutation(unit.max() + 1) % NUM_FOLDS)[unit]
 
 
-def _discounts(evidence: Evidence, discount: float) -> np.ndarray:
+def _discounts(evidence: LoggedSteps, discount: float) -> np.ndarray:
     return discount ** np.arange(evidence.reward.shape[1])
 
 

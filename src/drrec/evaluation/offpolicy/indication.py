@@ -9,15 +9,15 @@ import numpy as np
 from drrec.baselines.collaborative import ItemCF
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
-from drrec.evaluation.candidates import batches, catalogue
 from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
 from drrec.evaluation.offpolicy.estimators import OffPolicy, estimates
-from drrec.evaluation.offpolicy.log import Evidence, Features
+from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 from drrec.evaluation.offpolicy.policies import SoftmaxPolicy
+from drrec.evaluation.protocols.candidates import batches, catalogue
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.evaluation.offpolicy.policies import Policy
+    from drrec.evaluation.offpolicy.policies import StochasticPolicy
     from drrec.types import Recommender
 
 LEAST_SAMPLE = 1000
@@ -82,8 +82,12 @@ def indicative(
 
 
 def logged_steps(
-    behaviour: Policy, target: Policy, train: Interactions, test: Interactions, state_size: int
-) -> tuple[Evidence, Features]:
+    behaviour: StochasticPolicy,
+    target: StochasticPolicy,
+    train: Interactions,
+    test: Interactions,
+    state_size: int,
+) -> tuple[LoggedSteps, Features]:
     """Each test row as a session of one step, with the user as its unit.
 
     An item's features are 1, its log count in `train`, standardised, and the reward that `ItemCF`
@@ -114,7 +118,7 @@ def logged_steps(
     asked, shown, logged, expected = (np.concatenate(part) for part in zip(*parts, strict=True))
     reward = (test.rating.astype(np.float64) - LIKED_ABOVE) / 2
     is_step = np.ones((len(test), 1), bool)
-    evidence = Evidence(reward[:, None], shown[:, None], asked[:, None], is_step, test.user)
+    evidence = LoggedSteps(reward[:, None], shown[:, None], asked[:, None], is_step, test.user)
     return evidence, Features(logged[:, None], expected[:, None])
 
 

@@ -24,7 +24,7 @@ class Features(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evidence:
+class LoggedSteps:
     """N sessions of T steps at most."""
 
     reward: np.ndarray  # [N, T]

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.evaluation.offpolicy.log import Evidence, Features
+from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 from drrec.evaluation.optimum import bored_appeal
-from drrec.evaluation.simulated import depths
+from drrec.evaluation.protocols.simulated import depths
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.world import Truth
-    from drrec.evaluation.offpolicy.policies import Policy
+    from drrec.evaluation.offpolicy.policies import StochasticPolicy
+    from drrec.worlds.world import Truth
 
     Describe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     """`(users [N], histories [N, L], shown [N, t]) -> φ [N, I, F]` of every item at a step."""
@@ -34,7 +34,7 @@ class PlayedLog(NamedTuple):
 
 def played_log(
     truth: Truth,
-    policy: Policy,
+    policy: StochasticPolicy,
     users: np.ndarray,
     openings: np.ndarray,
     steps: int,
@@ -78,8 +78,8 @@ def played_log(
 
 
 def evidence_of(
-    log: PlayedLog, policy: Policy, num_items: int, describe: Describe
-) -> tuple[Evidence, Features]:
+    log: PlayedLog, policy: StochasticPolicy, num_items: int, describe: Describe
+) -> tuple[LoggedSteps, Features]:
     """What a log says of a policy that did not play it; each session is a unit of its own.
 
     Args:
@@ -100,7 +100,7 @@ def evidence_of(
         expected.append(np.einsum("ni,nif->nf", chances, described))
     reward = log.reward.astype(np.float64)
     unit = np.arange(num_sessions)
-    evidence = Evidence(reward, log.probability, target, log.is_step, unit)
+    evidence = LoggedSteps(reward, log.probability, target, log.is_step, unit)
     return evidence, Features(np.stack(logged, axis=1), np.stack(expected, axis=1))
 
 
@@ -115,9 +115,9 @@ def tabular(state: np.ndarray, num_states: int, num_items: int) -> np.ndarray:
 def drawn(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """[B, I] rows that sum to 1 -> [B] int32 an item of each."""
     total = np.cumsum(chances, axis=1)
-    # An item is drawn where the sum passes the lot; sums end a rounding error below or above 1.
-    lot = rng.random(len(chances)) * total[:, -1]
-    return (total <= lot[:, None]).sum(axis=1).astype(np.int32)
+    # An item is drawn where the sum passes the point; sums end a rounding error below or above 1.
+    point = rng.random(len(chances)) * total[:, -1]
+    return (total <= point[:, None]).sum(axis=1).astype(np.int32)
 
 
 def _not_shown(num_items: int, shown: np.ndarray) -> np.ndarray:

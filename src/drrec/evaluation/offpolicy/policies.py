@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.evaluation.candidates import candidate_scores
-from drrec.evaluation.ranked import TIE
+from drrec.evaluation.protocols.candidates import candidate_scores
+from drrec.evaluation.protocols.ranked import TIE
 
 if TYPE_CHECKING:
     from drrec.types import Recommender
 
 
-class Policy(Protocol):
+class StochasticPolicy(Protocol):
     """Whatever draws the next item for a user."""
 
     def probabilities(
@@ -50,7 +50,7 @@ class SoftmaxPolicy:
     def probabilities(
         self, users: np.ndarray, histories: np.ndarray, is_candidate: np.ndarray
     ) -> np.ndarray:
-        """See `Policy`.
+        """See `StochasticPolicy`.
 
         Raises:
             InputError: a score is not finite, or a user has no candidate.

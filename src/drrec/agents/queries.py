@@ -1,0 +1,70 @@
+"""What a reader of the log is asked at each position, and how far off its answer is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.agents.windows import Windows
+
+_NEVER = -1e30
+"""Logit of what cannot be: not −inf, for a row may have nothing else."""
+
+
+def next_of_all(scores: tf.Tensor, windows: Windows) -> tf.Tensor:
+    """Cross-entropy of the next item among all that the user had not had.
+
+    An item that comes again is told apart from none that was had: nothing is asked there.
+
+    Args:
+        scores: [N, W, I], of position w after what came before it.
+        windows: N of them.
+
+    Returns:
+        [N, W], 0 where nothing is asked.
+    """
+    _check(scores, windows)
+    column = tf.range(windows.item.shape[1])[:, None]  # [W, 1]
+    is_left = windows.since[:, None] >= column  # [N, W, I]
+    is_left &= tf.range(tf.shape(scores)[2]) != PADDING
+    log_prob = tf.nn.log_softmax(tf.where(is_left, scores, _NEVER))
+    own, is_asked = (tf.gather(part, windows.item, batch_dims=2) for part in (log_prob, is_left))
+    return tf.where(is_asked, -own, 0.0)
+
+
+def liked_among_rated(scores: tf.Tensor, windows: Windows) -> tf.Tensor:
+    """Cross-entropy of what will be liked among what will be rated (Cao et al. 2007, ListNet).
+
+    That is what the windows has from a position on. The liked ones share the target's mass evenly;
+    where there are none, nothing is asked.
+
+    Args:
+        scores: [N, W, I], of position w after what came before it.
+        windows: N of them.
+
+    Returns:
+        [N, W], 0 where nothing is asked.
+    """
+    _check(scores, windows)
+    width = windows.item.shape[1]
+    candidates = tf.broadcast_to(windows.item[:, None], [tf.shape(scores)[0], width, width])
+    is_later = tf.range(width) >= tf.range(width)[:, None]  # [W, W]
+    is_candidate = is_later & (candidates != PADDING)
+    theirs = tf.gather(scores, candidates, batch_dims=2)  # [N, W, W]
+    log_prob = tf.nn.log_softmax(tf.where(is_candidate, theirs, _NEVER))
+    liked = tf.cast(is_candidate & (windows.reward > 0)[:, None], tf.float32)
+    share = liked / tf.maximum(tf.reduce_sum(liked, axis=2, keepdims=True), 1.0)
+    is_item = tf.cast(windows.item != PADDING, tf.float32)
+    return -tf.reduce_sum(share * log_prob, axis=2) * is_item
+
+
+def _check(scores: tf.Tensor, windows: Windows) -> None:
+    expected = (*windows.item.shape, windows.since.shape[1])
+    if tuple(scores.shape) != expected:
+        raise ValueError(
+            f"Expected scores [N, W, I] of shape {expected}. Received shape {scores.shape}."
+        )

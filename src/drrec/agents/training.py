@@ -1,0 +1,82 @@
+"""Trains an agent chunk by chunk: between chunks it logs, draws the bar and checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from drrec.agents.checkpoint import restore_latest, save_checkpoint
+from drrec.agents.runlog import RunLog
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Iterator
+
+    from drrec.agents.base import Agent
+
+_CHUNK_STEPS = 2_000
+_CHECKPOINT_SECONDS = 20.0
+
+
+def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
+    """Train until the agent has done `steps` environment steps, from its last checkpoint on.
+
+    Args:
+        agent: the learner; its state is overwritten by the checkpoint, if there is one.
+        steps: environment steps in all, rounded up to whole iterations.
+        run: folder for `training.csv` and TensorBoard events.
+        weights: folder for checkpoints.
+        label: what the progress bar calls it.
+
+    Returns:
+        Whether it got to the end: False after Ctrl-C or SIGTERM, with a checkpoint written.
+    """
+    restore_latest(weights, agent.learner)
+    width = agent.steps_an_iteration
+    chunk = max(_CHUNK_STEPS // width, 1)
+    saved_at = time.monotonic()
+    bar = tqdm(total=steps, initial=agent.steps, desc=label, unit="step", dynamic_ncols=True)
+    with RunLog(run, agent.steps) as log, bar, _interrupted() as interrupted:
+        while agent.steps < steps and not interrupted():
+            iterations = min(chunk, -(-(steps - agent.steps) // width))
+            started = time.monotonic()
+            sums = agent.run(tf.constant(iterations))
+            values = {
+                name: float(total) / iterations
+                for name, total in zip(sums._fields, sums, strict=True)
+            }
+            values |= agent.reward_terms(iterations)
+            rate = iterations * width / (time.monotonic() - started)
+            log.row(agent.steps, values | {"steps_per_second": rate})
+            shown = {name: f"{value:.3f}" for name, value in list(values.items())[:2]}
+            bar.set_postfix(shown, refresh=False)
+            bar.update(min(agent.steps, steps) - bar.n)
+            if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
+                save_checkpoint(weights, agent.learner, agent.steps)
+                saved_at = time.monotonic()
+        save_checkpoint(weights, agent.learner, agent.steps)
+        return agent.steps >= steps
+
+
+@contextlib.contextmanager
+def _interrupted() -> Iterator[Callable[[], bool]]:
+    """Ask the given function whether Ctrl-C or SIGTERM came; neither stops a chunk halfway."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {
+        number: signal.signal(number, lambda *_: asked.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Published data sets that are downloaded by hand."""

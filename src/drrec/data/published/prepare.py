@@ -1,0 +1,237 @@
+"""From files as they were published, got by hand, to RecBole's atomic files in `data/<name>/`."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.data.published import atomic, thinning
+from drrec.data.published.amazon import AMAZON_2018, AMAZON_2023
+from drrec.data.published.lastfm import LASTFM_1K
+from drrec.data.published.layout import Published, RawLog, Row, Words
+from drrec.data.published.microlens import MICROLENS
+from drrec.data.published.yelp import YELP
+from drrec.data.readers import recbole
+from drrec.data.readers.checks import cut_short
+from drrec.data.readers.streams import Fault, Rows, header
+from drrec.errors import InputError
+from drrec.files import read_json, whole_folder, write_json
+
+if TYPE_CHECKING:
+    import os
+
+    from drrec.data.interactions import Dataset, Repeats
+    from drrec.data.published.config import PrepareConfig
+
+logger = logging.getLogger(__name__)
+
+PUBLISHED: dict[str, Published] = {
+    "lastfm-1k": LASTFM_1K,
+    "amazon-2018": AMAZON_2018,
+    "amazon-2023": AMAZON_2023,
+    "yelp": YELP,
+    "microlens": MICROLENS,
+}
+"""Data sets that are got by hand, by name."""
+
+RECORD = "prepared.json"
+"""What a prepared folder was made of and how."""
+
+
+def absent(name: str) -> InputError:
+    """The error where a data set that is got by hand is not there."""
+    published = PUBLISHED[name]
+    return InputError(
+        f"Expected {name} to have been prepared. Received: no such folder. To mend: get "
+        f"{' or '.join(published.files)} from {published.page} and run "
+        f"`python run.py data {name} --from <folder>`."
+    )
+
+
+def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """Make `<data_dir>/<name>` of the files in `config.source`; whole or not at all.
+
+    Args:
+        name: in `PUBLISHED`.
+        config: what to make; its `to` names another folder.
+        data_dir: where the folder goes. One that was made alike is left alone.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: there is no such data set, file or row, nothing is left, or the folder is there
+            and was made otherwise.
+    """
+    if name not in PUBLISHED:
+        raise InputError(
+            f"Expected `--from`, and what goes with it, with one of {', '.join(PUBLISHED)}. "
+            f"Received: {name}, which takes none of it: leave those flags out."
+        )
+    published = PUBLISHED[name]
+    folder = pathlib.Path(data_dir) / (config.to or name)
+    log = _log_file(name, published, config)
+    settings = _settings(name, published, config, log)
+    if folder.exists():
+        return _made_alike(folder, settings)
+    logger.info("reading %s", log)
+    rows = _rows(published, config, settings, log)
+    raw = RawLog(rows)
+    if not rows.is_ended and cut_short(raw.milliseconds // 1000):
+        raise InputError(
+            f"Expected a whole last row in {log}. Received: a timestamp with fewer digits than all "
+            "before it, and no line end: the file is cut short. Get it again."
+        )
+    kept = _kept(raw, published, settings)
+    words = _words(published, settings, log, atomic.ids(raw.items, kept.item))
+    with whole_folder(folder) as side:
+        atomic.write_inter(side / f"{folder.name}.inter", raw, kept, is_rated=published.is_rated)
+        atomic.write_items(side / f"{folder.name}.item", raw, kept, words)
+        write_json(side / RECORD, {"settings": settings, **_counts(rows, raw, kept)})
+    logger.info("%s: %s", folder, _counts(rows, raw, kept))
+    return folder
+
+
+def load(folder: pathlib.Path, repeats: Repeats | None = None) -> Dataset:
+    """Read a folder that `prepare` has made; one without its record as RecBole's.
+
+    Args:
+        folder: with the atomic files.
+        repeats: whether to keep repeated rows; None as the folder was made.
+
+    Raises:
+        InputError: a file is missing or bad or has other rows than were written, or repeats are
+            asked for of a folder without.
+    """
+    if not (folder / RECORD).exists():
+        return recbole.load(folder, repeats or "drop")
+    record = read_json(folder / RECORD)
+    try:
+        made, num_rows = record["settings"]["repeats"], record["rows"]
+    except (KeyError, TypeError) as error:
+        raise _not_as_made(folder, f"{RECORD} without {error}") from error
+    if repeats == "keep" and made == "drop":
+        raise _not_as_made(folder, "one without repeats, where they are to be kept")
+    dataset = recbole.load(folder, repeats or made)
+    if repeats in (None, made) and len(dataset.interactions) != num_rows:
+        found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
+        raise _not_as_made(folder, found)
+    return dataset
+
+
+def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
+    return InputError(
+        f"Expected {folder} as `python run.py data` makes it. Received: {received}. "
+        "Remove it and make it again."
+    )
+
+
+def _log_file(name: str, published: Published, config: PrepareConfig) -> pathlib.Path:
+    folder = config.source
+    if folder is None:
+        raise absent(name)
+    wanted = config.file or " or ".join(published.files)
+    if not folder.is_dir():
+        raise InputError(f"Expected a folder with {wanted}. Received: {folder}, which is none.")
+    patterns = (config.file,) if config.file else published.files
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    logs = sorted(path for path in found if not path.name.startswith("meta_"))
+    if not logs:
+        raise InputError(
+            f"Expected {wanted} in {folder}. Received: no such file. Get it from {published.page}."
+        )
+    if len(logs) > 1:
+        raise InputError(
+            f"Expected one log in {folder}. Received: {', '.join(path.name for path in logs)}. "
+            "Say which by `--file`."
+        )
+    return logs[0]
+
+
+def _settings(
+    name: str, published: Published, config: PrepareConfig, log: pathlib.Path
+) -> dict[str, Any]:
+    """All that decides what is made, defaults filled in, as the record has it."""
+    given = {key: value for key, value in dataclasses.asdict(config).items() if value is not None}
+    given = {key: value for key, value in given.items() if key not in ("source", "to")}
+    defaults = {key: getattr(published, key) for key in ("min_user", "min_item", "bad_rows")}
+    only = {} if published.has_sessions else {"item": None, "session_gap": None}
+    words = published.words(log)
+    titles = words.path.name if words and words.path.is_file() else None
+    own = {"name": name, "file": log.name, "bytes": log.stat().st_size, "titles": titles}
+    return {**defaults, **given, **only, **own}
+
+
+def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
+    record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
+    made = record.get("settings", {})
+    other = [key for key in settings if made.get(key) != settings[key]]
+    if other:
+        raise InputError(
+            f"Expected {folder} to be absent, or made with the same settings. Received: one with "
+            f"another {', '.join(other)}. Remove it, or name another folder by `--to`."
+        )
+    logger.info("%s is there already", folder)
+    return folder
+
+
+def _rows(
+    published: Published, config: PrepareConfig, settings: dict[str, Any], log: pathlib.Path
+) -> Rows[Row]:
+    try:
+        layout = published.layout(header(log), config)
+    except Fault as fault:
+        raise InputError(
+            f"{fault} in line 1 of {log}. Get the file again, or name another by `--file`."
+        ) from fault
+    return Rows(log, layout.parse, has_header=layout.has_header, bad_rows=settings["bad_rows"])
+
+
+def _kept(raw: RawLog, published: Published, settings: dict[str, Any]) -> atomic.Kept:
+    order = np.lexsort((raw.milliseconds, raw.user))  # stable
+    columns = atomic.Kept(*(c[order] for c in (raw.user, raw.item, raw.rating, raw.milliseconds)))
+    if published.has_sessions:
+        sittings = thinning.sessions(columns.user, columns.milliseconds, settings["session_gap"])
+        columns = columns._replace(session=sittings)
+    if settings["repeats"] == "drop":
+        columns = columns.where(thinning.last_of_pairs(columns.user, columns.item))
+    least = settings["min_user"], settings["min_item"]
+    columns = columns.where(thinning.core(columns.user, columns.item, *least))
+    if not len(columns.user):
+        raise InputError(
+            f"Expected users with {least[0]} items and items with {least[1]} users. Received: "
+            "none that have. Pass a lower `--min-user` or `--min-item`."
+        )
+    return columns
+
+
+def _words(
+    published: Published, settings: dict[str, Any], log: pathlib.Path, items: set[str]
+) -> dict[str, Words]:
+    source = published.words(log)
+    if source is None:
+        return {}
+    if not source.path.is_file():
+        logger.warning("No titles: there is no %s; see %s", source.path, published.page)
+        return {}
+    rows = Rows(
+        source.path, source.parse, has_header=source.has_header, bad_rows=settings["bad_rows"]
+    )
+    return {words.item: words for words in rows if words.item in items}
+
+
+def _counts(rows: Rows[Row], raw: RawLog, kept: atomic.Kept) -> dict[str, Any]:
+    return {
+        "rows_read": rows.num_read,
+        "rows_skipped": rows.num_skipped,
+        "first_skipped": rows.first_skipped,
+        "users_read": len(raw.users),
+        "items_read": len(raw.items),
+        "rows": len(kept.user),
+        "users": len(np.unique(kept.user)),
+        "items": len(np.unique(kept.item)),
+    }

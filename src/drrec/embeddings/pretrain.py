@@ -1,0 +1,248 @@
+"""The vectors that an agent learns with, and those that it is used with."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from drrec.embeddings.content import fit_encoder
+from drrec.embeddings.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
+from drrec.embeddings.implicit import fit_implicit
+from drrec.embeddings.pmf import fit_pmf
+from drrec.embeddings.table import Embeddings, balance, side_by_side
+from drrec.embeddings.variational import fit_variational
+from drrec.errors import InputError
+from drrec.nn.item_encoder import load_encoder, save_encoder
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable, Sequence
+
+    from drrec.data.interactions import Interactions
+    from drrec.embeddings.config import ContentConfig, EmbeddingConfig
+    from drrec.features.store import Modality
+    from drrec.nn.item_encoder import ItemEncoder
+
+
+class Factorisation(NamedTuple):
+    """How vectors are fitted, and what ratings say of an item's while the users' stay."""
+
+    fit: Callable[..., Embeddings]
+    """`(train, *, dim, seed, start) -> Embeddings`."""
+    evidence: Callable[[Interactions, np.ndarray, float], Evidence]
+    """`(train, user [U, D], mean) -> Evidence`."""
+
+
+FACTORISATIONS: dict[str, Factorisation] = {
+    "variational": Factorisation(fit_variational, explicit_evidence),
+    "pmf": Factorisation(fit_pmf, explicit_evidence),
+    "implicit": Factorisation(fit_implicit, implicit_evidence),
+}
+
+
+class Content(NamedTuple):
+    """What items are known by beside their ids, and how it is made use of."""
+
+    config: ContentConfig
+    features: dict[str, Modality]
+
+    @property
+    def modalities(self) -> list[Modality]:
+        """M of them, in the order of the fusion's inputs."""
+        return list(self.features.values())
+
+    @property
+    def encoders(self) -> dict[str, str]:
+        """By modality: what made its features."""
+        return {name: modality.encoder for name, modality in self.features.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings and the features."""
+        # Whether the agent goes on tuning the encoder does not change what it starts from.
+        settings = dataclasses.replace(self.config, encoder="frozen")
+        digest = hashlib.sha256(json.dumps(dataclasses.asdict(settings)).encode())
+        for modality in self.modalities:
+            digest.update(np.ascontiguousarray(modality.features).tobytes())
+            digest.update(modality.present.tobytes())
+        return digest.hexdigest()
+
+
+class Vectors(NamedTuple):
+    """A table of vectors, and the encoder that its last columns come from, if any."""
+
+    table: Embeddings
+    encoder: ItemEncoder | None = None
+
+    def scaled(self, scale: np.ndarray | None) -> Self:
+        """The same dot products, with the items' columns times `scale [D]`; None changes nothing.
+
+        The encoder gives items on that scale from then on.
+        """
+        if scale is None:
+            return self
+        if self.encoder is not None:
+            self.encoder.scale.assign(self.encoder.scale * scale[-self.encoder.width :])
+        return self._replace(table=self.table.with_columns_scaled(scale))
+
+    def save(self, folder: pathlib.Path, name: str) -> None:
+        """Write `<name>.npz` and `<name>-encoder.npz`, each whole or not at all."""
+        if self.encoder is not None:
+            save_encoder(folder / f"{name}-encoder.npz", self.encoder)
+        self.table.save(folder / f"{name}.npz")
+
+    @classmethod
+    def load(cls, folder: pathlib.Path, name: str, content: Content | None) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: there are no such files, or they are broken.
+        """
+        table = Embeddings.load(folder / f"{name}.npz")
+        if content is None:
+            return cls(table)
+        path = folder / f"{name}-encoder.npz"
+        return cls(table, load_encoder(path, content.config, content.modalities))
+
+
+class Pretrained(NamedTuple):
+    """Two tables with the same axes, one table where nothing is held out."""
+
+    prefix: Vectors
+    """Fitted on the past alone: sessions that hand out the rest hold something to be learned."""
+    final: Vectors
+    """Fitted on all of `train`."""
+
+
+def pretrain(
+    train: Interactions, config: EmbeddingConfig, seed: int, content: Content | None = None
+) -> Pretrained:
+    """Fit on the past of `train`, then on all of it.
+
+    An agent that learned with vectors fitted on the very ratings it is paid for would learn to
+    trust them too much (stacking; Wolpert 1992).
+
+    Raises:
+        InputError: there is too little to fit to, or too few coordinates for what is joined.
+    """
+    past, _ = train.past_and_future(config.held_out)
+    early = _factorised(past, config, content, seed, {})
+    prefix = _finished(early, past, config, content, seed)
+    is_rated = np.bincount(past.item, minlength=past.num_items) > 0
+    scale = balance(prefix.table, is_rated) if content or config.refit else None
+    if not config.held_out:
+        prefix = prefix.scaled(scale)
+        return Pretrained(prefix, prefix)
+    late = _factorised(train, config, content, seed, early)
+    final = _finished(late, train, config, content, seed)
+    return Pretrained(prefix.scaled(scale), final.scaled(scale))
+
+
+def _factorised(
+    ratings: Interactions,
+    config: EmbeddingConfig,
+    content: Content | None,
+    seed: int,
+    starts: dict[str, Embeddings],
+) -> dict[str, Embeddings]:
+    widths = config.widths()
+    if content and content.config.identity == "half":
+        widths = config.shared_out(sum(widths.values()) // 2)
+        if min(widths.values()) < 2:
+            raise InputError(
+                "`dim_emb` must leave each factorisation at least 2 coordinates of the ids' half. "
+                f"Received: {config.dim_emb}. Raise it, or choose --identity prior."
+            )
+    return {
+        name: FACTORISATIONS[name].fit(ratings, dim=dim, seed=seed, start=starts.get(name))
+        for name, dim in widths.items()
+    }
+
+
+def _finished(
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    config: EmbeddingConfig,
+    content: Content | None,
+    seed: int,
+) -> Vectors:
+    table = side_by_side(list(views.values())).scaled()
+    if config.popularity:
+        table = table.with_popularity(ratings, config.popularity)
+    if content:
+        return _with_content(table, views, ratings, content, seed)
+    return Vectors(_refitted(table, views, ratings) if config.refit else table)
+
+
+def _refitted(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Embeddings:
+    """Items fitted anew around their mean, as content's are around what it says."""
+    evidence = _evidence(table, views, ratings)
+    mean = table.item[evidence.is_rated].mean(axis=0)
+    item = table.item.copy()
+    for columns in _columns([view.dim for view in views.values()]):
+        prior = np.broadcast_to(mean[columns], item[:, columns].shape)
+        item[:, columns] = posterior(evidence.of(columns), prior)
+    item[PADDING] = 0
+    return dataclasses.replace(table, item=item)
+
+
+def _with_content(
+    table: Embeddings,
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    content: Content,
+    seed: int,
+) -> Vectors:
+    """Join what the ids' vectors say of an item and what its content says.
+
+    The encoder's columns are the table's last ones, so that fine-tuning knows where they are.
+    """
+    widths = [view.dim for view in views.values()]
+    num_factors = sum(widths)
+    evidence = _evidence(table, views, ratings)
+    expected = evidence.expecting(table.item)
+    encoder, item = fit_encoder(content.modalities, expected, table.item, content.config, seed)
+    identity, user = content.config.identity, table.user
+    if identity == "prior":
+        for columns in _columns(widths):
+            item[:, columns] = posterior(evidence.of(columns), item[:, columns])
+    if identity != "none" and table.dim > num_factors:
+        # How many ratings an item has is known where it has any.
+        is_rated = evidence.is_rated
+        item[is_rated, num_factors:] = table.item[is_rated, num_factors:]
+    if identity == "half":
+        item = np.concatenate([table.item[:, :num_factors], item], axis=1)
+        factors = user[:, :num_factors] / 2
+        user = np.concatenate([factors, factors, user[:, num_factors:]], axis=1)
+    else:
+        has_content = np.any([modality.present for modality in content.modalities], axis=0)
+        known = _refitted(table, views, ratings) if identity == "prior" else table
+        item = np.where(has_content[:, None], item, known.item)
+    return Vectors(dataclasses.replace(table, item=item, user=user), encoder)
+
+
+def _evidence(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Evidence:
+    """Of each factorisation on its own columns, and of popularity on its own, if it has one."""
+    shape = table.item.shape
+    information, target = np.zeros((*shape, shape[1])), np.zeros(shape)
+    widths = [view.dim for view in views.values()]
+    for columns, name in zip(_columns(widths), views, strict=True):
+        user = len(views) * table.user[:, columns]
+        block = FACTORISATIONS[name].evidence(ratings, user, table.mean)
+        information[:, columns, columns], target[:, columns] = block
+    is_rated = np.asarray(target.any(axis=1))
+    weight = np.trace(information[is_rated], axis1=1, axis2=2).mean() / sum(widths)
+    for column in range(sum(widths), shape[1]):
+        information[is_rated, column, column] = weight
+        target[is_rated, column] = weight * table.item[is_rated, column]
+    return Evidence(information, target)
+
+
+def _columns(widths: Sequence[int]) -> list[slice]:
+    ends = np.cumsum(widths).tolist()
+    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]

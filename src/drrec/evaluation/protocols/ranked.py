@@ -1,0 +1,170 @@
+"""The `ranked` protocol: all liked test items of a user among a whole catalogue, or cold items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from drrec.evaluation.metrics import measured
+from drrec.evaluation.protocols.candidates import (
+    PerUser,
+    batches,
+    candidate_scores,
+    catalogue,
+    collected,
+    top_list,
+)
+from drrec.evaluation.protocols.chance import expected
+from drrec.evaluation.protocols.rated import RELEVANT_FROM
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.types import Recommender
+
+CUTS = (5, 10, 20)
+RANKED_METRICS = tuple(
+    f"{metric}@{cut}" for metric in ("hr", "ndcg", "recall", "mrr") for cut in CUTS
+)
+
+TIE = 1e-6
+"""Scores this near, as a share of the user's largest, are equal: float32 cannot tell them apart.
+
+Equal vectors, which all cold items have in a model of ids, do not give equal products: matrix
+products add in another order at the end of a block, and ids would decide.
+"""
+
+
+class Slates(NamedTuple):
+    """What B users are asked about."""
+
+    is_candidate: np.ndarray  # [B, I] bool
+    is_relevant: np.ndarray  # [B, I] bool
+
+
+def ranked(
+    recommender: Recommender,
+    train: Interactions,
+    test: Interactions,
+    *,
+    state_size: int = 10,
+    seed: int = 0,
+    mask_seen: bool = True,
+    candidates: np.ndarray | None = None,
+) -> PerUser:
+    """Rank the catalogue once for each user, and look where the liked test items stand.
+
+    Args:
+        recommender: a fitted one.
+        train: where histories come from, and what was seen.
+        test: rated `RELEVANT_FROM` or more is relevant; the rest counts as any other item.
+        state_size: L, the length of a history.
+        seed: of the shuffle that breaks ties, one for each user.
+        mask_seen: exclude what the user has in `train`.
+        candidates: [C] the items to rank, None for the whole catalogue.
+
+    Returns:
+        `RANKED_METRICS` for each user with a relevant candidate, and the items on top.
+
+    Raises:
+        InputError: no user has one, or a score is not finite.
+    """
+    relevant, users = _relevant(test, candidates)
+    histories = train.liked_histories(state_size)
+    tie_noise = np.random.default_rng(seed)
+    is_item = np.arange(test.num_items) != PADDING
+    parts, lists = [], []
+    for batch in batches(users, test.num_items):
+        slates = _slates(train, relevant, batch, candidates, mask_seen)
+        every = np.broadcast_to(is_item, slates.is_candidate.shape)
+        scores = candidate_scores(recommender, batch, histories[batch], None, every)
+        tie = TIE * np.abs(scores[:, is_item]).max(axis=1, keepdims=True)  # [B, 1]
+        scores = np.where(slates.is_candidate, scores, -np.inf)
+        # Rows are drawn one after the other: batches do not matter, and all methods share them.
+        best = top(scores, tie_noise.random(scores.shape), tie, max(CUTS))  # [B, K]
+        hits = np.take_along_axis(slates.is_relevant, best, axis=1)
+        hits = np.pad(hits, ((0, 0), (0, max(CUTS) - hits.shape[1])))
+        parts.append(measured(hits, slates.is_relevant.sum(axis=1), RANKED_METRICS))
+        lists.append(top_list(best, np.take_along_axis(slates.is_candidate, best, axis=1)))
+    return collected(users, parts, lists)
+
+
+def cold_items(
+    recommender: Recommender,
+    train: Interactions,
+    test: Interactions,
+    *,
+    candidates: np.ndarray,
+    state_size: int = 10,
+    seed: int = 0,
+) -> PerUser:
+    """`ranked` among `candidates [C]`, of which `train` knows none; `test` holds rows on them."""
+    return ranked(recommender, train, test, state_size=state_size, seed=seed, candidates=candidates)
+
+
+def chance_level(
+    train: Interactions,
+    test: Interactions,
+    *,
+    mask_seen: bool = True,
+    candidates: np.ndarray | None = None,
+) -> PerUser:
+    """What a random order is expected to reach in `ranked`, user by user, without drawing one."""
+    relevant, users = _relevant(test, candidates)
+    parts = []
+    for batch in batches(users, test.num_items):
+        slates = _slates(train, relevant, batch, candidates, mask_seen)
+        size, num_relevant = slates.is_candidate.sum(axis=1), slates.is_relevant.sum(axis=1)
+        parts.append(expected(size, num_relevant, CUTS))
+    return collected(users, parts)
+
+
+def top(scores: np.ndarray, tie_noise: np.ndarray, tie: np.ndarray, num_places: int) -> np.ndarray:
+    """The columns of the best scores, best first; those `tie` apart or less are ordered by noise.
+
+    Args:
+        scores: [B, C], −inf for what is not ranked.
+        tie_noise: [B, C] uniform in [0, 1).
+        tie: [B, 1] ≥ 0.
+        num_places: K.
+
+    Returns:
+        [B, min(K, C)].
+    """
+    kept = min(num_places, scores.shape[1])
+    least = np.partition(scores, -kept, axis=1)[:, [-kept]]  # [B, 1]
+    is_level = scores >= least - tie
+    key = np.where(scores > least + tie, -1, np.where(is_level, tie_noise, 1))
+    columns = np.argpartition(key, kept - 1, axis=1)[:, :kept]
+    value = np.take_along_axis(scores, columns, axis=1)
+    order = np.argsort(-value, axis=1)
+    value = np.take_along_axis(value, order, axis=1)
+    columns = np.take_along_axis(columns, order, axis=1)
+    is_lower = value[:, 1:] < value[:, :-1] - tie
+    group = np.pad(is_lower.cumsum(axis=1), ((0, 0), (1, 0)))  # [B, K], 0 for the best
+    order = np.lexsort((np.take_along_axis(tie_noise, columns, axis=1), group), axis=1)
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def _relevant(test: Interactions, candidates: np.ndarray | None) -> tuple[Interactions, np.ndarray]:
+    kept = test.rating >= RELEVANT_FROM
+    if candidates is not None:
+        kept &= np.isin(test.item, candidates)
+    relevant = test.where(kept)
+    return relevant, np.flatnonzero(relevant.counts()).astype(np.int32)
+
+
+def _slates(
+    train: Interactions,
+    relevant: Interactions,
+    users: np.ndarray,
+    candidates: np.ndarray | None,
+    mask_seen: bool,
+) -> Slates:
+    is_candidate = catalogue(train, users, mask_seen=mask_seen)
+    if candidates is not None:
+        is_candidate &= np.isin(np.arange(train.num_items), candidates)
+    is_relevant = ~catalogue(relevant, users, mask_seen=True)
+    is_relevant[:, PADDING] = False
+    return Slates(is_candidate | is_relevant, is_relevant)

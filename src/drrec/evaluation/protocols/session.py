@@ -1,0 +1,138 @@
+"""The `session` protocol: whole sessions with users who please and tire, and what could be had."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drrec.evaluation.optimum import bored_appeal, greedy_rewards, played
+from drrec.evaluation.protocols.candidates import (
+    PerUser,
+    batches,
+    candidate_scores,
+    catalogue,
+    collected,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.data.interactions import Interactions
+    from drrec.types import Recommender
+    from drrec.worlds.world import Truth
+
+SESSION_STEPS = 20
+"""T, films in a session."""
+
+SESSION_METRICS = ("reward", "mean_reward", "regret", "share")
+
+BOUNDS = ("greedy_truth", "optimum")
+"""Rows of the table that know the truth: nobody's baselines."""
+
+
+def session(
+    recommender: Recommender,
+    train: Interactions,
+    truth: Truth,
+    *,
+    best: np.ndarray,
+    state_size: int = 10,
+    seed: int = 0,
+    steps: int = SESSION_STEPS,
+) -> PerUser:
+    """Show each user the film with the best score, `steps` times, none twice.
+
+    An item whose reward is positive is pushed onto the history. Whoever does not use histories is
+    asked once.
+
+    Args:
+        recommender: a fitted one.
+        train: what histories start from: each user's last liked items.
+        truth: what items really please.
+        best: [U] the largest reward there is, from `optimum.best_rewards`.
+        state_size: L, the length of a history.
+        seed: of the shuffle that breaks ties.
+        steps: T.
+
+    Returns:
+        `SESSION_METRICS` for each user.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    users = np.arange(train.num_users, dtype=np.int32)
+    histories = train.liked_histories(state_size)
+    tie_order = np.random.default_rng(seed).permutation(train.num_items)
+    pays = functools.partial(bored_appeal, truth)
+    reward = []
+    for batch in batches(users, train.num_items):
+        is_item = catalogue(train, batch, mask_seen=False)
+        _, paid = sessions_of(recommender, pays, batch, histories[batch], is_item, tie_order, steps)
+        reward.append(paid.sum(axis=1))
+    return measured(users, np.concatenate(reward), best, steps)
+
+
+def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[str, PerUser]:
+    """The rows `BOUNDS`: greed that knows the truth, and the best there is, `best [U]`."""
+    users = np.arange(len(best), dtype=np.int32)
+    rewards = (greedy_rewards(truth, users, steps), best)
+    return {
+        name: measured(users, reward, best, steps)
+        for name, reward in zip(BOUNDS, rewards, strict=True)
+    }
+
+
+def measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int) -> PerUser:
+    """`SESSION_METRICS` of total rewards [U]; the share is NaN where nothing is to be had."""
+    reward, best = reward.astype(np.float64), best.astype(np.float64)
+    share = np.divide(reward, best, out=np.full(len(best), np.nan), where=best > 0)
+    values = (reward, reward / steps, best - reward, share)
+    return collected(users, [dict(zip(SESSION_METRICS, values, strict=True))])
+
+
+def sessions_of(
+    recommender: Recommender,
+    pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    users: np.ndarray,
+    histories: np.ndarray,
+    is_item: np.ndarray,
+    tie_order: np.ndarray,
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Show each user the best of `is_item [B, I]`, `steps` times, none twice.
+
+    Args:
+        recommender: a fitted one, asked before each item if it uses histories, or else once.
+        pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
+        users: [B] int32.
+        histories: [B, L] what sessions open with; an item of positive reward is pushed onto it.
+        is_item: [B, I] bool, what may be shown. A row with fewer than T is shown others in the end.
+        tie_order: [I] in which order equal scores fall.
+        steps: T.
+
+    Returns:
+        [B, T] the items shown and [B, T] what they paid.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    scores = candidate_scores(recommender, users, histories, None, is_item)
+
+    def best_unshown(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
+        nonlocal histories, scores
+        if shown.shape[1] and recommender.uses_history:
+            histories = _pushed(histories, shown[:, -1], paid[:, -1] > 0)
+            scores = candidate_scores(recommender, users, histories, None, is_item)
+        left = scores.copy()
+        np.put_along_axis(left, shown, -np.inf, axis=1)
+        # The first of equal scores in the order of the tie_order.
+        return tie_order[left[:, tie_order].argmax(axis=1)]
+
+    return played(pays, users, steps, best_unshown)
+
+
+def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:
+    moved = np.concatenate([histories[:, 1:], item[:, None]], axis=1)
+    return np.where(liked[:, None], moved, histories)

@@ -1,0 +1,160 @@
+"""The `simulator` protocol: sessions with two made-up populations, whose users may leave."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from drrec.evaluation.judges import JUDGES
+from drrec.evaluation.optimum import bored_appeal
+from drrec.evaluation.protocols.candidates import PerUser, batches, catalogue, collected
+from drrec.evaluation.protocols.session import SESSION_STEPS, sessions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drrec.data.interactions import Interactions
+    from drrec.types import Recommender
+    from drrec.worlds.world import Truth
+
+PATIENCE = 3
+"""A user leaves after so many items of negative reward in a row."""
+
+_MEASURES = ("reward", "mean_reward", "depth", "coverage")
+
+SIMULATOR_METRICS = (
+    *_MEASURES,
+    *(f"{measure}_{judge}" for judge in JUDGES for measure in _MEASURES),
+)
+"""Each measure as the mean over the judges, then by judge."""
+
+
+class Agreement(NamedTuple):
+    """Whether two judges say the same of the same methods."""
+
+    kendall_tau: float
+    """Tau-b between the two orders of the methods by mean total reward; NaN below two methods."""
+    pearson: float
+    """Correlation over users of a method's total rewards, the mean over the methods."""
+
+
+def simulator(
+    recommender: Recommender,
+    train: Interactions,
+    judges: Mapping[str, Truth],
+    *,
+    state_size: int = 10,
+    seed: int = 0,
+    steps: int = SESSION_STEPS,
+    patience: int = PATIENCE,
+) -> PerUser:
+    """Show each user the best item that is new to them, one at a time, until they leave.
+
+    Args:
+        recommender: a fitted one, which has not seen the judges.
+        train: what histories start from, and what is not shown again.
+        judges: from `judges.simulators`.
+        state_size: L, the length of a history.
+        seed: of the shuffle that breaks ties.
+        steps: T, items of a session at most.
+        patience: items of negative reward in a row after which the user leaves.
+
+    Returns:
+        `SIMULATOR_METRICS` for each user who has something new to be shown. The mean of `coverage`
+        is the share of the catalogue that anybody was shown: a user's value counts each item as
+        1 / the number of users who were shown it, times U / (I − 1).
+
+    Raises:
+        InputError: a score is not finite, or nobody has something new to be shown.
+    """
+    is_left = train.counts() < train.num_items - 1
+    users = np.flatnonzero(is_left).astype(np.int32)
+    by_judge = {}
+    for name, truth in judges.items():
+        shown, paid = simulated(recommender, train, truth, users, state_size, steps, patience, seed)
+        by_judge[name] = _measured(shown, paid, train.num_items)
+    metrics = {
+        measure: np.mean([values[measure] for values in by_judge.values()], axis=0)
+        for measure in _MEASURES
+    }
+    for name, values in by_judge.items():
+        metrics |= {f"{measure}_{name}": values[measure] for measure in _MEASURES}
+    return collected(users, [metrics] if len(users) else [])
+
+
+def simulated(
+    recommender: Recommender,
+    train: Interactions,
+    truth: Truth,
+    users: np.ndarray,
+    state_size: int,
+    steps: int,
+    patience: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """[U', T] items shown to `users [U']` and [U', T] what they paid, both 0 after a user left.
+
+    Raises:
+        InputError: a score is not finite.
+    """
+    pays = functools.partial(bored_appeal, truth)
+    histories = train.liked_histories(state_size)
+    tie_order = np.random.default_rng(seed).permutation(train.num_items)
+    shown = np.zeros((len(users), steps), np.int32)
+    paid = np.zeros((len(users), steps), np.float32)
+    done = 0
+    for batch in batches(users, train.num_items):
+        rows = slice(done, done + len(batch))
+        is_new = catalogue(train, batch, mask_seen=True)
+        items, rewards = sessions_of(
+            recommender, pays, batch, histories[batch], is_new, tie_order, steps
+        )
+        # Whom a user left behind is not moved by it, so sessions are played out and then cut.
+        depth = np.minimum(depths(rewards, patience), is_new.sum(axis=1))
+        is_there = np.arange(steps) < depth[:, None]
+        shown[rows], paid[rows] = np.where(is_there, items, 0), np.where(is_there, rewards, 0)
+        done += len(batch)
+    return shown, paid
+
+
+def depths(paid: np.ndarray, patience: int) -> np.ndarray:
+    """[B, T] rewards -> [B] items shown until `patience` of negative reward in a row, or T.
+
+    Raises:
+        ValueError: `patience` is not positive.
+    """
+    if patience < 1:
+        raise ValueError(f"Expected a patience of at least 1 item. Received: {patience}.")
+    depth = np.full(len(paid), paid.shape[1])
+    for place in reversed(range(patience, paid.shape[1] + 1)):
+        depth[(paid[:, place - patience : place] < 0).all(axis=1)] = place
+    return depth
+
+
+def agreement(methods: Mapping[str, PerUser]) -> Agreement:
+    """How far `JUDGES` agree on `methods`, each as `simulator` gave it for the same users."""
+    import scipy.stats  # takes long to import
+
+    first, second = (
+        np.stack([result.metrics[f"reward_{judge}"] for result in methods.values()])
+        for judge in JUDGES
+    )  # [methods, U]
+    tau = scipy.stats.kendalltau(first.mean(axis=1), second.mean(axis=1)).statistic
+    a, b = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
+    spread = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    varies = spread > 0
+    pearson = (a * b).sum(axis=1)[varies] / spread[varies]
+    return Agreement(float(tau), float(pearson.mean()) if varies.any() else float("nan"))
+
+
+def _measured(shown: np.ndarray, paid: np.ndarray, num_items: int) -> dict[str, np.ndarray]:
+    depth = (shown > 0).sum(axis=1)
+    reward = paid.sum(axis=1, dtype=np.float64)
+    viewers = np.bincount(shown.ravel(), minlength=num_items)
+    share = np.divide(1.0, viewers, out=np.zeros(num_items), where=viewers > 0)
+    share[0] = 0
+    coverage = share[shown].sum(axis=1) * len(shown) / (num_items - 1)
+    values = (reward, reward / depth, depth.astype(np.float64), coverage)
+    return dict(zip(_MEASURES, values, strict=True))

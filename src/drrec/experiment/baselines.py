@@ -1,0 +1,60 @@
+"""The baselines that a run is judged beside."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+from drrec.baselines import BASELINES, CONTENT_BASELINES
+from drrec.embeddings.config import listed
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    from drrec.embeddings.pretrain import Content
+    from drrec.experiment.config import RunConfig
+    from drrec.experiment.task import Task
+    from drrec.types import Recommender
+
+logger = logging.getLogger(__name__)
+
+
+def asked_for(baselines: str) -> tuple[str, ...]:
+    """The names of what `--baselines` asks for.
+
+    Raises:
+        InputError: one is unknown, or there twice.
+    """
+    known = tuple(BASELINES)
+    return known if baselines.strip() == "all" else listed("baselines", baselines, known)
+
+
+def baselines(
+    judged: Task, content: Content | None, config: RunConfig, fitted: dict[str, Recommender]
+) -> dict[str, Recommender]:
+    """The baselines that are asked for, fitted; those that no seed changes are kept in `fitted`.
+
+    Raises:
+        InputError: one cannot be fitted to so much; of `all` it is left out.
+    """
+    every = config.baselines.strip() == "all"
+    made: dict[str, Any] = {name: BASELINES[name] for name in asked_for(config.baselines)}
+    if content:
+        for name, baseline in CONTENT_BASELINES.items():
+            made[name] = functools.partial(baseline, content.features)
+    methods = {}
+    for name, baseline in made.items():
+        takes_seed = "seed" in inspect.signature(baseline).parameters
+        if name not in fitted or takes_seed:
+            logger.info("fitting %s%s", name, f", seed {config.seed}" if takes_seed else "")
+            model = baseline(seed=config.seed) if takes_seed else baseline()
+            try:
+                fitted[name] = model.fit(judged.train)
+            except InputError as error:
+                if not every:
+                    raise
+                logger.warning("%s is left out: %s", name, error)
+                continue
+        methods[name] = fitted[name]
+    return methods

@@ -1,0 +1,186 @@
+"""What a run is made of: each part's settings beside that part, nested here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import pathlib
+import types
+import typing
+from typing import Any, Literal, TypeVar
+
+from drrec.agents.config import AgentConfig
+from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
+from drrec.envs.config import LoggedConfig
+from drrec.errors import InputError
+from drrec.ranges import check_ranges
+
+T = TypeVar("T")
+
+_FLAGS = {"from": "source"}
+"""Settings by the names of their flags, where Python keeps those to itself."""
+
+ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
+"""Protocols that run if asked for."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What a run learns from and is judged by, and how; all but what items are known by."""
+
+    dataset: str = "ml-100k"
+    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    repeats: Literal["drop", "keep"] | None = None
+    """Whether a user may have an item several times, as with plays of songs; by default as the data
+    set was prepared, else drop, which keeps the latest."""
+    split: Literal["temporal", "leave_one_out", "global_time", "user", "random", "given"] = (
+        "temporal"
+    )
+    """Who may see which rating; `leave_one_out` is judged over the whole catalogue; `given` is the
+    data set's own."""
+    judge: Literal["test", "validation"] = "test"
+    """What to judge on: `validation` fits on train alone, and is where settings are chosen."""
+    min_items: int = 10
+    """Items that a user must have in the judged part to count in protocol `rated`. [>= 1]"""
+    cold_items: float = 0.0
+    """Share of the items that are kept out of training altogether, and judged. [0 to 0.5)"""
+    cold_users: float = 0.0
+    """Share of the users that are kept out of training altogether, and judged. [0 to 0.5)"""
+    cold_seed: int = 0
+    """Which items and users are cold; the same for all --seeds. [>= 0]"""
+    features: str | None = None
+    """HDF5 file of the items' features; by default data/features/<dataset>.h5, made if needed."""
+    baselines: str = "random,popularity,item_cf,item_knn,pmf,variational"
+    """Which rivals to judge beside, joined by commas; `all` is every one there is."""
+    also: str = ""
+    """Protocols beside the split's own, joined by commas: unmasked and sampled, where one item of
+    each user is left out, simulator, and offpolicy, which is no protocol but estimates."""
+    steps: int = 40_000
+    """Environment steps to train for, all sessions together. [>= 1]"""
+    seed: int = 0
+    """Of everything random but the split. [>= 0]"""
+    seeds: int = 1
+    """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
+    vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
+    environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
+    agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
+
+    def __post_init__(self) -> None:
+        counts, seeds = ("min_items", "steps", "seeds"), ("seed", "cold_seed")
+        check_ranges(self, {"[1, inf)": counts, "[0, inf)": seeds})
+        also = listed("also", self.also, ALSO)
+        if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
+            raise InputError(
+                "Expected --split leave_one_out for the protocols unmasked and sampled. "
+                f"Received: {self.split}."
+            )
+        for name in ("cold_items", "cold_users"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise InputError(
+                    f"`{name}` must be in [0, 0.5), as as many are kept for validation. "
+                    f"Received: {getattr(self, name)}. Try 0.1."
+                )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """Everything that decides what a run learns."""
+
+    content: ContentConfig = dataclasses.field(default_factory=ContentConfig)
+    control: bool = True
+    """With content: train the same agent on ids alone beside it, to see what content adds."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareConfig(RunConfig):
+    """One run for each way of knowing items, all else equal."""
+
+    grid: GridConfig = dataclasses.field(default_factory=GridConfig)
+
+    def with_content(self, content: ContentConfig) -> TrainConfig:
+        """The run of one variant."""
+        shared: dict[str, Any] = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(RunConfig)
+        }
+        return TrainConfig(**shared, content=content, control=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """What holds for all tables of a benchmark."""
+
+    dataset: str = "ml-100k"
+    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    judge: Literal["test", "validation"] = "test"
+    """What to judge on."""
+    seed: int = 0
+    """The first seed. [>= 0]"""
+    seeds: int = 1
+    """How many runs of each agent, from --seed upwards. [>= 1]"""
+    baselines: str | None = None
+    """Which rivals to judge beside, joined by commas; by default what the tables say."""
+    only: str = ""
+    """Agents to train, joined by commas; '' is all that the tables name."""
+
+
+def from_dict(cls: type[T], values: Any, where: str) -> T:
+    """Build a dataclass from nested plain values, as JSON and YAML give them.
+
+    Raises:
+        InputError: a key is unknown or a value of the wrong type; `where` names the file.
+    """
+    arguments = checked(cls, values, where)
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    for field in fields:
+        no_default = field.default is field.default_factory is dataclasses.MISSING
+        if no_default and field.name not in arguments:
+            raise InputError(f"Expected `{field.name}` in {where}. Received: nothing of that name.")
+    try:
+        return cls(**arguments)
+    except InputError as error:
+        raise InputError(f"{error} This is in {where}.") from error
+
+
+def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
+    """The arguments of a dataclass out of nested plain values; some may be missing.
+
+    Raises:
+        InputError: a key is unknown or a value of the wrong type.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"Expected settings by name in {where}. Received: {values!r}.")
+    hints = typing.get_type_hints(cls)
+    arguments = {}
+    for key, value in values.items():
+        key = _FLAGS.get(key, key)
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
+            raise InputError(f"Expected a known setting in {where}. Received: {key!r}. {hint}")
+        if dataclasses.is_dataclass(hints[key]):
+            arguments[key] = from_dict(hints[key], value, where)
+        else:
+            arguments[key] = _checked(key, value, hints[key], where)
+    return arguments
+
+
+def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
+    # `X | None` has the origin types.UnionType, `Literal[…] | None` typing.Union.
+    is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    options = typing.get_args(hint) if is_union else (hint,)
+    if float in options and isinstance(value, int | str) and not isinstance(value, bool):
+        # YAML 1.1 takes 1e-4, which has no point, for a word.
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if pathlib.Path in options and isinstance(value, str):
+        return pathlib.Path(value)
+    allowed = [word for option in options for word in typing.get_args(option)]  # of a Literal
+    kinds = [option for option in options if typing.get_origin(option) is not Literal]
+    if value not in allowed and type(value) not in kinds:
+        named = [*allowed, *("none" if k is types.NoneType else k.__name__ for k in kinds)]
+        raise InputError(
+            f"Expected `{key}` in {where} to be {' or '.join(map(str, named))}. "
+            f"Received: {value!r}."
+        )
+    return value

@@ -1,0 +1,149 @@
+"""Folders of a run, and what stands in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import pathlib
+from typing import Self
+
+from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig, from_dict
+from drrec.files import read_yaml, write_yaml
+
+VERSION = 3
+"""Of a run's folder; one of another version is refused."""
+
+CONFIG = "config.yaml"
+"""The settings of a run, all of them: `train.py --config` on it trains the same again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """`save_model/<name>/` for people and serving, `save_weights/<name>/` for going on."""
+
+    root: pathlib.Path
+    name: str
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Config, metrics, report, curves, and the export."""
+        return self.root / "save_model" / self.name
+
+    @property
+    def weights(self) -> pathlib.Path:
+        """Checkpoints."""
+        return self.root / "save_weights" / self.name
+
+    @classmethod
+    def named(cls, root: pathlib.Path, name: str) -> Self:
+        """The folders that go with a name, whether there is anything in them or not.
+
+        Raises:
+            InputError: the name is not one of a folder.
+        """
+        if name in {"", ".", ".."} or set(name) & set("/\\"):
+            raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
+        return cls(root, name)
+
+    @classmethod
+    def create(cls, root: pathlib.Path, name: str | None, config: TrainConfig) -> Self:
+        """Make the folder of a new run and write its config.
+
+        Args:
+            root: where `save_model` and `save_weights` are.
+            name: of the run; None makes one from the data set and the time.
+            config: what it will learn.
+
+        Raises:
+            InputError: a run of that name is there, or the name is not one of a folder.
+        """
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        default = f"{pathlib.Path(config.dataset).stem}-{config.agent.algorithm}-{now}"
+        run = cls.named(root, default if name is None else name)
+        run.check_is_new()
+        run.folder.mkdir(parents=True)
+        run.write_config(config)
+        return run
+
+    def check_is_new(self) -> None:
+        """See that there is nothing of this name.
+
+        Raises:
+            InputError: there is; the message says what to do.
+        """
+        if self.folder.exists():
+            raise InputError(
+                f"Expected a new name for a run. Received: {self.name!r}, which is there. "
+                f"Go on with it by --resume {self.name}, or choose another --name."
+            )
+        if self.weights.exists():
+            raise InputError(
+                f"Expected a new name for a run. Received: {self.name!r}, of which checkpoints are "
+                f"left in {self.weights}. Remove that folder, or choose another --name."
+            )
+
+    @classmethod
+    def find(cls, root: pathlib.Path, name_or_folder: str) -> Self:
+        """The run of this name, or in this folder.
+
+        Raises:
+            InputError: there is none; the message says which there are.
+        """
+        root = root.resolve()
+        home = root / "save_model"
+        given = pathlib.Path(name_or_folder)
+        for folder in (home / given, given.resolve()):
+            if (folder / CONFIG).is_file() and folder.resolve().is_relative_to(home):
+                return cls(root, str(folder.resolve().relative_to(home)))
+        there = sorted(path.parent.name for path in home.glob(f"*/{CONFIG}"))
+        raise InputError(
+            f"Expected the name or the folder of a run. Received: {name_or_folder!r}. "
+            f"There {'are: ' + ', '.join(there) if there else 'is none: train one first'}."
+        )
+
+    @classmethod
+    def latest(cls, root: pathlib.Path, *, with_content: bool = False) -> Self:
+        """The run that was begun last; if asked, the last one that knows content.
+
+        Raises:
+            InputError: there is none.
+        """
+        begun = list((root / "save_model").glob(f"*/{CONFIG}"))
+        for path in sorted(begun, key=lambda path: path.stat().st_mtime, reverse=True):
+            run = cls(root.resolve(), path.parent.name)
+            if not with_content or run.config().content.modality:
+                return run
+        script = "train_modality.sh" if with_content else "train.sh"
+        raise InputError(
+            f"Expected a run {'with content ' * with_content}in save_model. Received: none. "
+            f"Train one: bash scripts/{script}"
+        )
+
+    def config(self) -> TrainConfig:
+        """What it learns or has learned.
+
+        Raises:
+            InputError: the file is damaged, or of another version.
+        """
+        path = self.folder / CONFIG
+        content = read_yaml(path)
+        version = content.pop("version", None) if isinstance(content, dict) else None
+        if version != VERSION:
+            raise InputError(
+                f"Expected a run of version {VERSION} in {path}. Received: {version}. "
+                "Train it again with this version."
+            )
+        return from_dict(TrainConfig, content, str(path))
+
+    def seeds(self, config: TrainConfig) -> list[tuple[Run, TrainConfig]]:
+        """One run a seed: itself where there is one, else `seed-<n>` below it."""
+        numbers = range(config.seed, config.seed + config.seeds)
+        single = [dataclasses.replace(config, seed=seed, seeds=1) for seed in numbers]
+        if len(single) == 1:
+            return [(self, single[0])]
+        return [(Run(self.root, f"{self.name}/seed-{each.seed}"), each) for each in single]
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Write what `config` reads."""
+        write_yaml(self.folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))

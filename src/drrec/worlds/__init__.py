@@ -1,0 +1,1 @@
+"""Made-up users and items, with the truth behind them."""

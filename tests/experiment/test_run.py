@@ -1,0 +1,114 @@
+import os
+
+import pytest
+import yaml
+from tests.agents.tiny import small_config
+
+from drrec.errors import InputError
+from drrec.experiment.run import VERSION, Run
+
+CONFIG = small_config("folder/log.csv", seed=3)
+
+
+def test_a_new_run_holds_its_config(tmp_path):
+    run = Run.create(tmp_path, "first", CONFIG)
+    assert run.folder == tmp_path / "save_model" / "first"
+    assert run.weights == tmp_path / "save_weights" / "first"
+    assert run.config() == CONFIG
+    content = yaml.safe_load((run.folder / "config.yaml").read_text())
+    assert content["version"] == VERSION
+    assert content["agent"]["dim_actor"] == CONFIG.agent.dim_actor
+
+
+def test_without_a_name_it_is_named_for_data_set_and_time(tmp_path):
+    run = Run.create(tmp_path, None, CONFIG)
+    assert run.name.startswith("log-ddpg-2")
+    assert run.config() == CONFIG
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "/tmp", "a\\b"])
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="plain name"):
+        Run.create(tmp_path, name, CONFIG)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_that_name_is_not_overwritten(tmp_path):
+    Run.create(tmp_path, "first", CONFIG)
+    with pytest.raises(InputError, match=r"'first', which is there.*--resume first"):
+        Run.create(tmp_path, "first", small_config("other.csv"))
+    assert Run.find(tmp_path, "first").config() == CONFIG
+
+
+def test_a_new_run_does_not_go_on_from_what_a_removed_one_left(tmp_path):
+    weights = Run(tmp_path, "first").weights
+    weights.mkdir(parents=True)
+    (weights / "step-000000000007.npz").write_bytes(b"")
+    with pytest.raises(InputError, match="checkpoints are left"):
+        Run.create(tmp_path, "first", CONFIG)
+    assert not Run(tmp_path, "first").folder.exists()
+
+
+def test_a_run_is_found_by_name_and_by_folder(tmp_path, monkeypatch):
+    run = Run.create(tmp_path, "first", CONFIG)
+    monkeypatch.chdir(tmp_path)
+    for given in ("first", "save_model/first", str(run.folder), "save_model/../save_model/first/"):
+        assert Run.find(tmp_path, given) == Run(tmp_path.resolve(), "first")
+
+
+def test_a_seed_of_a_run_is_found(tmp_path):
+    run = Run.create(tmp_path, "first", CONFIG)
+    seed, config = run.seeds(small_config("log.csv", seeds=2))[1]
+    seed.folder.mkdir()
+    seed.write_config(config)
+    assert Run.find(tmp_path, "first/seed-1").config() == config
+
+
+@pytest.mark.parametrize("given", ["frist", "", "save_model", "/", "../elsewhere/save_model/other"])
+def test_what_is_no_run_is_refused_and_those_there_are_named(tmp_path, monkeypatch, given):
+    Run.create(tmp_path / "here", "first", CONFIG)
+    Run.create(tmp_path / "elsewhere", "other", CONFIG)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="There are: first"):
+        Run.find(tmp_path / "here", given)
+
+
+def test_where_there_is_none_it_says_to_train_one(tmp_path):
+    with pytest.raises(InputError, match="train one first"):
+        Run.find(tmp_path, "first")
+    with pytest.raises(InputError, match="Train one"):
+        Run.latest(tmp_path)
+
+
+def test_the_latest_is_the_one_begun_last(tmp_path):
+    for time, name in ((2_000_000_000, "b"), (2_000_000_900, "a"), (2_000_000_500, "c")):
+        run = Run.create(tmp_path, name, CONFIG)
+        os.utime(run.folder / "config.yaml", (time, time))
+    assert Run.latest(tmp_path).name == "a"
+
+
+@pytest.mark.parametrize("version", [0, 1, None, "2"])
+def test_another_version_is_refused(tmp_path, version):
+    run = Run.create(tmp_path, "first", CONFIG)
+    path = run.folder / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"version": version}))
+    with pytest.raises(InputError, match=rf"Expected a run of version 3 .* Received: {version}"):
+        run.config()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "version: 2", "{version: 3, agent: 3}", "a: ["])
+def test_a_damaged_config_is_refused(tmp_path, content):
+    run = Run.create(tmp_path, "first", CONFIG)
+    (run.folder / "config.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"Expected .* in .*config\.yaml"):
+        run.config()
+
+
+def test_several_seeds_are_several_runs_below_and_one_is_the_run_itself(tmp_path):
+    run = Run(tmp_path, "first")
+    assert run.seeds(CONFIG) == [(run, CONFIG)]
+    several = run.seeds(small_config("folder/log.csv", seed=3, seeds=2))
+    assert [each.name for each, _ in several] == ["first/seed-3", "first/seed-4"]
+    assert several[0][1] == CONFIG
+    assert [config.seed for _, config in several] == [3, 4]
+    assert several[1][0].weights == tmp_path / "save_weights" / "first" / "seed-4"
