@@ -21,7 +21,7 @@ import tyro
 from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
 
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
 from drrec.files import to_json
 
@@ -163,8 +163,8 @@ def _agent(options: Loop) -> DDPG:
         for size in (train.num_users, train.num_items)
     )
     item[0] = 0
-    return DDPG(
-        AgentConfig(
+    return DDPG.over(
+        DDPGConfig(
             form=options.form,
             critic_action="item" if options.form == "anchored" else "proto",
             products=options.products,

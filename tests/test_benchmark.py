@@ -12,14 +12,13 @@ import yaml
 from tests.agents.tiny import write_csv
 
 from drrec import cli
-from drrec.agents.registry import AGENTS
-from drrec.baselines import BASELINES
 from drrec.errors import InputError
 from drrec.experiment import grid
 from drrec.experiment.benchmark import benchmark, tables_of
 from drrec.experiment.config import BenchmarkConfig
 from drrec.experiment.run import Run
 from drrec.files import read_json
+from drrec.registry import AGENTS, BASELINES
 
 SMALL = {
     "steps": 16,
@@ -33,7 +32,9 @@ SMALL = {
         "batch_size": 16,
         "memory_size": 128,
         "num_envs": 4,
-        "on_policy": {"horizon": 4, "epochs": 1, "minibatches": 2},
+        "horizon": 4,
+        "epochs": 1,
+        "minibatches": 2,
     },
 }
 TABLES = {
@@ -43,7 +44,7 @@ TABLES = {
     },
     "full": {
         "settings": SMALL | {"split": "leave_one_out", "also": "unmasked"},
-        "agents": {"slow": {"agent": {"algorithm": "a2c"}}},
+        "agents": {"slow": {"algorithm": "a2c"}},
     },
 }
 COMMITTED = sorted((pathlib.Path(__file__).parents[1] / "configs/benchmark").glob("*.yaml"))
@@ -69,10 +70,10 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
         "full": ["slow"],
     }
     ddpg, ppo, slow = tables["rated"]["ddpg"], tables["rated"]["ppo"], tables["full"]["slow"]
-    assert [each.agent.algorithm for each in (ddpg, ppo, slow)] == ["ddpg", "ppo", "a2c"]
+    assert [each.algorithm for each in (ddpg, ppo, slow)] == ["ddpg", "ppo", "a2c"]
     assert [each.agent.lr_actor for each in (ddpg, ppo, slow)] == [1e-4, 0.01, 1e-4]
     assert ppo.agent.dim_actor == ddpg.agent.dim_actor == 8
-    assert ppo.agent.on_policy.horizon == 4
+    assert ppo.agent.horizon == 4
     assert (slow.split, slow.also) == ("leave_one_out", "unmasked")
     for each in (ddpg, ppo, slow):
         assert (each.dataset, each.seed, each.seeds) == (config.dataset, 3, 2)
@@ -107,7 +108,7 @@ def test_what_asks_for_nothing_or_for_what_there_is_not_is_refused(values, only,
 def test_committed_tables_can_be_read_and_have_every_agent(path):
     tables = tables_of(yaml.safe_load(path.read_text(encoding="utf-8")), BenchmarkConfig(), "it")
     first = next(iter(tables.values()))
-    assert {each.agent.algorithm for each in first.values()} == set(AGENTS)
+    assert {each.algorithm for each in first.values()} == set(AGENTS)
     assert {each.baselines for each in first.values()} == {"all"}
 
 

@@ -117,7 +117,7 @@ def test_a_value_out_of_range_is_refused(argv, capsys):
 def test_train_leaves_a_whole_run(trained):
     run = trained / "save_model" / "first"
     names = {path.name for path in run.iterdir()}
-    assert {"config.yaml", "metrics.json", "training.csv", "report.md", "export.npz"} <= names
+    assert {"config.yaml", "metrics.json", "training.csv", "report.md", "agent.drrec"} <= names
     assert {"events", "split.npz"} <= names
     assert any(path.suffix == ".png" for path in run.rglob("*"))
     assert not list(trained.rglob("*.part"))
@@ -259,7 +259,7 @@ def test_a_runs_settings_train_the_same_again(here):
     assert cli.run(cli.Train, argv=argv) == 0
     first, again = (here / "save_model" / name for name in ("first", "again"))
     assert (again / "config.yaml").read_bytes() == (first / "config.yaml").read_bytes()
-    with np.load(first / "export.npz") as one, np.load(again / "export.npz") as other:
+    with np.load(first / "agent.drrec") as one, np.load(again / "agent.drrec") as other:
         assert set(one) == set(other)
         for name in one:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
@@ -366,17 +366,17 @@ def test_a_run_whose_split_was_changed_is_refused(here, capsys):
 
 
 def test_a_run_that_is_not_trained_to_the_end_is_refused(here, capsys):
-    (here / "save_model" / "first" / "export.npz").unlink()
+    (here / "save_model" / "first" / "agent.drrec").unlink()
     line = refused(capsys, cli.Eval, argv=["--run", "first", "--gpu", "-1"])
     assert "Finish its training first" in line
 
 
 def test_resuming_a_finished_run_changes_nothing(here, capsys):
-    with np.load(here / "save_model" / "first" / "export.npz") as file:
+    with np.load(here / "save_model" / "first" / "agent.drrec") as file:
         before = dict(file)
     metrics = read_json(here / "save_model" / "first" / "metrics.json")
     assert cli.run(cli.Train, argv=["--resume", "first", "--gpu", "-1"]) == 0
-    with np.load(here / "save_model" / "first" / "export.npz") as file:
+    with np.load(here / "save_model" / "first" / "agent.drrec") as file:
         assert before.keys() == set(file.files)
         for name, value in before.items():
             np.testing.assert_array_equal(file[name], value)

@@ -202,11 +202,11 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
         printed = capsys.readouterr().out
         assert "by text, " in printed
         assert "by ids" in printed
-        with np.load("save_model/c/text/seed-0/export.npz") as before:
+        with np.load("save_model/c/text/seed-0/agent.drrec") as before:
             weights = dict(before)
         assert cli.run(*cli.STAGES, argv=argv) == 0
         assert capsys.readouterr().out == printed
-        with np.load("save_model/c/text/seed-0/export.npz") as after:
+        with np.load("save_model/c/text/seed-0/agent.drrec") as after:
             assert all((after[name] == value).all() for name, value in weights.items())
     folder = tmp_path / "save_model" / "c"
     assert {"settings.json", "metrics.json", "report.md", "content.png", "split.npz"} <= {

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from drrec.serving.export import Export
+from drrec.serving.recommend import recommend, restored_policy
 from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
@@ -23,8 +25,6 @@ from drrec.experiment.train import train_run
 from drrec.experiment.vectors import content_of, embed
 from drrec.features.store import FeatureRows, features_path, write_features
 from drrec.files import read_json
-from drrec.serving.export import Export
-from drrec.serving.recommend import recommend, restored_policy
 
 KNOWN = ContentConfig(modality="video,text")
 
@@ -58,7 +58,7 @@ def arrays(path):
 
 
 def assert_same_export(one, other):
-    values, expected = arrays(one / "export.npz"), arrays(other / "export.npz")
+    values, expected = arrays(one / "agent.drrec"), arrays(other / "agent.drrec")
     assert values.keys() == expected.keys()
     for name, value in values.items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
@@ -78,7 +78,7 @@ def whole(tiny_interactions, tmp_path_factory):
 
 def test_agent_and_control_are_trained_apart(whole):
     folder, run, config, judged, *_ = whole
-    agent, control = arrays(run.folder / "export.npz"), arrays(run.folder / "ids" / "export.npz")
+    agent, control = arrays(run.folder / "agent.drrec"), arrays(run.folder / "ids" / "agent.drrec")
     # What content's vectors are fitted by, those of ids alone are, too: else it would seem to gain.
     anew = dataclasses.replace(config.vectors, refit=True)
     plain = dataclasses.replace(config, content=ContentConfig(), vectors=anew)
@@ -127,7 +127,7 @@ def test_the_report_says_in_words_and_in_a_plot_what_content_added(whole):
 
 def test_the_export_serves_items_that_nobody_has_rated(whole):
     _, run, config, judged, *_ = whole
-    export = Export.load(run.folder / "export.npz")
+    export = Export.load(run.folder / "agent.drrec")
     unseen = np.setdiff1d(judged.cold.candidates, export.seen(0))
     assert len(unseen) > 3
     user = str(export.users[0])
@@ -150,7 +150,7 @@ def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeyp
         patch.setattr(train, "train", interrupted)
         assert not train_run(again, config, judged, content)
     assert begun == ["ddpg, video,text early, seed 0", "ddpg, ids, seed 0"]
-    assert not (again.folder / "ids" / "export.npz").exists()
+    assert not (again.folder / "ids" / "agent.drrec").exists()
     with pytest.raises(InputError, match=r"first/ids.*Finish its training first"):
         evaluate_run(again, config, judged, content)
     assert train_run(again, config, judged, content)
@@ -169,7 +169,7 @@ def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, set
     assert train_run(run, config, judged, content)
     assert not (run.folder / "ids").exists()
     pretrained = embed(config, judged.train, tmp_path / "save_weights", content)
-    served, table = arrays(run.folder / "export.npz")["item_vectors"], pretrained.final.table
+    served, table = arrays(run.folder / "agent.drrec")["item_vectors"], pretrained.final.table
     assert served.shape == (81, 5)
     moved = (served != table.item).any(axis=1)
     assert not moved[0]

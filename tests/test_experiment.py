@@ -132,10 +132,10 @@ def test_the_rehearsal_trains_and_the_deployed_serves(config, tmp_path):
     assert train_run(run, config, judged)
     tables = embed(config, judged.train, tmp_path / "save_weights")
     assert isinstance(tables, Pretrained)
-    with np.load(run.folder / "export.npz") as export:
+    with np.load(run.folder / "agent.drrec") as export:
         np.testing.assert_array_equal(export["item_vectors"], tables.final.table.item)
         np.testing.assert_array_equal(export["user_vectors"], tables.final.table.user)
-        np.testing.assert_array_equal(export["history"], judged.train.liked_histories(3))
+        np.testing.assert_array_equal(export["known/history"], judged.train.liked_histories(3))
     assert (tables.final.table.item != tables.prefix.table.item).any()
 
 
@@ -150,7 +150,7 @@ def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
         assert (folder / "config.yaml").is_file()
         assert (folder / "training.csv").is_file()
         assert checkpoints(tmp_path / "save_weights" / "both" / f"seed-{seed}")
-        with np.load(folder / "export.npz") as file:
+        with np.load(folder / "agent.drrec") as file:
             exports.append(file["weights/actor/0"])
     assert (exports[0] != exports[1]).any()
     content = evaluate_run(run, config, judged)
@@ -163,7 +163,7 @@ def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
     alone = dataclasses.replace(config, seed=4, seeds=1)
     single = Run.create(tmp_path, "single", alone)
     assert train_run(single, alone, judged)
-    with np.load(single.folder / "export.npz") as file:
+    with np.load(single.folder / "agent.drrec") as file:
         np.testing.assert_array_equal(file["weights/actor/0"], exports[1])
 
 
@@ -183,4 +183,4 @@ def test_an_interrupted_seed_ends_the_run(config, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "train", lambda *given: begun.append(given[2]) and False)
     assert not train_run(Run.create(tmp_path, "first", config), config, load(config, tmp_path))
     assert [folder.name for folder in begun] == ["seed-0"]
-    assert not list(tmp_path.rglob("export.npz"))
+    assert not list(tmp_path.rglob("agent.drrec"))

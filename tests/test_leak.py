@@ -10,7 +10,6 @@ from tests.agents.tiny import small_config
 from tests.nn.modalities import modality, random_content
 
 from drrec.agents.checkpoint import named_variables
-from drrec.baselines import BASELINES
 from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.interactions import Interactions
 from drrec.data.split import SplitConfig, split_interactions
@@ -19,6 +18,7 @@ from drrec.embeddings import content as teaching
 from drrec.embeddings import pmf
 from drrec.embeddings.pretrain import Content, pretrain
 from drrec.experiment.train import build_agent
+from drrec.registry import BASELINES
 
 SCRAMBLED = ["ratings", "items", "both"]
 

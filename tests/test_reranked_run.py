@@ -7,25 +7,25 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from drrec.experiment.proposing import final_proposals, proposals_of, recall_of
+from drrec.serving.export import Export
+from drrec.serving.recommend import recommend, restored_policy
+from drrec.serving.reranked import Reranked
 from tests.agents.tiny import small_config, write_csv
 
 from drrec.agents.runlog import columns
-from drrec.baselines import BASELINES
 from drrec.baselines.knn import ItemKNN
 from drrec.data.interactions import Interactions
 from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig, ProposalConfig, RewardConfig
 from drrec.errors import InputError
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.ranked import RANKED_METRICS
-from drrec.evaluation.protocols.registry import PROTOCOLS
 from drrec.experiment.evaluating import evaluate_run, report_run, trained
-from drrec.experiment.proposing import final_proposals, proposals_of, recall_of
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
 from drrec.experiment.train import build_agent, build_environment, train_run
-from drrec.serving.export import Export
-from drrec.serving.recommend import recommend, restored_policy
-from drrec.serving.reranked import Reranked
+from drrec.registry import BASELINES
 from drrec.worlds.demo import make_demo
 
 K = 10
@@ -92,7 +92,7 @@ def test_what_a_run_recommends_is_proposed_and_in_the_order_it_is_judged_by(path
     judged = load(config, tmp_path)
     run = Run.create(tmp_path, "first", config)
     assert train_run(run, config, judged)
-    export = Export.load(run.folder / "export.npz")
+    export = Export.load(run.folder / "agent.drrec")
     np.testing.assert_array_equal(export.proposals, final_proposals(config, judged))
     both = trained(run, config, judged)
     assert isinstance(both, Reranked)
@@ -177,7 +177,7 @@ def test_the_ceiling_of_liked_items_is_the_recall_of_the_protocol(tiny_interacti
     past, future = tiny_interactions.past_and_future(0.3)
     proposer = ItemKNN().fit(past)
     proposals = proposals_of(proposer, past, 20, small_config("log.csv"), mask_seen=True)
-    judged = PROTOCOLS["ranked"](proposer, past, future, state_size=3).metrics
+    judged = protocol_of("ranked").run(proposer, past, future, state_size=3).metrics
     assert "recall@20" in RANKED_METRICS
     assert recall_of(proposals, future, liked_only=True) == pytest.approx(
         judged["recall@20"].mean()

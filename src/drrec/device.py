@@ -25,9 +25,6 @@ def select(gpu: int | None) -> str:
     Raises:
         InputError: there is no such card.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Under XLA oneDNN gains nothing here, and it makes results depend on the processor.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with _native_stderr_hidden():
         import tensorflow as tf
 

@@ -3,3 +3,7 @@
 
 class InputError(ValueError):
     """Bad input: the message says what was expected, what was received and how to mend it."""
+
+
+class NotFittedError(InputError, AttributeError):
+    """What was asked for is there only after `fit`."""

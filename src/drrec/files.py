@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+def home() -> pathlib.Path:
+    """Where `data`, `save_model` and `save_weights` are: `DRREC_HOME`, else the working folder."""
+    return pathlib.Path(os.environ.get("DRREC_HOME", ""))
+
+
 @contextlib.contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Give a side file to write; it takes the place of `path` only if the body succeeds."""

@@ -7,13 +7,12 @@ V sessions of the logged environment (one user has several).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from drrec.data.interactions import Interactions
 
 PADDING = 0
 """The dense item id that stands for no item."""
@@ -40,16 +39,12 @@ class Transitions(NamedTuple):
 
 
 @runtime_checkable
-class Recommender(Protocol):
+class Scorer(Protocol):
     """Whatever scores items for users: a baseline or a trained agent."""
 
     @property
     def uses_history(self) -> bool:
         """Whether `score` reads `histories`; if not, a protocol ranks once and asks no more."""
-        ...
-
-    def fit(self, train: Interactions) -> Self:
-        """Learn from `train` alone. What needs nothing to learn returns itself."""
         ...
 
     def score(

@@ -20,7 +20,7 @@ from tests.agents.tiny import (
 from tests.nn.modalities import random_modalities
 
 from drrec.agents.checkpoint import restore_latest, save_checkpoint
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
 from drrec.data.interactions import Interactions
 from drrec.embeddings.config import ContentConfig
@@ -301,7 +301,7 @@ def test_reward_one_for_ever_is_worth_what_the_sum_says(form, critic_action):
         "memory_size": 512,
         "batch_size": 64,
     }
-    agent = DDPG(AgentConfig(**settings), environment_over(log), user, item, seed=0)
+    agent = DDPG.over(DDPGConfig(**settings), environment_over(log), user, item, seed=0)
 
     run(agent, 2000)
     columns = agent.replay.columns
@@ -339,7 +339,7 @@ def test_learns_a_preference_that_only_the_history_tells():
     user = np.random.default_rng(2).normal(0, 0.3, (40, 4)).astype(np.float32)
     env = environment_over(log, state_size=3, episode_length=4)
     settings = SETTINGS | {"dim_actor": 16, "dim_critic": 16, "batch_size": 64, "memory_size": 2000}
-    agent = DDPG(AgentConfig(**settings), env, user, item, seed=0)
+    agent = DDPG.over(DDPGConfig(**settings), env, user, item, seed=0)
 
     def mean_reward():
         policy = agent.policy(user, item)
@@ -367,9 +367,9 @@ def agent_with_content(log, seed=0):
     for number, weight in enumerate(encoder.trainable_weights):
         weight.assign(np.random.default_rng(number).normal(0, 0.3, weight.shape))
     has_content = np.any([m.present for m in modalities], axis=0)
-    settings = AgentConfig(**(SETTINGS | {"lr_encoder": 1e-2}))
+    settings = DDPGConfig(**(SETTINGS | {"lr_encoder": 1e-2}))
     vectors = random_vectors(log)
-    made = DDPG(settings, environment_over(log), *vectors, seed, (encoder, modalities))
+    made = DDPG.over(settings, environment_over(log), *vectors, seed, (encoder, modalities))
     return made, has_content
 
 
@@ -515,7 +515,7 @@ def test_same_seed_same_tuning_from_the_start(compiled_tuning, tiny_interactions
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(InputError, match=re.escape(words)):
-        AgentConfig(**settings)
+        DDPGConfig(**settings)
 
 
 def test_nothing_learns_from_a_log_without_sessions():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
 from drrec.data.interactions import Interactions
 from drrec.embeddings.config import EmbeddingConfig
@@ -33,8 +33,8 @@ def played():
     is_loud = np.append(IS_LOUD, False)[truth.kind]  # [I]
 
     def play(discount):
-        agent = DDPG(
-            AgentConfig(
+        agent = DDPG.over(
+            DDPGConfig(
                 discount=discount,
                 dim_actor=64,
                 dim_critic=64,

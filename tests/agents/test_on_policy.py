@@ -5,25 +5,20 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import SMALL, environment_over, random_vectors, rated_by_all, values_of
+from tests.agents.tiny import environment_over, random_vectors, rated_by_all, small, values_of
 
-from drrec.agents.config import AgentConfig, OnPolicyConfig
+from drrec.agents.config import A2CConfig, PPOConfig
 from drrec.agents.on_policy import log_prob_of
-from drrec.agents.registry import AGENTS
 from drrec.errors import InputError
+from drrec.registry import AGENTS
 
 BOTH = pytest.mark.parametrize("name", ["ppo", "a2c"])
 
 
 def made(name, log, seed=0, **settings):
-    own = {"horizon": 4, "epochs": 2, "minibatches": 2}
-    own |= {
-        key: settings.pop(key) for key in list(settings) if key in OnPolicyConfig.__annotations__
-    }
-    config = AgentConfig(
-        **SMALL | {"algorithm": name, "on_policy": OnPolicyConfig(**own)} | settings
+    return AGENTS[name].over(
+        small(name, **settings), environment_over(log), *random_vectors(log), seed
     )
-    return AGENTS[name](config, environment_over(log), *random_vectors(log), seed)
 
 
 @pytest.fixture
@@ -148,8 +143,8 @@ def test_compiled_calls_carry_on_bit_for_bit(name, tiny_interactions):
 
 def test_a_rollout_that_minibatches_do_not_divide_is_refused():
     with pytest.raises(InputError, match="`minibatches` must divide the 15 steps"):
-        AgentConfig(algorithm="ppo", num_envs=5, on_policy=OnPolicyConfig(horizon=3))
-    AgentConfig(algorithm="a2c", num_envs=5, on_policy=OnPolicyConfig(horizon=3))
+        PPOConfig(num_envs=5, horizon=3)
+    A2CConfig(num_envs=5, horizon=3)
 
 
 @pytest.mark.parametrize(
@@ -165,4 +160,4 @@ def test_a_rollout_that_minibatches_do_not_divide_is_refused():
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(InputError, match=words):
-        OnPolicyConfig(**settings)
+        PPOConfig(**settings)

@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
-from tests.agents.tiny import SMALL
+from tests.agents.tiny import small
 
 from drrec.agents import policy as policy_module
-from drrec.agents.config import AgentConfig
 from drrec.agents.policy import Policy
 from drrec.errors import InputError
 
 U, I, D, L = 9, 12, 4, 3  # noqa: E741
-CONFIG = AgentConfig(**SMALL, state="drr_p", form="plain")
+CONFIG = small(state="drr_p", form="plain")
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_weights_make_the_same_policy(policy):
 
 def test_weights_of_another_shape_are_refused_and_leave_the_policy(policy):
     before = policy.score(USERS, HISTORIES)
-    wider = AgentConfig(**(SMALL | {"dim_actor": 9}), state="drr_p", form="plain")
+    wider = small(dim_actor=9, state="drr_p", form="plain")
     weights = Policy.build(wider, policy.user, policy.item, L).weights()
     with pytest.raises(InputError, match="not of one run"):
         policy.set_weights(weights)
@@ -75,7 +74,3 @@ def test_weights_of_another_shape_are_refused_and_leave_the_policy(policy):
     with pytest.raises(InputError, match="not of one run"):
         policy.set_weights(few)
     np.testing.assert_array_equal(policy.score(USERS, HISTORIES), before)
-
-
-def test_it_has_learned_already(policy, tiny_interactions):
-    assert policy.fit(tiny_interactions) is policy

@@ -6,15 +6,9 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import (
-    SMALL,
-    environment_over,
-    random_vectors,
-    small_config,
-    values_of,
-)
+from tests.agents.tiny import environment_over, random_vectors, small, small_config, values_of
 
-from drrec.agents.config import AgentConfig, SupervisedConfig
+from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
 from drrec.agents.queries import liked_among_rated, next_of_all
 from drrec.agents.supervised import Supervised
@@ -37,14 +31,9 @@ def _in_python():
 
 
 def made(log, seed=0, environment=None, **settings):
-    own = {
-        key: settings.pop(key) for key in list(settings) if key in SupervisedConfig.__annotations__
-    }
-    own = {"sequence_width": 8, "window": 12, "sequence_layers": 1, "windows": 8} | own
-    config = AgentConfig(
-        **SMALL | {"algorithm": "supervised", "supervised": SupervisedConfig(**own)} | settings
-    )
-    return Supervised(config, environment or environment_over(log), *random_vectors(log), seed)
+    own = {"sequence_width": 8, "window": 12, "sequence_layers": 1, "windows": 8} | settings
+    config = small("supervised", **own)
+    return Supervised.over(config, environment or environment_over(log), *random_vectors(log), seed)
 
 
 def anything(log, share=0.5, state_size=3):
@@ -54,14 +43,14 @@ def anything(log, share=0.5, state_size=3):
     return LoggedEnvironment(config, log, sessions)
 
 
-def stretches_of(log, length=6, share=0.5):
+def windows_of(log, length=6, share=0.5):
     is_new = log.position_from_end() < np.floor(share * log.counts()[log.user])
     return WindowSampler(log, is_new, length), is_new
 
 
-def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
+def test_a_window_is_what_one_user_rated_row_after_row(tiny_interactions):
     log = tiny_interactions
-    windows, is_new = stretches_of(log)
+    windows, is_new = windows_of(log)
     drawn = windows.draw(400, tf.constant([0, 1]))
     assert 30 < len(np.unique(drawn.user)) <= 60
     starts = 0
@@ -91,7 +80,7 @@ def test_a_stretch_is_what_one_user_rated_row_after_row(tiny_interactions):
 
 
 def test_every_second_stretch_ends_with_something_new(tiny_interactions):
-    windows, is_new = stretches_of(tiny_interactions, share=0.2)
+    windows, is_new = windows_of(tiny_interactions, share=0.2)
     ends_new = windows.draw(4000, tf.constant([0, 1])).is_new[:, -1].numpy()
     assert ends_new[::2].all()
     assert ends_new[1::2].mean() == pytest.approx(is_new.mean(), abs=0.03)
@@ -103,7 +92,7 @@ def test_every_second_stretch_ends_with_something_new(tiny_interactions):
 
 
 def asked_of(log, count=40):
-    windows, _ = stretches_of(log)
+    windows, _ = windows_of(log)
     windows = windows.draw(count, tf.constant([3, 1]))
     scores = np.random.default_rng(0).normal(size=(count, 6, log.num_items)).astype(np.float32)
     return windows, scores
@@ -327,14 +316,10 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
         log = dataclasses.replace(tiny_interactions, rating=rating)
         train = split_interactions(log, SplitConfig()).final().train
         config = small_config("log.csv")
-        agent_config = dataclasses.replace(
-            config.agent,
-            algorithm="supervised",
-            supervised=SupervisedConfig(sequence_width=8, window=12, windows=8),
-        )
-        config = dataclasses.replace(config, agent=agent_config)
+        own = small("supervised", sequence_width=8, window=12, windows=8)
+        config = dataclasses.replace(config, algorithm="supervised", agent=own)
         tables = pretrain(train, config.vectors, 0)
-        agent = build_agent(config, types.SimpleNamespace(train=train, truth=None), tables[0])
+        agent = build_agent(config, types.SimpleNamespace(train_data=train), tables[0])
         agent.run(tf.constant(3))
         policy = agent.policy(tables[1].table.user, tables[1].table.item)
         scores = policy.score(np.arange(train.num_users), train.liked_histories(3))

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import SMALL, environment_over, random_vectors, values_of
+from tests.agents.tiny import environment_over, random_vectors, small, values_of
 
-from drrec.agents.config import AgentConfig, TD3Config
+from drrec.agents.config import TD3Config
 from drrec.agents.td3 import TD3
 from drrec.errors import InputError
 
-SETTINGS = {**SMALL, "algorithm": "td3", "discount": 0.75, "lr_actor": 1e-2, "lr_critic": 1e-2}
+SETTINGS = {"discount": 0.75, "lr_actor": 1e-2, "lr_critic": 1e-2}
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +20,9 @@ def _in_python():
 
 
 def made(log, seed=0, **td3):
-    config = AgentConfig(**SETTINGS, td3=TD3Config(**td3))
-    return TD3(config, environment_over(log), *random_vectors(log), seed)
+    return TD3.over(
+        small("td3", **SETTINGS, **td3), environment_over(log), *random_vectors(log), seed
+    )
 
 
 def run(agent, iterations=1):

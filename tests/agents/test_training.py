@@ -194,8 +194,8 @@ def test_kill_9_and_resume_equals_an_uninterrupted_run(tiny_interactions, tmp_pa
     assert train_run(whole, config, judged)
     assert_equal(learned(killed), learned(whole))
     with (
-        np.load(killed.folder / "export.npz") as one,
-        np.load(whole.folder / "export.npz") as other,
+        np.load(killed.folder / "agent.drrec") as one,
+        np.load(whole.folder / "agent.drrec") as other,
     ):
         assert_equal(dict(one), dict(other))
 
@@ -227,4 +227,4 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
     assert "--resume stopped" in said.splitlines()[-1]
     steps = int(learned(run)["/iteration"]) * 4
     assert steps == columns(run.folder / "training.csv")["step"][-1]
-    assert not (run.folder / "export.npz").exists()
+    assert not (run.folder / "agent.drrec").exists()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import pathlib
 from typing import Any
 
 import numpy as np
 
 from drrec.agents.checkpoint import named_variables
-from drrec.agents.config import AgentConfig, OnPolicyConfig
+from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
 from drrec.data.interactions import Interactions
 from drrec.embeddings.config import EmbeddingConfig
@@ -17,6 +18,7 @@ from drrec.envs.config import LoggedConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions
 from drrec.experiment.config import TrainConfig
+from drrec.registry import agent_config
 
 SMALL: dict[str, Any] = {
     "dim_actor": 8,
@@ -25,9 +27,19 @@ SMALL: dict[str, Any] = {
     "memory_size": 128,
     "num_envs": 4,
     "epsilon_steps": 400,
-    "on_policy": OnPolicyConfig(horizon=4, epochs=2, minibatches=2),
+    "horizon": 4,
+    "epochs": 2,
+    "minibatches": 2,
 }
 """Every setting that makes a compiled agent cheap; tests set what they depend on besides."""
+
+
+def small(name: str = "ddpg", **settings: Any) -> AgentConfig:
+    """An agent's settings: `SMALL` as far as it has them, then `settings`."""
+    config = agent_config(name)
+    known = {field.name for field in dataclasses.fields(config)}
+    own = {key: value for key, value in SMALL.items() if key in known}
+    return config(**(own | settings))
 
 
 def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:
@@ -59,8 +71,7 @@ def random_vectors(log: Interactions, dim: int = 4) -> tuple[np.ndarray, np.ndar
 
 def small_agent(log: Interactions, *, seed: int = 0, **settings: Any) -> DDPG:
     """An agent on random vectors over `environment_over(log)`, as `SMALL` and `settings` say."""
-    config = AgentConfig(**(SMALL | settings))
-    return DDPG(config, environment_over(log), *random_vectors(log), seed)
+    return DDPG.over(small(**settings), environment_over(log), *random_vectors(log), seed)
 
 
 def write_csv(log: Interactions, path: pathlib.Path) -> pathlib.Path:
@@ -86,7 +97,7 @@ def small_config(dataset: pathlib.Path | str, **settings: Any) -> TrainConfig:
             embedding="variational", dim_emb=5, popularity=0.3, held_out=0.4
         ),
         "environment": LoggedConfig(unlogged="never", state_size=3, episode_length=4),
-        "agent": AgentConfig(**SMALL),
+        "agent": small(settings.get("algorithm", "ddpg")),
     }
     return TrainConfig(dataset=str(dataset), **(defaults | settings))
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from tests.evaluation.stubs import log
 
-from drrec.baselines import CONTENT_BASELINES
 from drrec.baselines.content import ContentKNN
 from drrec.baselines.neighbours import biases
 from drrec.data.interactions import Interactions
 from drrec.features.store import Modality
-from drrec.types import Recommender
+from drrec.registry import CONTENT_BASELINES
+from drrec.types import Scorer
 
 NO_HISTORY = np.zeros((60, 10), np.int32)
 USERS = np.arange(60, dtype=np.int32)
@@ -74,7 +74,7 @@ def test_a_planted_taste_reaches_items_that_nobody_rated(
 ) -> None:
     train, items = cold
     model = ContentKNN({"text": taste(train, 0.5)}).fit(train)
-    assert isinstance(model, Recommender)
+    assert isinstance(model, Scorer)
     scores = model.score(USERS, NO_HISTORY, np.tile(items.astype(np.int32), (60, 1)))
     likes_even = USERS[:, None] < 30
     is_even = (items[None] - 1) % 2 == 0

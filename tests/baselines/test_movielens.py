@@ -2,12 +2,12 @@
 
 import pytest
 
-from drrec.baselines import BASELINES
 from drrec.baselines.popularity import Counted, Popularity
 from drrec.data.interactions import Dataset
 from drrec.data.split import Split, SplitConfig, split_interactions
 from drrec.evaluation.protocols.full import full
 from drrec.evaluation.protocols.rated import rated
+from drrec.registry import BASELINES
 
 
 @pytest.fixture(scope="module")

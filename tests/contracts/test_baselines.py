@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from drrec.baselines import BASELINES
 from drrec.data.interactions import Interactions
 from drrec.evaluation.protocols.ranked import TIE
 from drrec.evaluation.protocols.rated import rated
-from drrec.types import Recommender
+from drrec.registry import BASELINES
+from drrec.types import Scorer
 
 pytestmark = pytest.mark.parametrize("name", BASELINES)
 
@@ -28,20 +28,20 @@ def train(tiny_interactions: Interactions) -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def fitted(train: Interactions) -> Callable[[str], Recommender]:
+def fitted(train: Interactions) -> Callable[[str], Scorer]:
     """Each baseline fitted on `train` once, for some take seconds."""
     return functools.cache(lambda name: BASELINES[name]().fit(train))
 
 
-def scores(model: Recommender, train: Interactions) -> np.ndarray:
+def scores(model: Scorer, train: Interactions) -> np.ndarray:
     users = np.arange(train.num_users, dtype=np.int32)
     return model.score(users, train.liked_histories(10), None)
 
 
 def test_scores_are_finite_float32_of_the_promised_shape(
-    name: str, fitted: Callable[[str], Recommender], train: Interactions
+    name: str, fitted: Callable[[str], Scorer], train: Interactions
 ) -> None:
-    assert isinstance(fitted(name), Recommender)
+    assert isinstance(fitted(name), Scorer)
     whole = scores(fitted(name), train)
     assert whole.shape == (train.num_users, train.num_items)
     assert whole.dtype == np.float32
@@ -50,7 +50,7 @@ def test_scores_are_finite_float32_of_the_promised_shape(
 
 
 def test_candidates_are_scored_as_in_the_whole_catalogue(
-    name: str, fitted: Callable[[str], Recommender], train: Interactions
+    name: str, fitted: Callable[[str], Scorer], train: Interactions
 ) -> None:
     model = fitted(name)
     users = np.array([5, 0, 59, 5], np.int32)
@@ -67,7 +67,7 @@ def test_candidates_are_scored_as_in_the_whole_catalogue(
 
 def test_fitting_again_returns_itself_and_forgets(
     name: str,
-    fitted: Callable[[str], Recommender],
+    fitted: Callable[[str], Scorer],
     train: Interactions,
     tiny_interactions: Interactions,
 ) -> None:
@@ -100,7 +100,7 @@ def test_items_and_users_without_a_rating_are_alike(
 
 
 def test_same_seed_same_scores_whatever_the_test_ratings_are(
-    name: str, fitted: Callable[[str], Recommender], tiny_interactions: Interactions
+    name: str, fitted: Callable[[str], Scorer], tiny_interactions: Interactions
 ) -> None:
     assert list(inspect.signature(BASELINES[name]().fit).parameters) == ["train"]
     is_test = tiny_interactions.position_from_end() < 12
@@ -131,7 +131,7 @@ def test_a_log_that_only_says_who_took_what_and_again_is_learned_from(
 
 def test_whoever_does_not_use_histories_does_not_depend_on_them(
     name: str,
-    fitted: Callable[[str], Recommender],
+    fitted: Callable[[str], Scorer],
     train: Interactions,
     tiny_interactions: Interactions,
 ) -> None:
@@ -144,7 +144,7 @@ def test_whoever_does_not_use_histories_does_not_depend_on_them(
 
 
 def test_whatever_predicts_ratings_is_nearer_to_them_than_their_mean(
-    name: str, fitted: Callable[[str], Recommender], train: Interactions
+    name: str, fitted: Callable[[str], Scorer], train: Interactions
 ) -> None:
     model = fitted(name)
     if not hasattr(model, "rating_offset"):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from drrec.errors import InputError
-from drrec.nn.fusion import FUSIONS
+from drrec.registry import FUSIONS
 
 WAYS = [(name, way) for name, fusion in FUSIONS.items() for way in fusion.aggregations]
 B, WIDTHS, D = 6, (3, 5, 2), 4

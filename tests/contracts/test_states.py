@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drrec.nn.state import STATES
+from drrec.registry import STATES
 
 pytestmark = pytest.mark.parametrize("name", STATES)
 

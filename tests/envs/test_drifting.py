@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from drrec.envs.config import LoggedConfig
-from drrec.envs.drifting import SyntheticEnvironment
+from drrec.envs.drifting import DriftingEnvironment
 from drrec.errors import InputError
 from drrec.worlds.drifting import DriftingWorld, best_sessions, chance_rewards, earned, regret
 
@@ -24,8 +24,8 @@ def log(world):
 
 
 @pytest.fixture(scope="module")
-def environment(world, log) -> SyntheticEnvironment:
-    return SyntheticEnvironment(LoggedConfig(state_size=3, episode_length=STEPS), log, world)
+def environment(world, log) -> DriftingEnvironment:
+    return DriftingEnvironment(LoggedConfig(state_size=3, episode_length=STEPS), log, world)
 
 
 def played(environment, users, choose) -> tuple[np.ndarray, np.ndarray]:
@@ -87,4 +87,4 @@ def test_what_pleases_moves_the_history(world, log, environment) -> None:
 
 def test_sessions_longer_than_the_drift_are_refused(world, log) -> None:
     with pytest.raises(InputError, match="at most 5 steps"):
-        SyntheticEnvironment(LoggedConfig(episode_length=6), log, world)
+        DriftingEnvironment(LoggedConfig(episode_length=6), log, world)

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from drrec.evaluation.figures import save_gains
 from drrec.evaluation.gains import gains, gains_text
 from drrec.evaluation.protocols.candidates import PerUser
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS, PROTOCOL_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text
 from drrec.evaluation.summary import Results, summarised
 from drrec.files import read_json, write_json
@@ -26,7 +26,7 @@ def results(seed: int = 0, above: dict[str, float] = ABOVE) -> Results:
     rng = np.random.default_rng(seed)
     protocols = {}
     for protocol, gain in above.items():
-        metrics = PROTOCOL_METRICS[protocol]
+        metrics = protocol_of(protocol).metrics
         easy = {metric: rng.uniform(0.2, 0.8, USERS) for metric in metrics}
         protocols[protocol] = {
             name: PerUser(
@@ -54,8 +54,8 @@ def test_the_mean_difference_is_the_difference_of_means(seeds: list[int]) -> Non
     assert found["versus"] == "ids"
     for protocol in ABOVE:
         cells, table = found["methods"]["content"][protocol], content["protocols"][protocol]
-        assert list(cells) == list(TABLE_METRICS[protocol])
-        assert PRIMARY_METRICS[protocol] in cells
+        assert list(cells) == list(protocol_of(protocol).shown)
+        assert protocol_of(protocol).primary in cells
         for metric, cell in cells.items():
             own, other = (table[name][metric]["mean"] for name in ("content", "ids"))
             assert cell["mean"] == pytest.approx(own - other, abs=1e-12)
@@ -115,7 +115,7 @@ def test_what_is_compared_with_itself_gains_nothing() -> None:
 
 def test_words_say_what_was_found() -> None:
     content = content_of([results()])
-    content["chance"] = {"rated": dict.fromkeys(TABLE_METRICS["rated"], 0.25)}
+    content["chance"] = {"rated": dict.fromkeys(protocol_of("rated").shown, 0.25)}
     rated, cold, session = gains_text(content).splitlines()
     cell = content["content_added"]["methods"]["content"]["rated"]["ndcg@5"]
     table = content["protocols"]["rated"]

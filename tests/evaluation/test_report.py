@@ -13,15 +13,11 @@ from matplotlib.image import imread
 
 from drrec.evaluation.figures import save_curves, save_intervals
 from drrec.evaluation.protocols.candidates import PerUser
-from drrec.evaluation.protocols.registry import (
-    PRIMARY_METRICS,
-    PROTOCOL_METRICS,
-    PROTOCOLS,
-    TABLE_METRICS,
-)
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text, short, table, write_report
 from drrec.evaluation.summary import Results, best_baseline, summarised
 from drrec.files import read_json, write_json
+from drrec.registry import PROTOCOLS
 
 LEVELS = {"random": 0.3, "pmf": 0.6, "popularity": 0.5, "ddpg": 0.7}
 
@@ -32,7 +28,7 @@ def results(seed: int = 0, shift: float = 0.0, **levels: float) -> Results:
     methods = {
         name: PerUser(
             np.arange(60),
-            {m: level + shift + rng.normal(0, 0.05, 60) for m in PROTOCOL_METRICS["rated"]},
+            {m: level + shift + rng.normal(0, 0.05, 60) for m in protocol_of("rated").metrics},
         )
         for name, level in (LEVELS | levels).items()
     }
@@ -40,13 +36,13 @@ def results(seed: int = 0, shift: float = 0.0, **levels: float) -> Results:
 
 
 def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
-    assert set(PROTOCOLS) == set(PROTOCOL_METRICS) == set(TABLE_METRICS) == set(PRIMARY_METRICS)
-    for protocol, metrics in PROTOCOL_METRICS.items():
-        assert {*TABLE_METRICS[protocol], PRIMARY_METRICS[protocol]} <= set(metrics)
+    for protocol in PROTOCOLS.values():
+        assert {*protocol.shown, protocol.primary} <= set(protocol.metrics)
 
 
 def test_the_chance_level_is_told_where_it_is_known(tmp_path: pathlib.Path) -> None:
-    level = PerUser(np.arange(60), {m: np.linspace(0, 0.5, 60) for m in PROTOCOL_METRICS["rated"]})
+    names = protocol_of("rated").metrics
+    level = PerUser(np.arange(60), {name: np.linspace(0, 0.5, 60) for name in names})
     plain = results()
     assert "random order" not in table(summarised([plain]), "rated")
     content = summarised([dataclasses.replace(plain, chance={"rated": level})])
@@ -64,7 +60,7 @@ def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
     methods = content["protocols"]["rated"]
     assert list(methods) == list(LEVELS)
     for name, level in LEVELS.items():
-        assert list(methods[name]) == list(PROTOCOL_METRICS["rated"])
+        assert list(methods[name]) == list(protocol_of("rated").metrics)
         for cell in methods[name].values():
             assert cell["low"] < cell["mean"] < cell["high"]
             assert cell["mean"] == pytest.approx(level, abs=0.03)
@@ -142,12 +138,12 @@ def test_table_shows_means_intervals_the_best_and_the_test() -> None:
     whole = content()
     lines = table(whole, "rated").splitlines()
     assert lines[0].split("|")[1].strip() == "method"
-    assert [cell.strip() for cell in lines[0].split("|")[2:-1]] == list(TABLE_METRICS["rated"])
+    assert [cell.strip() for cell in lines[0].split("|")[2:-1]] == list(protocol_of("rated").shown)
     assert len({len(line) for line in lines[:6]}) == 1
     cell = whole["protocols"]["rated"]["ddpg"]["ndcg@5"]
     expected = f"**{short(cell['mean'])}** [{short(cell['low'])}, {short(cell['high'])}]"
     assert lines[5].split("|")[3].strip() == expected
-    assert sum(line.count("**") for line in lines[2:6]) == 2 * len(TABLE_METRICS["rated"])
+    assert sum(line.count("**") for line in lines[2:6]) == 2 * len(protocol_of("rated").shown)
     text = "\n".join(lines)
     assert "ml-100k, temporal split, `rated`, 60 users, seed 0." in text
     assert "ddpg against pmf, the best baseline by ndcg@5" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drrec.agents.config import A2CConfig
 from drrec.agents.on_policy import OnPolicy
 from drrec.agents.rollouts import PolicyMetrics, Steps, TrainingBatch
 from drrec.nn.losses import policy_gradient_loss
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 class A2C(OnPolicy):
     """One step down the gradient for each rollout; its length is n."""
 
+    Config = A2CConfig
+    config: A2CConfig
     trace_decay = 1.0
     """λ of generalised advantages: with 1 they are n-step returns less the value."""
     value_clip = 0.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from drrec.agents.base import Agent, Metrics
+from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg_networks import DDPGNetworks, build_networks
 from drrec.agents.replay import Replay, Sample
 from drrec.envs.base import LoggedState
@@ -40,6 +41,8 @@ class DDPGLearner:
 class DDPG(Agent):
     """The learner: environment, networks and replay, and the compiled loop over them."""
 
+    Config = DDPGConfig
+    config: DDPGConfig
     networks: DDPGNetworks
     num_critics = 1
 
@@ -47,7 +50,7 @@ class DDPG(Agent):
         config, environment = self.config, self.environment
         tables = new_table(), new_table()
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, *tables, state_size, self._seed, self.num_critics)
+        self.networks = build_networks(config, *tables, state_size, self.seed, self.num_critics)
         vectors = tables[0].table()
         self.replay = Replay.empty(config.memory_size, state_size, length, vectors.shape[1])
         if config.form == "anchored":

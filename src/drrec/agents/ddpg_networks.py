@@ -12,7 +12,7 @@ from drrec.nn.actor_critic import Critic, build_state_and_actor
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from drrec.agents.config import AgentConfig
+    from drrec.agents.config import DDPGConfig
     from drrec.agents.items import ItemTable
 
 
@@ -74,7 +74,7 @@ class TwinNetworks(DDPGNetworks):
 
 
 def build_networks(
-    config: AgentConfig,
+    config: DDPGConfig,
     items: ItemTable,
     target_items: ItemTable,
     state_size: int,

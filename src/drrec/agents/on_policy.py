@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from drrec.agents.base import Agent
+from drrec.agents.config import OnPolicyConfig
 from drrec.agents.rollouts import (
     OnPolicyLearner,
     PolicyMetrics,
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 class OnPolicy(Agent):
     """Rollouts of `horizon` steps of each session, and what is learned from each once."""
 
+    Config = OnPolicyConfig
+    config: OnPolicyConfig
     networks: PolicyNetworks
     metrics: Any = PolicyMetrics
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         size = self.environment.state_size
-        self.networks = policy_networks(self.config, new_table(), size, self._seed)
+        self.networks = policy_networks(self.config, new_table(), size, self.seed)
 
     @property
     def learner(self) -> OnPolicyLearner:
@@ -47,7 +50,7 @@ class OnPolicy(Agent):
     @property
     def steps_each(self) -> int:
         """Steps that every session takes in an iteration."""
-        return self.config.on_policy.horizon
+        return self.config.horizon
 
     @property
     @abc.abstractmethod
@@ -76,7 +79,7 @@ class OnPolicy(Agent):
 
     def _rollout(self) -> Steps:
         """Play `horizon` steps with every session."""
-        horizon = self.config.on_policy.horizon
+        horizon = self.config.horizon
         columns = [
             tf.TensorArray(like.dtype, horizon, element_shape=like.shape)
             for like in self._step_shapes()
@@ -164,7 +167,7 @@ class OnPolicy(Agent):
 
     def _update(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
         """One step by all that learns; `reward` is left at 0."""
-        settings = self.config.on_policy
+        settings = self.config
         with tf.GradientTape(persistent=True) as tape:
             value, logits = self._judge(steps.user, steps.history, steps.shown)
             actor = self._policy_loss(log_prob_of(logits, steps.item), batch)

@@ -22,7 +22,7 @@ _USERS_AT_ONCE = 4096
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Policy:
-    """A `Recommender`: state -> action, and score(i) = i·a."""
+    """A `Scorer`: state -> action, and score(i) = i·a."""
 
     user: np.ndarray  # [U, D] float32
     item: np.ndarray  # [I, D] float32, row 0 zero

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from drrec.agents.config import PPOConfig
 from drrec.agents.on_policy import OnPolicy
 from drrec.agents.rollouts import PolicyMetrics, Steps, TrainingBatch
 from drrec.nn.losses import clipped_policy_loss
@@ -12,18 +13,21 @@ from drrec.nn.losses import clipped_policy_loss
 class PPO(OnPolicy):
     """Several epochs of minibatches over each rollout, with clipped ratios and values."""
 
+    Config = PPOConfig
+    config: PPOConfig
+
     @property
     def trace_decay(self) -> float:
         """λ of generalised advantages."""
-        return self.config.on_policy.gae_lambda
+        return self.config.gae_lambda
 
     @property
     def value_clip(self) -> float:
         """How far a value may go from its old self; 0 is any way."""
-        return self.config.on_policy.value_clip
+        return self.config.value_clip
 
     def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
-        settings = self.config.on_policy
+        settings = self.config
         size = steps.item.shape[0] // settings.minibatches
         updates = settings.epochs * settings.minibatches
         sums = PolicyMetrics(*(tf.constant(0.0) for _ in PolicyMetrics._fields))
@@ -39,7 +43,7 @@ class PPO(OnPolicy):
 
     def _rows(self, update: tf.Tensor, total: int, size: int) -> tf.Tensor:
         """[size] a minibatch: each epoch deals all rows out once, in an order of its own."""
-        settings = self.config.on_policy
+        settings = self.config
         seed = self._stream(4) + tf.cast([update // settings.minibatches, 0], tf.int64)
         order = tf.argsort(tf.random.stateless_uniform([total], seed))
         start = update % settings.minibatches * size
@@ -48,4 +52,4 @@ class PPO(OnPolicy):
     def _policy_loss(self, log_prob: tf.Tensor, batch: TrainingBatch) -> tf.Tensor:
         mean, variance = tf.nn.moments(batch.advantage, axes=[0])
         advantage = (batch.advantage - mean) / (tf.sqrt(variance) + 1e-8)
-        return clipped_policy_loss(log_prob, batch.log_prob, advantage, self.config.on_policy.clip)
+        return clipped_policy_loss(log_prob, batch.log_prob, advantage, self.config.clip)

@@ -12,7 +12,7 @@ from drrec.nn.actor_critic import InverseTemperature, Value, build_state_and_act
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from drrec.agents.config import AgentConfig
+    from drrec.agents.config import OnPolicyConfig
     from drrec.agents.items import ItemTable
     from drrec.envs.base import LoggedState
 
@@ -74,14 +74,14 @@ class PolicyMetrics(NamedTuple):
 
 
 def policy_networks(
-    config: AgentConfig, items: ItemTable, state_size: int, seed: int
+    config: OnPolicyConfig, items: ItemTable, state_size: int, seed: int
 ) -> PolicyNetworks:
     """Networks started from `seed`."""
     keras.utils.set_random_seed(seed)
     dim = items.table().shape[1]
     state, actor = build_state_and_actor(config, dim, state_size)
     encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
-    inverse_temperature = InverseTemperature(config.on_policy.inverse_temperature)
+    inverse_temperature = InverseTemperature(config.inverse_temperature)
     inverse_temperature.build((None, None))
     value = Value(config.dim_critic, config.form, config.products)
     value.build(encoded)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from drrec.agents.config import SupervisedConfig
 from drrec.agents.policy import Policy
 from drrec.agents.ppo import PPO
 from drrec.agents.queries import liked_among_rated, next_of_all
@@ -39,19 +40,21 @@ REFRESHED_AT_ONCE = 256
 class Supervised(PPO):
     """PPO whose users are known by what a reader of the log says of them, too."""
 
+    Config = SupervisedConfig
+    config: SupervisedConfig
     networks: SupervisedNetworks
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
-        own, environment = self.config.supervised, self.environment
+        own, environment = self.config, self.environment
         size = environment.state_size
-        self.networks = supervised_networks(self.config, new_table(), size, self._seed)
+        self.networks = supervised_networks(self.config, new_table(), size, self.seed)
         log, is_new = environment.log, environment.is_new()
         self.windows = WindowSampler(log, is_new, own.window)
         self._latest = log.histories(own.window)  # [U, W]
-        self._known = tf.constant(log.where(~is_new).histories(own.window))  # [U, W]
+        self._before = tf.constant(log.where(~is_new).histories(own.window))  # [U, W]
         self._factors = self.user  # [U, D]
         self.user = tf.Variable(tf.pad(self._factors, [[0, 0], [0, own.sequence_width]]))
-        for first in range(0, len(self._known), REFRESHED_AT_ONCE):
+        for first in range(0, len(self._before), REFRESHED_AT_ONCE):
             self._refresh_users(tf.constant(first))
 
     @property
@@ -78,7 +81,7 @@ class Supervised(PPO):
         sums = SupervisedMetrics(*(tf.constant(0.0) for _ in names))
         for _ in range(int(iterations)):
             loss = self._read()
-            is_warm = self.steps >= self.config.supervised.warm_up
+            is_warm = self.steps >= self.config.warm_up
             played = super()._run(tf.constant(1)) if is_warm else self._rest()
             read = {"sequence_loss": loss, "gain": self.networks.gain.factor()}
             now = SupervisedMetrics(**played._asdict(), **read)
@@ -93,7 +96,7 @@ class Supervised(PPO):
     @tf.function(jit_compile=True)
     def _read(self) -> tf.Tensor:
         """Learn from windows, and bring some users up to date; the loss []."""
-        windows = self.windows.draw(self.config.supervised.windows, self._stream(5))
+        windows = self.windows.draw(self.config.windows, self._stream(5))
         loss = self._update_sequence(windows)
         turn = tf.cast(self.iteration // self.steps_each, tf.int32)
         self._refresh_users(turn * REFRESHED_AT_ONCE)
@@ -115,15 +118,15 @@ class Supervised(PPO):
             count = tf.reduce_sum(tf.cast(windows.item != PADDING, tf.float32))
             loss = tf.reduce_sum(lost(scores, windows)) / count
         self._descend(nets.sequence_optimizer, tape, loss, weights)
-        share, updates = self.config.supervised.sequence_average, nets.sequence_optimizer.iterations
+        share, updates = self.config.sequence_average, nets.sequence_optimizer.iterations
         follow(nets.reader, nets.learner, share, updates)
         return loss
 
     def _refresh_users(self, first: tf.Tensor) -> None:
         """Bring users up to date who come from `first []` on, counted round and round."""
-        total = len(self._known)
+        total = len(self._before)
         users = (first + tf.range(min(REFRESHED_AT_ONCE, total))) % total
-        vectors = self._vectors(tf.gather(self._factors, users), tf.gather(self._known, users))
+        vectors = self._vectors(tf.gather(self._factors, users), tf.gather(self._before, users))
         self.user.assign(tf.tensor_scatter_nd_update(self.user, users[:, None], vectors))
         self.networks.items.grow(self.networks.reader.table.value)
 

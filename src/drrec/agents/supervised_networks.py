@@ -15,7 +15,7 @@ from drrec.nn.sequence import NextItem, averaged
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from drrec.agents.config import AgentConfig
+    from drrec.agents.config import SupervisedConfig
     from drrec.agents.items import ItemTable
 
 
@@ -51,11 +51,11 @@ class SupervisedMetrics(NamedTuple):
 
 
 def supervised_networks(
-    config: AgentConfig, base: ItemTable, state_size: int, seed: int
+    config: SupervisedConfig, base: ItemTable, state_size: int, seed: int
 ) -> SupervisedNetworks:
     """Networks started from `seed`, over items of `base` with the reader's coordinates beside."""
     keras.utils.set_random_seed(seed)
-    own, num_items = config.supervised, base.table().shape[0]
+    own, num_items = config, base.table().shape[0]
     blocks = {
         "num_layers": own.sequence_layers,
         "num_heads": own.sequence_heads,

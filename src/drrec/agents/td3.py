@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from drrec.agents.config import TD3Config
 from drrec.agents.ddpg import DDPG
 from drrec.nn.losses import actor_loss, cloning_loss
 from drrec.types import Transitions
@@ -16,11 +17,13 @@ from drrec.types import Transitions
 class TD3(DDPG):
     """DDPG's loop with twin critics, a delayed actor and smoothed targets."""
 
+    Config = TD3Config
+    config: TD3Config
     num_critics = 2
 
     def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """Every `policy_delay` updates; the actor's loss [], 0 where it rests."""
-        is_time = self.iteration % self.config.td3.policy_delay == 0
+        is_time = self.iteration % self.config.policy_delay == 0
 
         def improved() -> tf.Tensor:
             return super(TD3, self)._update_actor(state, user, batch)
@@ -29,7 +32,7 @@ class TD3(DDPG):
 
     def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """−Q, and with `cloning` how far the action is from the item that was shown."""
-        nets, settings = self.networks, self.config.td3
+        nets, settings = self.networks, self.config
         action = nets.actor(state, user)
         q = nets.critic(state, user, action)
         if not settings.cloning:
@@ -40,7 +43,7 @@ class TD3(DDPG):
 
     def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
         """[B, D] the target's `action [B, D]` with clipped noise (equation 14)."""
-        settings = self.config.td3
+        settings = self.config
         noise = tf.random.stateless_normal(tf.shape(action), self._stream(5), 0, settings.smoothing)
         noise = tf.clip_by_value(noise, -settings.smoothing_clip, settings.smoothing_clip)
         return tf.clip_by_value(action + noise, -1, 1)

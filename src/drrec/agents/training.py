@@ -16,7 +16,7 @@ from drrec.agents.runlog import RunLog
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from drrec.agents.base import Agent
 
@@ -24,25 +24,27 @@ _CHUNK_STEPS = 2_000
 _CHECKPOINT_SECONDS = 20.0
 
 
-def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
-    """Train until the agent has done `steps` environment steps, from its last checkpoint on.
+def learn(
+    agent: Agent,
+    steps: int,
+    callbacks: Sequence[Callable[[Agent, dict[str, float]], None]],
+    label: str,
+) -> bool:
+    """Go on until the agent has done `steps` environment steps, rounded up to whole iterations.
 
     Args:
-        agent: the learner; its state is overwritten by the checkpoint, if there is one.
-        steps: environment steps in all, rounded up to whole iterations.
-        run: folder for `training.csv` and TensorBoard events.
-        weights: folder for checkpoints.
+        agent: the learner, set up.
+        steps: in all, those that it has done already among them.
+        callbacks: called after each chunk with the agent and the means of what it logged.
         label: what the progress bar calls it.
 
     Returns:
-        Whether it got to the end: False after Ctrl-C or SIGTERM, with a checkpoint written.
+        Whether it got to the end: False after Ctrl-C or SIGTERM.
     """
-    restore_latest(weights, agent.learner)
     width = agent.steps_an_iteration
     chunk = max(_CHUNK_STEPS // width, 1)
-    saved_at = time.monotonic()
     bar = tqdm(total=steps, initial=agent.steps, desc=label, unit="step", dynamic_ncols=True)
-    with RunLog(run, agent.steps) as log, bar, _interrupted() as interrupted:
+    with bar, _interrupted() as interrupted:
         while agent.steps < steps and not interrupted():
             iterations = min(chunk, -(-(steps - agent.steps) // width))
             started = time.monotonic()
@@ -53,15 +55,41 @@ def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, la
             }
             values |= agent.reward_terms(iterations)
             rate = iterations * width / (time.monotonic() - started)
-            log.row(agent.steps, values | {"steps_per_second": rate})
+            for callback in callbacks:
+                callback(agent, values | {"steps_per_second": rate})
             shown = {name: f"{value:.3f}" for name, value in list(values.items())[:2]}
             bar.set_postfix(shown, refresh=False)
             bar.update(min(agent.steps, steps) - bar.n)
-            if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
-                save_checkpoint(weights, agent.learner, agent.steps)
-                saved_at = time.monotonic()
-        save_checkpoint(weights, agent.learner, agent.steps)
         return agent.steps >= steps
+
+
+def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
+    """`learn` from the agent's last checkpoint on, with a log and checkpoints.
+
+    Args:
+        agent: the learner; its state is overwritten by the checkpoint, if there is one.
+        steps: as in `learn`.
+        run: folder for `training.csv` and TensorBoard events.
+        weights: folder for checkpoints.
+        label: as in `learn`.
+
+    Returns:
+        Whether it got to the end: False after Ctrl-C or SIGTERM, with a checkpoint written.
+    """
+    restore_latest(weights, agent.learner)
+    saved_at = time.monotonic()
+
+    def checkpoint(agent: Agent, _: dict[str, float]) -> None:
+        nonlocal saved_at
+        if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
+            save_checkpoint(weights, agent.learner, agent.steps)
+            saved_at = time.monotonic()
+
+    with RunLog(run, agent.steps) as log:
+        rows = (lambda agent, values: log.row(agent.steps, values), checkpoint)
+        is_whole = learn(agent, steps, rows, label)
+        save_checkpoint(weights, agent.learner, agent.steps)
+    return is_whole
 
 
 @contextlib.contextmanager

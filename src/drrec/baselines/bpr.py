@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.special
 
+from drrec.base import Recommender
 from drrec.baselines.neighbours import taken
+from drrec.embeddings.table import Levels, folded_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 _START_DEVIATION = 0.1
 
 
-class BPR:
+class BPR(Recommender):
     """Matrix factorisation trained on pairs of items by stochastic gradient (Rendle et al. 2009).
 
         maximise Σ ln σ(p_u·(q_i − q_j) + b_i − b_j) − l2/2 (‖p_u‖² + ‖q_i‖² + ‖q_j‖²)
@@ -40,7 +43,7 @@ class BPR:
         seed: of start, order and negatives.
     """
 
-    uses_history = False
+    is_random = True
 
     def __init__(
         self,
@@ -63,7 +66,7 @@ class BPR:
         self.batch_size = batch_size
         self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Learn from who took what in `train`."""
         rng = np.random.default_rng(self.seed)
         user = _Table.drawn(rng, train.num_users, self.dim)
@@ -80,7 +83,17 @@ class BPR:
         _share_mean(item.value[1:], never_taken, of=never_taken)
         _share_mean(user.value, train.counts() == 0, of=train.counts() > 0)
         self._user, self._item = user.value, item.value
-        return self
+        self._levels = Levels.of(self._user, self._item, train)
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        levels, other = self._levels, copy.copy(self)
+        target = np.full(len(liked), levels.liked)
+        rows = self._item[liked]
+        other._user = folded_in(self._user, rows, target, levels.noise_variance)[None]
+        return other
+
+    def _item_vectors(self) -> np.ndarray:
+        return self._item[:, :-1]
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None

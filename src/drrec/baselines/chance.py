@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from drrec.base import Recommender
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class Random:
+class Random(Recommender):
     """A hash of (seed, user, item): the same pair always gets the same score."""
 
-    uses_history = False
+    is_random = True
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self._num_items = 0
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Learn how many items there are."""
         self._num_items = train.num_items
-        return self
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None

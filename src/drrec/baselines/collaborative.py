@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
 
 import numpy as np
 
+from drrec.base import Recommender
 from drrec.baselines.neighbours import Neighbourhood, biases, by_pair, taken
 
 if TYPE_CHECKING:
@@ -16,15 +18,19 @@ if TYPE_CHECKING:
 Similarity = Literal["adjusted", "cosine"]
 
 
-class _AroundBiases:
+class _AroundBiases(Recommender):
     """What a user or an item is beside the biases, by its neighbours."""
 
-    uses_history = False
     rating_offset = 0.0
     by: ClassVar[Literal["item", "user"]]
 
     def __init__(
-        self, num_neighbours: int, shrinkage: float, bias_damping: float, smoothing: float
+        self,
+        num_neighbours: int,
+        shrinkage: float,
+        bias_damping: float,
+        smoothing: float,
+        seed: int,
     ) -> None:
         if num_neighbours < 1 or min(shrinkage, bias_damping) < 0 or smoothing <= 0:
             raise ValueError(
@@ -36,17 +42,31 @@ class _AroundBiases:
         self.shrinkage = shrinkage
         self.bias_damping = bias_damping
         self.smoothing = smoothing
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Fit the biases, then find the nearest neighbours."""
         self._level, self._bias = biases(train, self.bias_damping)
+        self._overall = float(train.rating.mean(dtype=np.float64))
         residual = train.rating - self._level[train.user] - self._bias[train.item]  # [R]
         self._residual = by_pair(train, residual)
         self._rated = taken(train)
-        self._near = Neighbourhood.of(
-            self.by, self._compared(train), self.num_neighbours, self.shrinkage
+        self._own, self._own_rated = self._residual, self._rated
+        compared = self._compared(train)
+        self._near = Neighbourhood.of(self.by, compared, self.num_neighbours, self.shrinkage)
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        other = copy.copy(self)
+        rest = log.rating - self._overall - self._bias[log.item]
+        # As many imagined ratings of the overall level as an item's bias has.
+        level = self._overall + rest.sum() / max(len(log) + self.bias_damping, 1)
+        other._level = np.array([level])
+        other._own = by_pair(log, log.rating - level - self._bias[log.item])
+        other._own_rated = taken(log)
+        other._near = self._near.folded_in(
+            other._own, self._residual, self.num_neighbours, self.shrinkage
         )
-        return self
+        return other
 
     def _compared(self, train: Interactions) -> sp.csr_array:
         """[U, I] what neighbours are found by."""
@@ -56,8 +76,8 @@ class _AroundBiases:
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
         """Predicted ratings, [B, C] or [B, I]; see `Recommender.score`."""
-        opinion = self._near.summed(self._residual, users)  # [B, I]
-        weight = self._near.summed(self._rated, users) + self.smoothing
+        opinion = self._near.summed(self._own, self._residual, users)  # [B, I]
+        weight = self._near.summed(self._own_rated, self._rated, users) + self.smoothing
         predicted = self._level[users][:, None] + self._bias + opinion / weight
         if candidates is not None:
             predicted = np.take_along_axis(predicted, candidates.astype(np.intp), axis=1)
@@ -80,6 +100,7 @@ class ItemCF(_AroundBiases):
         smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
         similarity: `adjusted` cosines are of user-centred ratings, plain `cosine` of the ratings
             as they are, so that having been rated by the same users is what counts most.
+        seed: not used, nothing is random.
     """
 
     by = "item"
@@ -91,8 +112,9 @@ class ItemCF(_AroundBiases):
         bias_damping: float = 5.0,
         smoothing: float = 0.2,
         similarity: Similarity = "adjusted",
+        seed: int = 0,
     ) -> None:
-        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing)
+        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing, seed)
         if similarity not in get_args(Similarity):
             raise ValueError(
                 f"Expected `similarity` to be one of {', '.join(get_args(Similarity))}. "
@@ -121,6 +143,7 @@ class UserCF(_AroundBiases):
         shrinkage: how many common items a similarity needs to count by half.
         bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
         smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
+        seed: not used, nothing is random.
     """
 
     by = "user"
@@ -131,5 +154,6 @@ class UserCF(_AroundBiases):
         shrinkage: float = 20.0,
         bias_damping: float = 5.0,
         smoothing: float = 0.3,
+        seed: int = 0,
     ) -> None:
-        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing)
+        super().__init__(num_neighbours, shrinkage, bias_damping, smoothing, seed)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import copy
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
+from drrec.base import Recommender
 from drrec.baselines.neighbours import MAX_SIMILARITIES, biases, largest
+from drrec.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.data.interactions import Interactions
+    from drrec.data.interactions import Dataset, Interactions
     from drrec.features.store import Modality
 
 MAX_PAIRED = 2000
@@ -22,7 +25,7 @@ MAX_PAIRED = 2000
 _BIAS_DAMPING = 5.0
 
 
-class ContentKNN:
+class ContentKNN(Recommender):
     """Item-kNN with similarities out of the features alone, so that it can rank cold items.
 
         score(u, i) = Σ_j s_ij^p (1 + c (r_uj − μ − b_u)) / (Σ_j s_ij^p)^e
@@ -38,42 +41,66 @@ class ContentKNN:
     An item of which nothing is present gets the mean score of those in `train`, user by user.
 
     Args:
-        features: by modality, for all items of the catalogue.
+        features: by modality, for all items of the catalogue; None takes the data set's own.
         num_neighbours: similar items kept for each item.
         power: p, how much nearer neighbours count for more.
         opinion: c, how much ratings count beside having rated.
         evenness: e; 0 sums, which favours items that resemble many, and 1 takes means.
+        seed: not used, nothing is random.
     """
-
-    uses_history = False
 
     def __init__(
         self,
-        features: Mapping[str, Modality],
+        features: Mapping[str, Modality] | None = None,
         num_neighbours: int = 100,
         power: float = 2.0,
         opinion: float = 0.5,
         evenness: float = 0.5,
+        seed: int = 0,
     ) -> None:
-        if not features or num_neighbours < 1 or power <= 0 or not 0 <= evenness <= 1:
+        if features == {} or num_neighbours < 1 or power <= 0 or not 0 <= evenness <= 1:
             raise ValueError(
                 "Expected at least one modality, `num_neighbours` >= 1, `power` > 0 and "
-                f"`evenness` in [0, 1]. Received: {list(features)}, {num_neighbours}, {power} "
-                f"and {evenness}."
+                f"`evenness` in [0, 1]. Received: {list(features or {})}, {num_neighbours}, "
+                f"{power} and {evenness}."
             )
         self.features = features
         self.num_neighbours = num_neighbours
         self.power = power
         self.opinion = opinion
         self.evenness = evenness
-        self.weights: dict[str, float] = {}
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def fit(self, train: Dataset | Interactions) -> Self:
+        """Learn from `train` alone, and from the features of its items.
+
+        Raises:
+            InputError: there are no features.
+        """
+        if self.features is None:
+            self.features = getattr(train, "features", None)
+        if not self.features:
+            raise InputError(
+                "Expected a data set with features of its items. Received: none. Load them by "
+                "data.with_features(path), or extract some: drrec extract."
+            )
+        return super().fit(train)
+
+    def settings(self) -> dict[str, Any]:
+        """All but the features, which are not asked for again once it has learned."""
+        return super().settings() | {"features": None}
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        other = copy.copy(self)
+        other._taken = self._taken_by(log)
+        return other
+
+    def _fit(self, train: Interactions) -> None:
         """Weigh the modalities, then find each item's nearest neighbours in `train`."""
         count = np.bincount(train.item, minlength=train.num_items)
-        directions = [_directions(each, count > 0) for each in self.features.values()]
+        directions = [_directions(each, count > 0) for each in (self.features or {}).values()]
         weight = _weights(train, directions, count)
-        self.weights = dict(zip(self.features, weight.tolist(), strict=True))
+        self.weights = dict(zip(self.features or {}, weight.tolist(), strict=True))
         # The cosine of concatenated modalities, the absent ones being zero.
         joint = np.concatenate(
             [np.sqrt(w) * each for w, each in zip(weight, directions, strict=True)], axis=1
@@ -82,11 +109,14 @@ class ContentKNN:
         self._is_absent = ~joint.any(axis=1)
         self._is_told = ~self._is_absent & (count > 0)
         self._nearness = self._neighbours(joint, count > 0)
-        level, _ = biases(train, _BIAS_DAMPING)
-        taken = 1 + self.opinion * (train.rating - level[train.user])  # [R]
-        shape = (train.num_users, train.num_items)
-        self._taken = sp.csr_array((taken, (train.user, train.item)), shape)
-        return self
+        self._taken = self._taken_by(train)
+
+    def _taken_by(self, log: Interactions) -> sp.csr_array:
+        """[U, I] what each rating counts."""
+        level = biases(log, _BIAS_DAMPING)[0] if len(log) else np.zeros(log.num_users)
+        taken = 1 + self.opinion * (log.rating - level[log.user])  # [R]
+        shape = (log.num_users, log.num_items)
+        return sp.csr_array((taken, (log.user, log.item)), shape)
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None

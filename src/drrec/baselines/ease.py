@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import scipy.linalg
 
+from drrec.base import Recommender
 from drrec.baselines.neighbours import taken
 from drrec.errors import InputError
 
@@ -21,7 +23,7 @@ _BYTES = 8 + 4
 _COLUMNS_AT_ONCE = 512
 
 
-class EASE:
+class EASE(Recommender):
     """Embarrassingly shallow autoencoder (Steck, *WWW* 2019, equation 8).
 
         score(u) = x_u B,  min ‖X − X B‖² + l2 ‖B‖²  with diag(B) = 0
@@ -33,11 +35,10 @@ class EASE:
     Args:
         l2: λ of the ridge regression of each item on all others.
         max_memory_gb: what fitting may take; a catalogue of n items with rows takes 12 n² bytes.
+        seed: not used, nothing is random.
     """
 
-    uses_history = False
-
-    def __init__(self, l2: float = 100.0, max_memory_gb: float = 8.0) -> None:
+    def __init__(self, l2: float = 100.0, max_memory_gb: float = 8.0, seed: int = 0) -> None:
         if not (l2 > 0 and max_memory_gb > 0):
             raise ValueError(
                 f"Expected `l2` > 0 and `max_memory_gb` > 0. Received: {l2} and {max_memory_gb}. "
@@ -45,30 +46,38 @@ class EASE:
             )
         self.l2 = l2
         self.max_memory_gb = max_memory_gb
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Invert the items' Gram matrix.
 
         Raises:
             InputError: the catalogue is too large for `max_memory_gb`.
         """
-        self._known = np.flatnonzero(np.bincount(train.item, minlength=train.num_items))  # [n]
-        self._check_fits(len(self._known))
+        self._items = np.flatnonzero(np.bincount(train.item, minlength=train.num_items))  # [n]
+        self._check_fits(len(self._items))
         self._num_items = train.num_items
-        # In the weights' precision, for else each product would copy them into another.
-        self._taken = taken(train)[:, self._known].astype(np.float32)  # [U, n]
+        self._taken = self._taken_by(train)
         self._weight = _weights(_inverse(self._taken, self.l2))
-        return self
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
         """What the user's items say of each, [B, C] or [B, I]; see `Recommender.score`."""
         score = np.zeros((len(users), self._num_items), np.float32)  # [B, I]
-        score[:, self._known] = self._taken[users] @ self._weight
+        score[:, self._items] = self._taken[users] @ self._weight
         if candidates is not None:
             score = np.take_along_axis(score, candidates.astype(np.intp), axis=1)
         return score
+
+    def _taken_by(self, log: Interactions) -> sp.csr_array:
+        """[U, n], in the weights' precision: else each product would copy them into another."""
+        return taken(log)[:, self._items].astype(np.float32)
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        other = copy.copy(self)
+        other._taken = self._taken_by(log.where(log.liked))
+        return other
 
     def _check_fits(self, size: int) -> None:
         needed = _BYTES * size**2 / 1e9

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from drrec.embeddings.variational import fit_variational
+from drrec.base import Recommender
+from drrec.embeddings.table import folded_in
+from drrec.embeddings.variational import NOISE_PRECISION, fit_variational
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.embeddings.table import Embeddings
 
 
-class _Factorisation:
-    uses_history = False
+class _Factorisation(Recommender):
+    is_random = True
+    _embeddings: Embeddings
 
     def __init__(self, dim: int, seed: int = 0) -> None:
         """D `dim` and the start's seed."""
@@ -30,35 +35,50 @@ class _Factorisation:
             return vectors @ self._embeddings.item.T
         return np.einsum("bd,bcd->bc", vectors, self._embeddings.item[candidates])
 
-    _embeddings: Embeddings
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        table = self._embeddings
+        target = log.rating - table.mean
+        user = folded_in(table.user, table.item[log.item], target, 1 / NOISE_PRECISION)
+        other = copy.copy(self)
+        other._embeddings = dataclasses.replace(table, user=user[None])
+        return other
+
+    def _item_vectors(self) -> np.ndarray:
+        return self._embeddings.item
 
 
 class PMF(_Factorisation):
-    """Probabilistic matrix factorisation by gradient descent (`models.pmf`)."""
+    """Probabilistic matrix factorisation by gradient descent (Salakhutdinov and Mnih 2007).
+
+    Args:
+        dim: D, factors and the item's bias.
+        seed: of start and order.
+    """
 
     def __init__(self, dim: int = 65, seed: int = 0) -> None:
-        """64 factors and a bias, unless told otherwise."""
         super().__init__(dim, seed)
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Learn from `train`."""
         from drrec.embeddings.pmf import fit_pmf  # loads Keras, which other baselines do not need
 
         self._embeddings = fit_pmf(train, dim=self.dim, seed=self.seed)
-        return self
 
 
 class VariationalMF(_Factorisation):
-    """Variational Bayesian matrix factorisation (`models.variational`)."""
+    """Variational Bayesian matrix factorisation (Lim and Teh 2007).
+
+    Args:
+        dim: D, factors.
+        seed: of the start.
+    """
 
     def __init__(self, dim: int = 16, seed: int = 0) -> None:
-        """16 factors, unless told otherwise."""
         super().__init__(dim, seed)
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Learn from `train`."""
         self._embeddings = fit_variational(train, dim=self.dim, seed=self.seed)
-        return self
 
     @property
     def rating_offset(self) -> float:

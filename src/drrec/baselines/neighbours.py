@@ -38,18 +38,29 @@ class Neighbourhood:
         found = nearest(columns, num_neighbours, shrinkage)
         return cls(by, found if by == "item" else sp.csr_array(found.T))
 
-    def summed(self, table: sp.csr_array, users: np.ndarray) -> np.ndarray:
+    def folded_in(
+        self, own: sp.csr_array, others: sp.csr_array, num_neighbours: int, shrinkage: float
+    ) -> Self:
+        """The neighbours of other users, rows of `own [V, I]`, among rows of `others [U, I]`."""
+        if self.by == "item":
+            return self
+        columns = sp.csc_array(others.T)
+        found = shrunk_cosines(columns, sp.csc_array(own.T), shrinkage)  # [U, V]
+        return dataclasses.replace(self, similarity=sp.csr_array(largest(found, num_neighbours).T))
+
+    def summed(self, own: sp.csr_array, table: sp.csr_array, users: np.ndarray) -> np.ndarray:
         """Sums over neighbours, each counting by its similarity.
 
         Args:
-            table: [U, I] what is summed.
-            users: [B].
+            own: [V, I] what is summed over near items.
+            table: [U, I] what is summed over near users.
+            users: [B] rows of `own`.
 
         Returns:
             [B, I], of a user's entries for the items near i, or of near users' entries for i.
         """
         if self.by == "item":
-            return (table[users] @ self.similarity).toarray()
+            return (own[users] @ self.similarity).toarray()
         return (self.similarity[users] @ table).toarray()
 
 
@@ -103,22 +114,34 @@ def nearest(ratings: sp.csc_array, num_neighbours: int, shrinkage: float) -> sp.
     Returns:
         [I, I], column i holds the neighbours of i.
     """
-    norm = np.sqrt(ratings.power(2).sum(axis=0))
-    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-    unit = sp.csr_array(ratings @ sp.diags_array(inverse))  # [U, I]
-    present = ratings.copy()
-    present.data = np.ones_like(ratings.data)
     num_items = ratings.shape[1]
     size = max(1, MAX_SIMILARITIES // num_items)
     blocks = []
     for start in range(0, num_items, size):
         block = slice(start, min(start + size, num_items))
-        cosine = (unit.T @ unit[:, block]).toarray()  # [I, block]
-        common = (present.T @ present[:, block]).toarray()
-        similarity = cosine * common / np.maximum(common + shrinkage, 1)
-        similarity[np.arange(block.start, block.stop), np.arange(cosine.shape[1])] = 0
+        similarity = shrunk_cosines(ratings, ratings[:, block], shrinkage)
+        similarity[np.arange(block.start, block.stop), np.arange(similarity.shape[1])] = 0
         blocks.append(largest(similarity, num_neighbours))
     return sp.csr_array(sp.hstack(blocks))
+
+
+def shrunk_cosines(first: sp.csc_array, second: sp.csc_array, shrinkage: float) -> np.ndarray:
+    """[n, m] of columns [U, n] and [U, m], scaled by common rows as in `nearest`."""
+    cosine = (_unit(first).T @ _unit(second)).toarray()
+    common = (_present(first).T @ _present(second)).toarray()
+    return cosine * common / np.maximum(common + shrinkage, 1)
+
+
+def _unit(columns: sp.csc_array) -> sp.csr_array:
+    norm = np.sqrt(columns.power(2).sum(axis=0))
+    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+    return sp.csr_array(columns @ sp.diags_array(inverse))
+
+
+def _present(columns: sp.csc_array) -> sp.csc_array:
+    present = columns.copy()
+    present.data = np.ones_like(columns.data)
+    return present
 
 
 def largest(similarity: np.ndarray, kept: int) -> sp.csr_array:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import scipy.sparse as sp
 
+from drrec.base import Recommender
 from drrec.baselines.popularity import check_half_life, faded
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class PersonalPopularity:
+class PersonalPopularity(Recommender):
     """The user's own items by how often and how lately they were taken, then all others by count.
 
         own(u, i) = Σ 2^(−age / (half_life · typical age))
@@ -27,28 +29,41 @@ class PersonalPopularity:
 
     Args:
         half_life: after how many typical ages a row counts by half; infinity counts rows.
+        seed: not used, nothing is random.
     """
 
-    uses_history = False
-
-    def __init__(self, half_life: float = 1.0) -> None:
+    def __init__(self, half_life: float = 1.0, seed: int = 0) -> None:
         check_half_life(half_life)
         self.half_life = half_life
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Count each user's rows of each item by their age, and each item's users."""
+        audience = np.bincount(
+            np.unique(_pairs(train)) % train.num_items, minlength=train.num_items
+        )
+        self._audience = audience  # [I]
+        self._rest = audience / (audience.max() + 1)  # [I] in [0, 1)
+        self._own = self._own_of(train)
+
+    def _own_of(self, train: Interactions) -> sp.csr_array:
+        """[U, I] each user's places of their own items."""
+        shape = (train.num_users, train.num_items)
+        if not len(train):
+            return sp.csr_array(shape)
         last = train.timestamp[train.offsets[train.user + 1] - 1]
         age = last - train.timestamp  # [R] seconds
         weight = faded(age, self.half_life * float(np.median(age)))
-        shape = (train.num_users, train.num_items)
         own = sp.coo_array((weight, (train.user, train.item)), shape)
         own.sum_duplicates()
         user, item = own.coords
-        audience = np.bincount(item, minlength=train.num_items)  # [I]
-        place = _places(user, own.data, audience[item], train.num_users)
-        self._own = sp.csr_array((place, (user, item)), shape)
-        self._rest = audience / (audience.max() + 1)  # [I] in [0, 1)
-        return self
+        place = _places(user, own.data, self._audience[item], train.num_users)
+        return sp.csr_array((place, (user, item)), shape)
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        other = copy.copy(self)
+        other._own = self._own_of(log.where(log.liked))
+        return other
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
@@ -59,6 +74,10 @@ class PersonalPopularity:
         if candidates is not None:
             score = np.take_along_axis(score, candidates.astype(np.intp), axis=1)
         return score.astype(np.float32)
+
+
+def _pairs(log: Interactions) -> np.ndarray:
+    return log.user.astype(np.int64) * log.num_items + log.item
 
 
 def _places(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from drrec.base import Recommender
 from drrec.data.interactions import LIKED_ABOVE
 
 if TYPE_CHECKING:
@@ -14,11 +15,8 @@ if TYPE_CHECKING:
 Counted = Literal["ratings", "liked", "mean"]
 
 
-class _OneForAll:
-    uses_history = False
-
-    def __init__(self) -> None:
-        self._score = np.zeros(0, np.float32)  # [I]
+class _OneForAll(Recommender):
+    _score: np.ndarray  # [I]
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
@@ -36,9 +34,10 @@ class Popularity(_OneForAll):
         counted: `ratings` counts ratings, `liked` those above 3, and `mean` is the mean rating,
             drawn towards the mean of all ratings where an item has few.
         damping: with `mean`, the number of ratings that the overall mean is worth.
+        seed: not used, nothing is random.
     """
 
-    def __init__(self, counted: Counted = "ratings", damping: float = 5.0) -> None:
+    def __init__(self, counted: Counted = "ratings", damping: float = 5.0, seed: int = 0) -> None:
         if counted not in get_args(Counted):
             raise ValueError(
                 f"Expected `counted` to be one of {', '.join(get_args(Counted))}. "
@@ -49,11 +48,11 @@ class Popularity(_OneForAll):
                 f"Expected `damping` > 0. Received: {damping}. "
                 "An item without ratings needs the overall mean to stand on."
             )
-        super().__init__()
         self.counted = counted
         self.damping = damping
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Count, or average, the ratings of each item."""
         kept = train.rating > LIKED_ABOVE if self.counted == "liked" else slice(None)
         count = np.bincount(train.item[kept], minlength=train.num_items)  # [I]
@@ -63,7 +62,6 @@ class Popularity(_OneForAll):
             total = np.bincount(train.item, train.rating, minlength=train.num_items)
             score = (total + self.damping * overall) / (count + self.damping)
         self._score = score.astype(np.float32)
-        return self
 
 
 class RecentPopularity(_OneForAll):
@@ -78,19 +76,19 @@ class RecentPopularity(_OneForAll):
 
     Args:
         half_life: after how many typical ages a rating counts by half.
+        seed: not used, nothing is random.
     """
 
-    def __init__(self, half_life: float = 0.2) -> None:
-        super().__init__()
+    def __init__(self, half_life: float = 0.2, seed: int = 0) -> None:
         check_half_life(half_life)
         self.half_life = half_life
+        self.seed = seed
 
-    def fit(self, train: Interactions) -> Self:
+    def _fit(self, train: Interactions) -> None:
         """Count the ratings of each item by their age."""
         age = train.timestamp.max() - train.timestamp  # [R] seconds
         weight = faded(age, self.half_life * float(np.median(age)))
         self._score = np.bincount(train.item, weight, train.num_items).astype(np.float32)
-        return self
 
 
 def check_half_life(half_life: float) -> None:

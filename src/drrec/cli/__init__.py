@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import tyro
 
+from drrec.cli.agents import algorithm_in, as_given, with_flags_of
 from drrec.cli.flags import Eval, Recommend, Train
 from drrec.cli.settings import config_path, settings_in
 from drrec.cli.stages import STAGES
@@ -44,7 +45,9 @@ def run(
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parsed_in_one_line(stages, given, prog)
+        chosen = algorithm_in(given, config_path(given))
+        shown = [with_flags_of(stage, chosen) for stage in stages]
+        arguments = as_given(_parsed_in_one_line(shown, given, prog))
         return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error, complaints)

@@ -25,6 +25,7 @@ from drrec.files import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drrec.base import Recommender
     from drrec.data.interactions import Dataset
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import RunConfig, TrainConfig
@@ -210,18 +211,43 @@ def _inputs(config: TrainConfig) -> tuple[Task, Content | None]:
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
     _select(arguments.device)
+    from drrec.experiment.evaluating import trained
     from drrec.experiment.run import Run
     from drrec.files import to_json
-    from drrec.serving.export import Export
-    from drrec.serving.recommend import as_text, recommend, restored_policy
 
     run = Run.find(HERE, arguments.run)
-    run, config = run.seeds(run.config())[0]
-    export = Export.load(run.folder / "export.npz")
-    policy = restored_policy(export, config.agent)
-    found = recommend(export, policy, arguments.user, arguments.top_k)
-    _say(to_json(found) if arguments.json else as_text(found))
+    found = _shown_to(trained(run.seeds(run.config())[0][0]), arguments.user, arguments.top_k)
+    _say(to_json(found) if arguments.json else _as_text(found))
     return 0
+
+
+def _shown_to(model: Recommender, user: str, top_k: int) -> dict[str, Any]:
+    """`{"user", "liked": [{"item", "title"}], "items": [{"item", "title", "score"}]}`."""
+    liked = model.liked_by(user)
+    listed = model.recommend([user], top_k)
+    titles = model.titles_of([*liked, *listed["item"]])
+
+    def named(item: str) -> dict[str, Any]:
+        return {"item": item, "title": titles[item]}
+
+    return {
+        "user": user,
+        "liked": [named(item) for item in liked],
+        "items": [
+            named(item) | {"score": score}
+            for item, score in zip(listed["item"], listed["score"], strict=True)
+        ],
+    }
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    liked = [f"  {each['title'] or each['item']}" for each in found["liked"]]
+    items = [
+        f"  {place:>3}. {each['score']:+.3f}  {each['title'] or each['item']} ({each['item']})"
+        for place, each in enumerate(found["items"], 1)
+    ]
+    lines = [f"User {found['user']} liked, most recent first:", *(liked or ["  nothing yet"])]
+    return "\n".join([*lines, "Recommended, with scores:", *items])
 
 
 def _select(device: Device) -> None:

@@ -7,7 +7,8 @@ import functools
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Literal, Self
+import pathlib
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,16 @@ from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
+    from collections.abc import Mapping, Sequence
 
 logger = logging.getLogger(__name__)
 
 Repeats = Literal["drop", "keep"]
 """Of rows with the same user and item: keep the last in time, or all."""
+
+ONLY_TAKEN = 5.0
+"""The rating of each row of a log that says only who took what."""
 
 LIKED_ABOVE = 3.0
 """A rating above this is a positive reward: (rating − 3) / 2 > 0."""
@@ -197,6 +202,17 @@ class Interactions:
         return histories
 
 
+def joined(first: Interactions | None, second: Interactions) -> Interactions:
+    """The rows of both, which have the same id maps, sorted again."""
+    if first is None:
+        return second
+    names = ("user", "item", "rating", "timestamp")
+    columns = {n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names}
+    order = np.lexsort((columns["timestamp"], columns["user"]))
+    kept: dict[str, Any] = {n: column[order] for n, column in columns.items()}
+    return dataclasses.replace(second, session=None, **kept)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """A named log of ratings, and what its items are called."""
@@ -207,10 +223,148 @@ class Dataset:
     genres: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, "<U1"))
     # [I] str, joined by ", ", "" where unknown, as all of them are where none are given
     parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, where its owner divided it
+    features: Mapping[str, Any] | None = None  # by modality, what items look, sound, read like
+    truth: Any = None  # what lies behind made-up ratings, a `worlds.world.Truth`
+    known: Interactions | None = None  # of a test part: what may be known of its users
 
     def __post_init__(self) -> None:
         if not self.genres.size:
             object.__setattr__(self, "genres", np.full(self.interactions.num_items, ""))
+
+    @classmethod
+    def from_pandas(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        user: str = "user",
+        item: str = "item",
+        rating: str = "rating",
+        timestamp: str = "timestamp",
+        titles: Mapping[Any, str] | None = None,
+        name: str = "log",
+        repeats: Repeats = "drop",
+    ) -> Self:
+        """A table of ratings, or of who took what.
+
+        Args:
+            frame: a row for each rating.
+            user: column of raw user ids.
+            item: column of raw item ids.
+            rating: column of ratings from 1 to 5, above 3 is liked; without it all rows are likes.
+            timestamp: column of seconds since 1970 or of dates; without it the order of the rows
+                is the order in time.
+            titles: by raw item id.
+            name: of the data set.
+            repeats: of rows with the same user and item: keep the last in time, or all.
+
+        Raises:
+            InputError: a column is missing, or a value is empty or out of range.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> frame = pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8]})
+            >>> drrec.Dataset.from_pandas(frame).interactions.items.raw.tolist()
+            ['', '7', '8']
+        """
+        if missing := [column for column in (user, item) if column not in frame.columns]:
+            raise InputError(
+                f"Expected columns {user!r} and {item!r}. Received: no {' and no '.join(missing)} "
+                f"among {', '.join(map(str, frame.columns))}. Name them by user= and item=."
+            )
+        for column in (user, item):
+            if frame[column].isna().any():
+                raise InputError(
+                    f"Expected an id in each row of {column!r}. Received: none in one."
+                )
+        ratings = np.full(len(frame), ONLY_TAKEN)
+        if rating in frame.columns:
+            ratings = _numbers(frame[rating], rating).astype(np.float64)
+        times = np.arange(len(frame))
+        if timestamp in frame.columns:
+            times = _seconds(frame[timestamp], timestamp)
+        log, _ = Interactions.with_source_rows(
+            frame[user].astype(str).to_numpy(),
+            frame[item].astype(str).to_numpy(),
+            ratings,
+            times,
+            repeats=repeats,
+        )
+        named = {str(key): value for key, value in (titles or {}).items()}
+        return cls(name, log, np.array([named.get(raw, "") for raw in log.items.raw.tolist()]))
+
+    @classmethod
+    def from_csv(cls, path: str | os.PathLike[str], repeats: Repeats = "drop") -> Dataset:
+        """A CSV or TSV file with a header, as the flag `--dataset` takes it.
+
+        Raises:
+            InputError: there is no such file, or it is bad; the message names the row.
+        """
+        from drrec.data.readers.columns import load
+
+        return load(pathlib.Path(path), repeats)
+
+    def split(
+        self,
+        strategy: str = "temporal",
+        *,
+        on: Literal["test", "validation"] = "test",
+        seed: int = 0,
+    ) -> tuple[Dataset, Dataset]:
+        """What to learn from, and what to evaluate on.
+
+        Args:
+            strategy: temporal (each user's last fifth is test), leave_one_out, global_time, user
+                (cold users), random, or given (the data set's own parts).
+            on: `test` for final fits; `validation`, the rows before the test ones, to choose
+                settings without looking at the test.
+            seed: of strategies that draw.
+
+        Returns:
+            Two data sets with the ids of this one. The second knows what the first has, for
+            histories and for what was seen.
+
+        Raises:
+            InputError: the strategy is unknown, or a part would be empty.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": ["ann"] * 10, "item": range(10)})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("temporal")
+            >>> len(train.interactions), len(test.interactions)
+            (8, 2)
+        """
+        from drrec.data.split import SplitConfig, split_interactions
+
+        config = SplitConfig(strategy=strategy, seed=seed)
+        split = split_interactions(self.interactions, config, self.parts)
+        if on == "test":
+            split = split.final()
+        asked = split.test if on == "test" else split.validation
+        train = dataclasses.replace(self, interactions=split.train, parts=None)
+        return train, dataclasses.replace(train, interactions=asked, known=split.train)
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
+    found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if not np.isfinite(found).all():
+        row = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise InputError(
+            f"Expected a number in each row of {name!r}. Received: {column.iloc[row]!r} in row "
+            f"{row}. Mend or remove that row."
+        )
+    return found
+
+
+def _seconds(column: pd.Series, name: str) -> np.ndarray:
+    """[R] int64 seconds since 1970, of numbers or dates."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        if column.isna().any():
+            raise InputError(f"Expected a date in each row of {name!r}. Received: none in one.")
+        return column.to_numpy("datetime64[s]").astype(np.int64)
+    found = _numbers(column, name)
+    if (found != np.floor(found)).any():
+        found = np.floor(found)
+    return found.astype(np.int64)
 
 
 def _sessions(user: np.ndarray, session: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Sequence
 
-    from drrec.data.interactions import Interactions
+    from drrec.data.interactions import Dataset, Interactions
     from drrec.embeddings.config import ContentConfig, EmbeddingConfig
     from drrec.features.store import Modality
     from drrec.nn.item_encoder import ItemEncoder
@@ -71,6 +71,24 @@ class Content(NamedTuple):
             digest.update(np.ascontiguousarray(modality.features).tobytes())
             digest.update(modality.present.tobytes())
         return digest.hexdigest()
+
+
+def content_of(config: ContentConfig, train: Dataset | Interactions) -> Content | None:
+    """What a data set's items are known by beside their ids; None if no modality is asked for.
+
+    Raises:
+        InputError: the data set has no features of one.
+    """
+    if not config.modalities:
+        return None
+    features = getattr(train, "features", None) or {}
+    if missing := [name for name in config.modalities if name not in features]:
+        raise InputError(
+            f"Expected a data set with features of {', '.join(missing)}. Received: "
+            f"{', '.join(features) or 'none'}. Load them by data.with_features(path), or extract "
+            "some: drrec extract."
+        )
+    return Content(config, {name: features[name] for name in config.modalities})
 
 
 class Vectors(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -106,3 +106,46 @@ def balance(table: Embeddings, is_rated: np.ndarray) -> np.ndarray:
     even = np.sqrt(np.divide(user, item, out=np.ones_like(user), where=is_used))
     length = np.sqrt(np.sum((item * even)[is_used] ** 2))
     return np.where(is_used, even / length, 1.0)
+
+
+class Levels(NamedTuple):
+    """What dot products are like where users liked items, and where they did not."""
+
+    liked: float
+    disliked: float
+    noise_variance: float
+
+    @classmethod
+    def of(cls, user: np.ndarray, item: np.ndarray, log: Interactions) -> Levels:
+        """Over the rows of a log, which has one at least."""
+        own = np.einsum("rd,rd->r", user[log.user], item[log.item]).astype(np.float64)
+        liked, rest = own[log.liked], own[~log.liked]
+        return cls(
+            liked=float((liked if len(liked) else own).mean()),
+            disliked=float((rest if len(rest) else own).mean()),
+            noise_variance=max(float(own.var()), 1e-6),
+        )
+
+
+def folded_in(
+    users: np.ndarray, items: np.ndarray, target: np.ndarray, noise_variance: float
+) -> np.ndarray:
+    """[D] float32 the vector of somebody new: the posterior mean of a Gaussian over `users`.
+
+    Known users make the prior, target ≈ items · u with noise the likelihood.
+
+    Args:
+        users: [U, D] of those known.
+        items: [n, D] of the items that the new user has rated; none gives the users' mean.
+        target: [n] what the dot products should be.
+        noise_variance: of a target around its dot product, above 0.
+    """
+    mean = users.mean(axis=0, dtype=np.float64)
+    if len(items) == 0:
+        return mean.astype(np.float32)
+    prior = np.atleast_2d(np.cov(users.astype(np.float64), rowvar=False, ddof=0))
+    rows = items.astype(np.float64)
+    spread = rows @ prior @ rows.T + noise_variance * np.eye(len(rows))
+    return (mean + prior @ rows.T @ np.linalg.solve(spread, target - rows @ mean)).astype(
+        np.float32
+    )

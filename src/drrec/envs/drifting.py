@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from drrec.worlds.drifting import DriftingWorld
 
 
-class SyntheticEnvironment(SessionEnvironment):
+class DriftingEnvironment(SessionEnvironment):
     """Any item may be shown; it pays the dot product of its vector and the user's at that step.
 
     Sessions open with what each user liked last in the log. What the best would earn is
-    `data.synthetic.best_sessions`.
+    `worlds.drifting.best_sessions`.
     """
 
     def __init__(self, config: LoggedConfig, train: Interactions, world: DriftingWorld) -> None:

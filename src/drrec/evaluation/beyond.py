@@ -9,6 +9,7 @@ import numpy as np
 
 from drrec.evaluation.lists import coverage, diversity, gini, novelty
 from drrec.evaluation.protocols.candidates import LIST_LENGTH
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.results import cells_of
 from drrec.evaluation.statistics import ratio_interval, spread
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from drrec.evaluation.calibration import Errors
     from drrec.evaluation.results import Background, Cells, Results
-
-BEYOND_PROTOCOLS = ("rated", "full", "ranked")
-"""Whose lists are looked at. Ratings are predicted under `rated` alone."""
 
 COVERAGE, GINI, NOVELTY, DIVERSITY = (
     f"{name}@{LIST_LENGTH}" for name in ("coverage", "gini", "novelty", "diversity")
@@ -53,7 +51,7 @@ def beyond(results: Sequence[Results], protocol: str) -> dict[str, Cells]:
         pairs = [(back, lists) for back, lists in kept if back is not None and lists is not None]
         found[method] = _of_all(pairs) | _of_each(pairs)
         errors = [back.errors[method] for back, _ in pairs if method in back.errors]
-        if protocol == "rated" and len(errors) == len(results):
+        if protocol_of(protocol).predicts_ratings and len(errors) == len(results):
             found[method] |= _of_ratings(errors)
     return found
 

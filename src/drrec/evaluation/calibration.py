@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.evaluation.protocols.candidates import batches, candidate_scores
+from drrec.base import batches, candidate_scores
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 NUM_BINS = 10
 
@@ -42,7 +42,7 @@ class Errors(NamedTuple):
 
 
 def rating_errors(
-    recommender: Recommender, train: Interactions, test: Interactions, *, state_size: int = 10
+    recommender: Scorer, train: Interactions, test: Interactions, *, state_size: int = 10
 ) -> Errors | None:
     """How well the test ratings are predicted, as they are, not clipped to the scale.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, signed, with_interval
 from drrec.evaluation.offpolicy import ESTIMATORS
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.summary import baselines_by
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _shown(content: Mapping[str, Any], protocol: str) -> Sequence[str]:
     """All agents, then the best baselines."""
     agents = content.get("comparisons", {}).get(protocol, {}).get("agents", {})
     methods = content["protocols"][protocol]
-    best = baselines_by(methods, PRIMARY_METRICS[protocol], agents)
+    best = baselines_by(methods, protocol_of(protocol).primary, agents)
     return [*agents, *best[:NUM_SHOWN]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.summary import split_of
 from drrec.files import replaced
 
@@ -34,7 +34,7 @@ def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.Pat
         path: the PNG to write, whole or not at all.
     """
     methods = content["protocols"][protocol]
-    columns = [name for name in TABLE_METRICS[protocol] if name in next(iter(methods.values()))]
+    columns = [name for name in protocol_of(protocol).shown if name in next(iter(methods.values()))]
     figure, panels = _panels(len(columns), list(methods))
     level = content.get("chance", {}).get(protocol, {})
     for axes, metric in zip(panels, columns, strict=True):
@@ -57,7 +57,7 @@ def save_gains(added: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     protocols = list(next(iter(methods.values())))
     figure, panels = _panels(len(protocols), list(methods))
     for axes, protocol in zip(panels, protocols, strict=True):
-        metric = PRIMARY_METRICS[protocol]
+        metric = protocol_of(protocol).primary
         _draw(axes, [found[protocol][metric] for found in methods.values()])
         axes.axvline(0, color="gray", linestyle="dashed")
         axes.set_title(f"{protocol}: {metric}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.statistics import mean_interval, paired_p_value
 from drrec.evaluation.summary import per_user_values
 
@@ -42,7 +42,7 @@ def gains(results: Sequence[Results], methods: Sequence[str], versus: str) -> di
             }
             for cell, p_value in zip(cells.values(), paired_p_value(own, other), strict=True):
                 cell["p_value"] = float(p_value)
-            shown = [metric for metric in TABLE_METRICS[protocol] if metric in cells]
+            shown = [metric for metric in protocol_of(protocol).shown if metric in cells]
             found[method][protocol] = {metric: cells[metric] for metric in shown}
     return {"versus": versus, "methods": found}
 
@@ -60,7 +60,7 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
     added = content["content_added"]
     for method, protocols in added["methods"].items():
         for protocol, cells in protocols.items():
-            metric = PRIMARY_METRICS[protocol]
+            metric = protocol_of(protocol).primary
             cell, table = cells[metric], content["protocols"][protocol]
             if cell["p_value"] is None or math.isnan(cell["p_value"]):  # null in `metrics.json`
                 yield f"`{protocol}`: {metric} is known of no user."

@@ -10,7 +10,7 @@ from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.gains import gains_text
 from drrec.evaluation.longform import write_long
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, with_interval
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS, TABLE_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.session import BOUNDS
 from drrec.evaluation.summary import split_of
 from drrec.files import write_json, write_text
@@ -18,6 +18,8 @@ from drrec.files import write_json, write_text
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from drrec.evaluation.protocols.protocol import Protocol
 
 
 def table(content: Mapping[str, Any], protocol: str) -> str:
@@ -28,8 +30,9 @@ def table(content: Mapping[str, Any], protocol: str) -> str:
         protocol: which of its protocols.
     """
     methods = content["protocols"][protocol]
-    columns = [name for name in TABLE_METRICS[protocol] if name in next(iter(methods.values()))]
-    best = {metric: _best(methods, metric) for metric in columns}
+    judged = protocol_of(protocol)
+    columns = [name for name in judged.shown if name in next(iter(methods.values()))]
+    best = {metric: _best(methods, metric, judged) for metric in columns}
     rows = [["method", *columns]]
     for name, cells in methods.items():
         rows.append([name, *(_cell(cells[metric], best[metric]) for metric in columns)])
@@ -86,10 +89,11 @@ def write_report(
     write_json(run / "metrics.json", content)
 
 
-def _best(methods: Mapping[str, Any], metric: str) -> str:
+def _best(methods: Mapping[str, Any], metric: str, protocol: Protocol) -> str:
     means = [cells[metric]["mean"] for name, cells in methods.items() if name not in BOUNDS]
     known = [mean for mean in means if mean is not None and math.isfinite(mean)]
-    return short(max(known, default=None))
+    best = max if protocol.higher_is_better(metric) else min
+    return short(best(known, default=None))
 
 
 def _cell(cell: Mapping[str, Any], best: str) -> str:
@@ -126,7 +130,7 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
             versus = next(iter(tested.values()))["versus"]
             shares = ", ".join(f"{m} {_p(cell['p_value'])}" for m, cell in tested.items())
             yield (
-                f"{name} against {versus}, the best baseline by {PRIMARY_METRICS[protocol]} "
+                f"{name} against {versus}, the best baseline by {protocol_of(protocol).primary} "
                 f"(paired permutation test): {shares}."
             )
 

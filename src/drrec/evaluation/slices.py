@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.evaluation.metrics import measured
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS
 from drrec.evaluation.results import cells_of, per_user_values
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from drrec.evaluation.results import Results
 
 NUM_SLICES = 3
-
-ANY_RATING = ("full", "sampled")
-"""Protocols that ask for the test item whatever its rating."""
 
 
 def slices(results: Sequence[Results], protocol: str) -> dict[str, Any]:
@@ -41,7 +38,7 @@ def slices(results: Sequence[Results], protocol: str) -> dict[str, Any]:
         [{"least", "most"}, …], "methods": {method: [cell, …]}}` with the groups from the least to
         the most, and cells as in `results.cells_of`.
     """
-    metric = PRIMARY_METRICS[protocol]
+    metric = protocol_of(protocol).primary
     found: dict[str, Any] = {"metric": metric}
     for name, divided in (("history_length", _by_users), ("item_popularity", _by_items)):
         if by := divided(results, protocol, metric):
@@ -83,7 +80,7 @@ def _by_items(results: Sequence[Results], protocol: str, metric: str) -> dict[st
         return None
     users = next(iter(methods.values())).users
     asked = np.isin(test.user, users)
-    if protocol not in ANY_RATING:
+    if not protocol_of(protocol).any_rating:
         asked &= test.rating >= RELEVANT_FROM
     relevant = test.where(asked)
     popularity = back.num_raters[relevant.item]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.evaluation.beyond import BEYOND_PROTOCOLS, beyond
+from drrec.evaluation.beyond import beyond
 from drrec.evaluation.comparisons import compared
 from drrec.evaluation.offpolicy import ESTIMATORS
-from drrec.evaluation.protocols.registry import PRIMARY_METRICS
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.session import BOUNDS
 from drrec.evaluation.protocols.simulated import agreement
 from drrec.evaluation.results import Background, Cells, Results, cells_of, per_user_values
@@ -66,7 +66,7 @@ def summarised(results: Sequence[Results], *, agents: Collection[str] = ()) -> d
         cells = {
             name: cells_of(values, list(methods[name].metrics)) for name, values in per_user.items()
         }
-        _add_tests(cells, per_user, PRIMARY_METRICS[protocol], agents)
+        _add_tests(cells, per_user, protocol_of(protocol).primary, agents)
         protocols[protocol] = cells
     return {
         "dataset": first.dataset,
@@ -150,7 +150,7 @@ def _comparisons(
 ) -> dict[str, Any]:
     found = {}
     for protocol, methods in protocols.items():
-        metric = PRIMARY_METRICS[protocol]
+        metric = protocol_of(protocol).primary
         own = [name for name in methods if name in agents]
         others = baselines_by(methods, metric, agents)
         if own and others:
@@ -171,8 +171,8 @@ def _told_apart(results: Sequence[Results]) -> dict[str, Any]:
     return {
         "beyond": {
             protocol: lists
-            for protocol in BEYOND_PROTOCOLS
-            if protocol in protocols and (lists := beyond(results, protocol))
+            for protocol in protocols
+            if protocol_of(protocol).keeps_lists and (lists := beyond(results, protocol))
         },
         "slices": {protocol: slices(results, protocol) for protocol in protocols},
     }

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 from typing import TYPE_CHECKING, Any
 
-from drrec.baselines import BASELINES, CONTENT_BASELINES
 from drrec.embeddings.config import listed
 from drrec.errors import InputError
+from drrec.registry import BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import RunConfig
     from drrec.experiment.task import Task
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +30,8 @@ def asked_for(baselines: str) -> tuple[str, ...]:
 
 
 def baselines(
-    judged: Task, content: Content | None, config: RunConfig, fitted: dict[str, Recommender]
-) -> dict[str, Recommender]:
+    judged: Task, content: Content | None, config: RunConfig, fitted: dict[str, Any]
+) -> dict[str, Scorer]:
     """The baselines that are asked for, fitted; those that no seed changes are kept in `fitted`.
 
     Raises:
@@ -45,10 +44,9 @@ def baselines(
             made[name] = functools.partial(baseline, content.features)
     methods = {}
     for name, baseline in made.items():
-        takes_seed = "seed" in inspect.signature(baseline).parameters
-        if name not in fitted or takes_seed:
-            logger.info("fitting %s%s", name, f", seed {config.seed}" if takes_seed else "")
-            model = baseline(seed=config.seed) if takes_seed else baseline()
+        if name not in fitted or fitted[name].is_random:
+            model = baseline(seed=config.seed)
+            logger.info("fitting %s%s", name, f", seed {config.seed}" * model.is_random)
             try:
                 fitted[name] = model.fit(judged.train)
             except InputError as error:

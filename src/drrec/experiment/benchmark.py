@@ -14,6 +14,7 @@ from drrec.experiment.run import Run
 from drrec.experiment.task import Task
 from drrec.experiment.vectors import content_of
 from drrec.files import write_text
+from drrec.registry import AGENTS, agent_config
 
 if TYPE_CHECKING:
     import pathlib
@@ -53,10 +54,7 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
         tables[table] = {
             name: from_dict(
                 TrainConfig,
-                _laid_over(
-                    _laid_over({"agent": {"algorithm": name}}, asked["settings"] or {}),
-                    _laid_over(own or {}, shared),
-                ),
+                _for_agent(name, asked["settings"] or {}, own or {}, shared),
                 where,
             )
             for name, own in (asked["agents"] or {}).items()
@@ -113,6 +111,23 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
 def text_of(tables: Mapping[str, dict[str, Any]]) -> str:
     """The report of all tables, one after the other."""
     return "\n".join(report_text(content) for content in tables.values())
+
+
+def _for_agent(
+    name: str,
+    table: Mapping[str, Any],
+    own: Mapping[str, Any],
+    shared: Mapping[str, Any],
+) -> dict[str, Any]:
+    """An agent's settings over its table's; those of the table that only others have are left."""
+    algorithm = own.get("algorithm", table.get("algorithm", name))
+    AGENTS.checked(algorithm, "algorithm")
+    theirs = {f.name for f in dataclasses.fields(agent_config(algorithm))}
+    anybodys = {f.name for each in AGENTS for f in dataclasses.fields(agent_config(each))}
+    given = table.get("agent") or {}
+    fitting = {key: value for key, value in given.items() if key in theirs or key not in anybodys}
+    table = dict(table) | {"algorithm": algorithm, "agent": fitting}
+    return _laid_over(table, _laid_over(own, shared))
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

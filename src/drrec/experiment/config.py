@@ -10,11 +10,12 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import AgentConfig, DDPGConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import AGENTS, AgentName, agent_config, check_choices
 
 T = TypeVar("T")
 
@@ -58,17 +59,28 @@ class RunConfig:
     each user is left out, simulator, and offpolicy, which is no protocol but estimates."""
     steps: int = 40_000
     """Environment steps to train for, all sessions together. [>= 1]"""
+    algorithm: AgentName = "ddpg"
+    """Agent to train; --help --algorithm NAME shows that agent's flags."""
     seed: int = 0
-    """Of everything random but the split. [>= 0]"""
+    """Random seed. Does not affect the split. [>= 0]"""
     seeds: int = 1
     """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
-    agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
+    agent: AgentConfig = dataclasses.field(default_factory=DDPGConfig)
 
     def __post_init__(self) -> None:
         counts, seeds = ("min_items", "steps", "seeds"), ("seed", "cold_seed")
         check_ranges(self, {"[1, inf)": counts, "[0, inf)": seeds})
+        check_choices(self)
+        own = agent_config(self.algorithm)
+        if own is not DDPGConfig and self.agent == DDPGConfig():
+            object.__setattr__(self, "agent", own())  # nothing was said of another algorithm
+        if type(self.agent) is not own:
+            raise InputError(
+                f"Expected settings of {self.algorithm}, {own.__name__}. Received: "
+                f"{type(self.agent).__name__}. Give the algorithm with its own settings."
+            )
         also = listed("also", self.also, ALSO)
         if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
             raise InputError(
@@ -151,15 +163,18 @@ def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"Expected settings by name in {where}. Received: {values!r}.")
     hints = typing.get_type_hints(cls)
-    arguments = {}
+    arguments: dict[str, Any] = {}
     for key, value in values.items():
         key = _FLAGS.get(key, key)
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
             raise InputError(f"Expected a known setting in {where}. Received: {key!r}. {hint}")
-        if dataclasses.is_dataclass(hints[key]):
-            arguments[key] = from_dict(hints[key], value, where)
+        kind = hints[key]
+        if dataclasses.is_dataclass(kind):
+            if isinstance(kind, type) and issubclass(kind, AgentConfig):
+                kind = agent_config(AGENTS.checked(values.get("algorithm", "ddpg"), "algorithm"))
+            arguments[key] = from_dict(kind, value, where)
         else:
             arguments[key] = _checked(key, value, hints[key], where)
     return arguments

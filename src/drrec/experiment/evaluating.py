@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.agents.runlog import columns
+from drrec.errors import InputError
 from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.summary import summarised
 from drrec.experiment.baselines import baselines
-from drrec.experiment.proposing import final_proposer
 from drrec.experiment.protocols import measure
+from drrec.experiment.run import MODEL
 from drrec.experiment.train import agree_on_split, control, control_name, has_control
-from drrec.serving.export import Export
-from drrec.serving.recommend import restored_policy
-from drrec.serving.reranked import Reranked
+from drrec.saving import load
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from drrec.base import Recommender
     from drrec.embeddings.pretrain import Content
     from drrec.evaluation.results import Results
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.run import Run
     from drrec.experiment.task import Task
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 
 def evaluate_run(
@@ -36,14 +36,14 @@ def evaluate_run(
         InputError: the run was trained on other ratings, or is not trained to the end.
     """
     agree_on_split(run, judged)
-    fitted: dict[str, Recommender] = {}  # what no seed changes is fitted once
-    agent, by_ids = config.agent.algorithm, control_name(config)
+    fitted: dict[str, Scorer] = {}  # what no seed changes is fitted once
+    agent, by_ids = config.algorithm, control_name(config)
     results: list[Results] = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted)
-        methods[agent] = trained(seed_run, seed_config, judged)
+        methods[agent] = trained(seed_run)
         if has_control(config):
-            methods[by_ids] = trained(*control(seed_run, seed_config), judged)
+            methods[by_ids] = trained(control(seed_run, seed_config)[0])
         results.append(measure(methods, seed_config, judged, is_first=not results))
     summary = summarised(results, agents=[agent, by_ids])
     if has_control(config):
@@ -53,14 +53,19 @@ def evaluate_run(
     return summary
 
 
-def trained(run: Run, config: TrainConfig, judged: Task) -> Recommender:
-    """The policy that a run has exported; with its proposer, if it re-ranks."""
-    export = Export.load(run.folder / "export.npz")
-    policy = restored_policy(export, config.agent)
-    if not export.reranks:
-        return policy
-    name = config.environment.proposals.propose
-    return Reranked(policy, final_proposer(config, judged), export.proposals, name)
+def trained(run: Run) -> Recommender:
+    """What a run has learned.
+
+    Raises:
+        InputError: it is not trained to the end.
+    """
+    path = run.folder / MODEL
+    if not path.exists():
+        raise InputError(
+            f"Expected a trained run with {path}. Received: none. Finish its training first: "
+            f"python train.py --resume {run.name}."
+        )
+    return load(path)
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from drrec.errors import InputError
 from drrec.experiment.baselines import baselines
 from drrec.experiment.evaluating import trained
 from drrec.experiment.protocols import measure
-from drrec.experiment.run import Run
+from drrec.experiment.run import MODEL, Run
 from drrec.experiment.train import agree_on_split, train_seed
 from drrec.files import read_json, write_json
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drrec.evaluation.summary import Results
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def judged_grid(
     first = next(iter(variants.values()))
     widest = max(filter(None, contents.values()), key=lambda one: len(one.features), default=None)
     results: list[Results] = []
-    fitted: dict[str, Recommender] = {}
+    fitted: dict[str, Scorer] = {}
     for seed in range(first.seed, first.seed + first.seeds):
         methods = baselines(judged, widest, dataclasses.replace(first, seed=seed), fitted)
         for name, config in variants.items():
@@ -81,13 +81,13 @@ def judged_grid(
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB
             if not is_trained:
                 return None
-            methods[name] = trained(part, single, judged)
+            methods[name] = trained(part)
         results.append(measure(methods, single, judged, is_first=not results))
     return results
 
 
 def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
-    if (run.folder / "export.npz").exists():
+    if (run.folder / MODEL).exists():
         logger.info("%s: trained already", run.name)
         return True
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -9,32 +9,23 @@ from drrec.embeddings.config import listed
 from drrec.evaluation.calibration import rating_errors
 from drrec.evaluation.lists import genre_vectors
 from drrec.evaluation.offpolicy import indicative
-from drrec.evaluation.protocols.ranked import chance_level
-from drrec.evaluation.protocols.registry import PROTOCOLS
-from drrec.evaluation.protocols.sampled import sampled_chance
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.session import bounds
 from drrec.evaluation.results import Background, Results
+from drrec.experiment.ceilings import ceilings
 from drrec.experiment.config import ALSO
-from drrec.experiment.proposing import ceilings
 from drrec.experiment.task import is_implicit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from drrec.evaluation.protocols.candidates import PerUser
     from drrec.experiment.config import RunConfig
     from drrec.experiment.task import Task
-    from drrec.types import Recommender
-
-_CHANCE: dict[str, Callable[..., PerUser]] = {
-    "ranked": chance_level,
-    "cold_items": chance_level,
-    "sampled": sampled_chance,
-}
+    from drrec.types import Scorer
 
 
 def measure(
-    methods: Mapping[str, Recommender], config: RunConfig, judged: Task, *, is_first: bool = True
+    methods: Mapping[str, Scorer], config: RunConfig, judged: Task, *, is_first: bool = True
 ) -> Results:
     """What each method reaches under every protocol that the settings call for.
 
@@ -45,7 +36,7 @@ def measure(
     trials = _trials(config, judged)
     for protocol, (test, options) in trials.items():
         protocols[protocol] = {
-            method: PROTOCOLS[protocol](
+            method: protocol_of(protocol).run(
                 recommender,
                 judged.train,
                 test,
@@ -55,8 +46,8 @@ def measure(
             )
             for method, recommender in methods.items()
         }
-        if protocol in _CHANCE:
-            chance[protocol] = _CHANCE[protocol](judged.train, test, **options)
+        if level := protocol_of(protocol).chance:
+            chance[protocol] = level(judged.train, test, **options)
     if judged.truth is not None:
         protocols["session"] |= bounds(judged.truth, judged.best)
     indications = {}
@@ -109,14 +100,14 @@ def _trials(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, A
 
 
 def _background(
-    methods: Mapping[str, Recommender],
+    methods: Mapping[str, Scorer],
     trials: Mapping[str, tuple[Any, dict[str, Any]]],
     config: RunConfig,
     judged: Task,
 ) -> Background:
     tests = {name: test for name, (test, _) in trials.items() if isinstance(test, Interactions)}
     errors = {}
-    if "rated" in trials:
+    if any(protocol_of(name).predicts_ratings for name in trials):
         for name, method in methods.items():
             size = config.environment.state_size
             found = rating_errors(method, judged.train, judged.test, state_size=size)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import pathlib
-from typing import Self
+from typing import Any, Self
 
 from drrec.errors import InputError
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.files import read_yaml, write_yaml
 
-VERSION = 3
+VERSION = 4
 """Of a run's folder; one of another version is refused."""
+
+MODEL = "agent.drrec"
+"""What a run has learned: `drrec.load` needs nothing else."""
 
 CONFIG = "config.yaml"
 """The settings of a run, all of them: `train.py --config` on it trains the same again."""
@@ -27,7 +30,7 @@ class Run:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Config, metrics, report, curves, and the export."""
+        """Config, metrics, report, curves, and the model."""
         return self.root / "save_model" / self.name
 
     @property
@@ -59,7 +62,7 @@ class Run:
             InputError: a run of that name is there, or the name is not one of a folder.
         """
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-        default = f"{pathlib.Path(config.dataset).stem}-{config.agent.algorithm}-{now}"
+        default = f"{pathlib.Path(config.dataset).stem}-{config.algorithm}-{now}"
         run = cls.named(root, default if name is None else name)
         run.check_is_new()
         run.folder.mkdir(parents=True)
@@ -132,7 +135,7 @@ class Run:
         if version != VERSION:
             raise InputError(
                 f"Expected a run of version {VERSION} in {path}. Received: {version}. "
-                "Train it again with this version."
+                f"Train it anew: {_command(content, self.name)}"
             )
         return from_dict(TrainConfig, content, str(path))
 
@@ -147,3 +150,13 @@ class Run:
     def write_config(self, config: TrainConfig) -> None:
         """Write what `config` reads."""
         write_yaml(self.folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))
+
+
+def _command(content: Any, name: str) -> str:
+    """What trains a run of an older version anew, by its own main settings."""
+    found = content if isinstance(content, dict) else {}
+    agent = found.get("agent")
+    chosen = {key: found.get(key) for key in ("dataset", "split", "steps", "seed", "seeds")}
+    chosen["algorithm"] = found.get("algorithm") or (agent or {}).get("algorithm")
+    flags = " ".join(f"--{key} {value}" for key, value in chosen.items() if value is not None)
+    return f"python train.py {flags} --name {name.replace('/', '-')}-new"

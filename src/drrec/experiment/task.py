@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.agents.proposing import check_proposer
 from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.datasets import load_dataset
 from drrec.data.split import SplitConfig, split_interactions
@@ -18,7 +19,6 @@ from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
 from drrec.evaluation.protocols.session import SESSION_STEPS
 from drrec.experiment.baselines import asked_for
-from drrec.experiment.proposing import check_proposer
 from drrec.worlds.truth import load_truth
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class Task:
     def train(self) -> Interactions:
         """What is learned from."""
         return self.cold.train
+
+    @property
+    def train_data(self) -> Dataset:
+        """`train` as a data set, with what lies behind it."""
+        return dataclasses.replace(self.dataset, interactions=self.train, truth=self.truth)
 
     @property
     def test(self) -> Interactions:

@@ -82,6 +82,23 @@ def load_features(
         return {name: _read(file[name], order, f"{name} {what}") for name in modalities}
 
 
+def with_features(
+    dataset: Dataset, path: str | os.PathLike[str], modalities: Sequence[str] | None = None
+) -> Dataset:
+    """The data set with what its items look, sound and read like.
+
+    Args:
+        dataset: whose items.
+        path: the HDF5 file that `drrec extract` wrote.
+        modalities: video, audio, text, or some of them; None takes all that the file has.
+
+    Raises:
+        InputError: there is no such file, or it is damaged or of other items.
+    """
+    names = [*stored_fingerprints(path, dataset)] if modalities is None else modalities
+    return dataclasses.replace(dataset, features=load_features(path, dataset, names))
+
+
 def write_features(
     path: str | os.PathLike[str], dataset: Dataset, made: Mapping[str, FeatureRows]
 ) -> None:

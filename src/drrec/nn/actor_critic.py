@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import keras
 from keras import ops
 
-from drrec.nn.state import STATES
+from drrec.registry import STATES
 
 if TYPE_CHECKING:
     from drrec.agents.config import AgentConfig

@@ -10,7 +10,7 @@ from keras import ops
 
 from drrec.errors import InputError
 from drrec.files import read_arrays, replaced
-from drrec.nn.fusion import FUSIONS
+from drrec.registry import FUSIONS
 
 if TYPE_CHECKING:
     import pathlib

@@ -7,8 +7,8 @@ import pytest
 from tests.baselines.sequential.test_sequences import log_of
 from tests.baselines.sequential.test_training import SMALL, successions
 
-from drrec.baselines import BASELINES
 from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
+from drrec.registry import BASELINES
 
 FEW = dataclasses.replace(SMALL, most_epochs=3)
 
@@ -18,7 +18,7 @@ def fitted():
     """Fitted on rings of items 1 … 30, of which user 80 has seen none."""
     log = successions()
     users = dataclasses.replace(log.users, raw=np.arange(81).astype(str))
-    return SASRec(config=SMALL).fit(dataclasses.replace(log, users=users))
+    return SASRec(**SMALL).fit(dataclasses.replace(log, users=users))
 
 
 def scored(model, user, *histories):
@@ -53,7 +53,7 @@ def test_a_user_without_a_sequence_is_its_history(fitted):
 def test_an_unknown_item_is_not_read_and_ranks_last():
     log = successions()
     train = log.where(log.item != 12)
-    model = SASRec(config=FEW).fit(train)
+    model = SASRec(**FEW).fit(train)
     plain, other = scored(model, 0, [0, 0], [0, 12])
     np.testing.assert_array_equal(plain, other)
     assert plain[12] == plain[1:].min()
@@ -64,16 +64,16 @@ def test_liked_only_reads_liked_items_alone(name):
     log = log_of([[1, 2, 3, 4, 5], [2, 3, 4, 5, 6], [3, 4, 5, 6, 7]])
     rating = np.where(log.item == 5, 2, 4).astype(np.float32)
     log = dataclasses.replace(log, rating=rating)
-    model = BASELINES[name](config=dataclasses.replace(FEW, liked_only=True)).fit(log)
-    other = BASELINES[name](config=dataclasses.replace(FEW, liked_only=True))
+    model = BASELINES[name](**(FEW | {"liked_only": True})).fit(log)
+    other = BASELINES[name](**(FEW | {"liked_only": True}))
     other.fit(log.where(log.liked))
     np.testing.assert_array_equal(scored(model, 0, [0]), scored(other, 0, [0]))
-    every = BASELINES[name](config=FEW).fit(log)
+    every = BASELINES[name](**FEW).fit(log)
     assert np.abs(scored(every, 0, [0]) - scored(model, 0, [0])).max() > 1e-4
 
 
 def test_the_two_differ_in_their_encoder():
     assert (SASRec.encoder, GRU4Rec.encoder) == ("transformer", "gru")
     log = successions(10)
-    one, other = (model(config=FEW).fit(log) for model in (SASRec, GRU4Rec))
+    one, other = (model(**FEW).fit(log) for model in (SASRec, GRU4Rec))
     assert np.abs(scored(one, 0, [0]) - scored(other, 0, [0])).max() > 1e-4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stubs import Stub
 
-from drrec.evaluation.protocols.drifting import most_rewards, synthetic, world_bounds
+from drrec.evaluation.protocols.drifting import drifting, most_rewards, world_bounds
 from drrec.evaluation.protocols.session import SESSION_METRICS
 from drrec.worlds.drifting import DriftingWorld, best_sessions, chance_rewards, earned
 
@@ -36,12 +36,12 @@ class Follows:
 
 def test_whoever_shows_the_best_session_regrets_nothing() -> None:
     best = best_sessions(WORLD, np.arange(NUM_USERS))
-    found = synthetic(Follows(best), LOG, WORLD, best=BEST)
+    found = drifting(Follows(best), LOG, WORLD, best=BEST)
     assert tuple(found.metrics) == SESSION_METRICS
     np.testing.assert_allclose(found.metrics["regret"], 0, atol=1e-12)
     np.testing.assert_allclose(found.metrics["share"][BEST > 0], 1)
     other = best[:, ::-1]
-    late = synthetic(Follows(other), LOG, WORLD, best=BEST)
+    late = drifting(Follows(other), LOG, WORLD, best=BEST)
     np.testing.assert_allclose(late.metrics["reward"], earned(WORLD, np.arange(NUM_USERS), other))
     assert late.metrics["regret"].mean() > 0.1
 
@@ -50,7 +50,7 @@ def test_equal_scores_earn_what_chance_is_expected_to() -> None:
     """One shuffle serves all users, whose tastes lie evenly: the mean over seeds is what counts."""
     equal = Stub(lambda u, h, i: i * 0.0, NUM_ITEMS + 1)
     totals = [
-        synthetic(equal, LOG, WORLD, best=BEST, seed=seed).metrics["reward"].mean()
+        drifting(equal, LOG, WORLD, best=BEST, seed=seed).metrics["reward"].mean()
         for seed in range(200)
     ]
     expected = chance_rewards(WORLD, np.arange(NUM_USERS)).mean()
@@ -76,7 +76,7 @@ def test_greed_lies_between_chance_and_the_best() -> None:
 
 def test_a_positive_reward_moves_the_history() -> None:
     stub = Stub(lambda u, h, i: -i * 1.0, NUM_ITEMS + 1, uses_history=True)
-    synthetic(stub, LOG, WORLD, best=BEST, state_size=3)
+    drifting(stub, LOG, WORLD, best=BEST, state_size=3)
     first, second = stub.calls[0][1], stub.calls[1][1]
     liked = WORLD.pays(np.arange(NUM_USERS), np.zeros((NUM_USERS, 0), int))[:, 1] > 0
     np.testing.assert_array_equal(first, LOG.liked_histories(3))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from drrec.nn.state import STATES
 from drrec.nn.state.drr import DRRP, DRRU, DRRAve
+from drrec.registry import STATES
 
 USER = np.array([[2.0, -1.0]], np.float32)
 HISTORY = np.array([[[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]]], np.float32)  # [1, 3, 2]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+import copy
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from drrec.base import Recommender
 from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.sequences import Seen, followed_by
 
@@ -13,26 +16,58 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class _Sequential:
+class _Sequential(Recommender):
     uses_history = True
+    is_random = True
     encoder: ClassVar[str]
 
-    def __init__(self, seed: int = 0, config: SequenceConfig | None = None) -> None:
-        """The start's and the order's seed, and the settings; None takes the default ones."""
+    def __init__(self, *, seed: int = 0, **settings: Any) -> None:
+        """`seed` of start and order, and the settings of `SequenceConfig` by name."""
         self.seed = seed
-        self.config = config or SequenceConfig()
+        self.config = SequenceConfig(**settings)
 
-    def fit(self, train: Interactions) -> Self:
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"seed": self.seed} | dataclasses.asdict(self.config)
+
+    def _fit(self, train: Interactions) -> None:
         """Learn what comes next in the users' sequences of `train`."""
         from drrec.baselines.sequential.training import trained  # loads TensorFlow
 
         log = train.where(train.liked) if self.config.liked_only else train
-        self._trainer = trained(log, self.encoder, self.config, self.seed)
-        self._is_known = self._trainer.is_known
-        self._table = np.where(self._is_known[:, None], np.array(self._trainer.model.table), 0)
+        trainer = trained(log, self.encoder, self.config, self.seed)
+        self._encoder = trainer.encoder()
+        self._is_known = trainer.is_known
+        self._table = np.where(self._is_known[:, None], np.array(trainer.model.table), 0)
         self._sequences = log.histories(self.config.length)
         self._seen = Seen.of(train)
+
+    def state(self) -> dict[str, Any]:
+        """What was learned, the network by its weights."""
+        found = super().state()
+        del found["config"]
+        encoder = found.pop("_encoder")
+        weights = [np.array(weight) for weight in encoder.model.weights]
+        return found | {"weights": weights, "compiled": encoder.compiled}
+
+    def restore(self, state: dict[str, Any]) -> Self:
+        """Take what `state` gave."""
+        from drrec.baselines.sequential.training import SequenceEncoder  # loads TensorFlow
+
+        weights, compiled = state.pop("weights"), state.pop("compiled")
+        super().restore(state)
+        size = len(self._table)
+        self._encoder = SequenceEncoder.of(size, self.encoder, self.config, weights, compiled)
         return self
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        other = copy.copy(self)
+        other._sequences = log.where(log.liked).histories(self.config.length)
+        other._seen = Seen.of(log)
+        return other
+
+    def _item_vectors(self) -> np.ndarray:
+        return self._table
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
@@ -51,7 +86,7 @@ class _Sequential:
         """
         is_new = ~self._seen.has(users, histories) & self._is_known[histories]
         sequences = followed_by(self._sequences[users], histories, is_new)
-        score = self._trainer.encode(sequences) @ self._table.T  # [B, I]
+        score = self._encoder.encode(sequences) @ self._table.T  # [B, I]
         lowest = score[:, self._is_known].min(axis=1, keepdims=True)
         score = np.where(self._is_known, score, lowest)
         if candidates is None:

@@ -34,6 +34,51 @@ class Task(NamedTuple):
     target: np.ndarray  # [U'] int32
 
 
+def new_model(num_items: int, encoder: str, config: SequenceConfig) -> NextItem:
+    """A model of the next item, built, its weights drawn by Keras' own seed."""
+    settings = {"num_layers": config.num_layers, "dropout": config.dropout}
+    if encoder == "transformer":
+        settings["num_heads"] = config.num_heads
+    model = NextItem(num_items, config.width, encoder, settings)
+    model.build((None, config.length))
+    return model
+
+
+class SequenceEncoder:
+    """A model that has learned, compiled once."""
+
+    def __init__(self, model: NextItem, config: SequenceConfig, compiled: bool) -> None:
+        """`compiled` by XLA, which pays where there is much to encode."""
+        self.model, self.config, self.compiled = model, config, compiled
+        self._encode = tf.function(jit_compile=compiled)(
+            lambda sequences: model(sequences, training=False)[:, -1]
+        )
+
+    @classmethod
+    def of(
+        cls,
+        num_items: int,
+        encoder: str,
+        config: SequenceConfig,
+        weights: list[np.ndarray],
+        compiled: bool = False,
+    ) -> SequenceEncoder:
+        """One with these weights."""
+        model = new_model(num_items, encoder, config)
+        model.set_weights(weights)
+        return cls(model, config, compiled)
+
+    def encode(self, sequences: np.ndarray) -> np.ndarray:
+        """[B, L] -> [B, D], what scores items after these sequences."""
+        size = self.config.batch_size
+        parts = []
+        for first in range(0, len(sequences), size):
+            part = sequences[first : first + size]
+            full = np.pad(part, ((0, size - len(part)), (0, 0)))  # one shape compiles once
+            parts.append(self._encode(full).numpy()[: len(part)])
+        return np.concatenate(parts) if parts else np.zeros((0, self.config.width), np.float32)
+
+
 class Trainer:
     """One model, its average and its optimizer, on the items of one log, compiled once."""
 
@@ -42,20 +87,16 @@ class Trainer:
         keras.utils.set_random_seed(seed)
         self.config, self.seed = config, seed
         self.reached: list[float] = []
-        settings = {"num_layers": config.num_layers, "dropout": config.dropout}
-        if encoder == "transformer":
-            settings["num_heads"] = config.num_heads
-        self.learner = NextItem(log.num_items, config.width, encoder, settings)
-        self.learner.build((None, config.length))
+        self.learner = new_model(log.num_items, encoder, config)
         self.model = averaged(self.learner)
         self.optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=0.98)
         self.optimizer.build(self.learner.trainable_variables)
         self.count = np.bincount(log.item, minlength=log.num_items)
         self.is_known = self.count > 0
         self._start = [np.array(variable) for variable in self._variables()]
-        compiled = tf.function(jit_compile=len(log) >= LEAST_COMPILED)
-        self._update = compiled(self._updated)
-        self._encode = compiled(self._encoded)
+        self._is_long = len(log) >= LEAST_COMPILED
+        self._update = tf.function(jit_compile=self._is_long)(self._updated)
+        self._encoder = SequenceEncoder(self.model, config, self._is_long)
 
     def _restart(self) -> None:
         """Go back to the weights of the start."""
@@ -82,13 +123,11 @@ class Trainer:
 
     def encode(self, sequences: np.ndarray) -> np.ndarray:
         """[B, L] -> [B, D], what scores items after these sequences."""
-        size = self.config.batch_size
-        parts = []
-        for first in range(0, len(sequences), size):
-            part = sequences[first : first + size]
-            full = np.pad(part, ((0, size - len(part)), (0, 0)))  # one shape compiles once
-            parts.append(self._encode(full).numpy()[: len(part)])
-        return np.concatenate(parts) if parts else np.zeros((0, self.config.width), np.float32)
+        return self.encoder().encode(sequences)
+
+    def encoder(self) -> SequenceEncoder:
+        """What has been learned."""
+        return self._encoder
 
     def _epoch(self, made: Windows, log: Interactions, draws: np.random.Generator) -> None:
         size = self.config.batch_size
@@ -143,9 +182,6 @@ class Trainer:
         if self.config.loss == "gbce":
             return gbce(own, other, int(self.is_known.sum()), self.config.calibration)
         return sampled_softmax(own, other, self._log_expected(negatives))
-
-    def _encoded(self, sequences: tf.Tensor) -> tf.Tensor:
-        return self.model(sequences, training=False)[:, -1]
 
     def _ndcg(self, judged: Task) -> float:
         """Of the target among all items that its sequence does not hold."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from drrec.data.interactions import Interactions, Repeats
+from drrec.data.interactions import ONLY_TAKEN, Interactions, Repeats
 from drrec.data.readers import checks, lines
 from drrec.errors import InputError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IMPLICIT_RATING = 5.0
+IMPLICIT_RATING = ONLY_TAKEN
 """What a row without a rating of its own counts as: chosen, hence the top reward, (5 − 3) / 2."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.base import batches, catalogue
 from drrec.baselines.collaborative import ItemCF
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
@@ -13,12 +14,11 @@ from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
 from drrec.evaluation.offpolicy.estimators import OffPolicy, estimates
 from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 from drrec.evaluation.offpolicy.policies import SoftmaxPolicy
-from drrec.evaluation.protocols.candidates import batches, catalogue
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.evaluation.offpolicy.policies import StochasticPolicy
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 LEAST_SAMPLE = 1000
 """Steps of equal weight that an estimate needs at least."""
@@ -39,7 +39,7 @@ class Indication(NamedTuple):
 
 
 def indicative(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from drrec.base import candidate_scores
 from drrec.errors import InputError
-from drrec.evaluation.protocols.candidates import candidate_scores
 from drrec.evaluation.protocols.ranked import TIE
 
 if TYPE_CHECKING:
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 
 class StochasticPolicy(Protocol):
@@ -38,7 +38,7 @@ class SoftmaxPolicy:
         InputError: the temperature is not positive.
     """
 
-    def __init__(self, recommender: Recommender, temperature: float = 1.0) -> None:
+    def __init__(self, recommender: Scorer, temperature: float = 1.0) -> None:
         if not 0 < temperature < np.inf:
             raise InputError(
                 f"Expected a temperature above 0. Received: {temperature}. A small one, such as "

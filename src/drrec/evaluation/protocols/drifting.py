@@ -1,4 +1,4 @@
-"""The `synthetic` protocol: sessions in a drifting world, and what is missing to the best."""
+"""The `drifting` protocol: sessions in a drifting world, and what is missing to the best."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.base import batches, catalogue
 from drrec.evaluation.optimum import played
-from drrec.evaluation.protocols.candidates import PerUser, batches, catalogue
-from drrec.evaluation.protocols.session import BOUNDS, measured, sessions_of
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.protocols.protocol import Protocol
+from drrec.evaluation.protocols.session import BOUNDS, SESSION_METRICS, measured, sessions_of
 from drrec.worlds.drifting import best_sessions, earned
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.types import Scorer
     from drrec.worlds.drifting import DriftingWorld
 
 
-def synthetic(
-    recommender: Recommender,
+def drifting(
+    recommender: Scorer,
     train: Interactions,
     world: DriftingWorld,
     *,
@@ -77,3 +79,11 @@ def world_bounds(world: DriftingWorld, best: np.ndarray) -> dict[str, PerUser]:
         name: measured(users, reward, best, world.steps)
         for name, reward in zip(BOUNDS, rewards, strict=True)
     }
+
+
+DRIFTING = Protocol(
+    run=drifting,
+    metrics=SESSION_METRICS,
+    primary="reward",
+    columns=("reward", "regret", "share"),
+)

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.base import batches, candidate_scores, catalogue
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.protocols.candidates import (
-    LIST_LENGTH,
-    PerUser,
-    batches,
-    candidate_scores,
-    catalogue,
-    collected,
-    top_list,
-)
+from drrec.evaluation.protocols.candidates import LIST_LENGTH, PerUser, collected, top_list
+from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.ranked import top
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 CUTS = (5, 10, 20)
 FULL_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS)
 
 
 def full(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,
@@ -108,3 +103,22 @@ def _listed(
     below = np.pad(listed[:, :-1], ((0, 0), (1, 0)))  # moved down by one place
     listed = np.where(column < place[:, None], listed, below)
     return np.where(column == place[:, None], target[:, None], listed).astype(np.int32)
+
+
+_COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
+
+FULL = Protocol(
+    run=full,
+    metrics=FULL_METRICS,
+    primary="ndcg@10",
+    columns=_COLUMNS,
+    keeps_lists=True,
+    any_rating=True,
+    ceiling="any",
+)
+UNMASKED = Protocol(
+    run=functools.partial(full, mask_seen=False),
+    metrics=FULL_METRICS,
+    primary="ndcg@10",
+    columns=_COLUMNS,
+)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from drrec.base import batches, candidate_scores, catalogue
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.protocols.candidates import (
-    PerUser,
-    batches,
-    candidate_scores,
-    catalogue,
-    collected,
-    top_list,
-)
+from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
+from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.data.interactions import Dataset, Interactions
+    from drrec.types import Scorer
 
 CUTS = (5, 10, 20)
 RANKED_METRICS = tuple(
@@ -44,7 +39,7 @@ class Slates(NamedTuple):
 
 
 def ranked(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,
@@ -91,7 +86,7 @@ def ranked(
 
 
 def cold_items(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,
@@ -168,3 +163,34 @@ def _slates(
     is_relevant = ~catalogue(relevant, users, mask_seen=True)
     is_relevant[:, PADDING] = False
     return Slates(is_candidate | is_relevant, is_relevant)
+
+
+_COLUMNS = ("hr@10", "ndcg@10", "recall@20", "mrr@10")
+
+RANKED = Protocol(
+    run=ranked,
+    metrics=RANKED_METRICS,
+    primary="ndcg@10",
+    columns=_COLUMNS,
+    chance=chance_level,
+    keeps_lists=True,
+    ceiling="liked",
+)
+
+
+def _inputs(test: Dataset) -> tuple[Interactions, dict[str, Any]]:
+    """The test rows of items that nobody is known to have, among all such items of the test."""
+    known = np.zeros(0, int) if test.known is None else np.unique(test.known.item)
+    is_cold = ~np.isin(test.interactions.item, known)
+    asked = test.interactions.where(is_cold)
+    return asked, {"candidates": np.unique(asked.item).astype(np.int32)}
+
+
+COLD_ITEMS = Protocol(
+    run=cold_items,
+    metrics=RANKED_METRICS,
+    primary="ndcg@10",
+    columns=_COLUMNS,
+    chance=chance_level,
+    inputs=_inputs,
+)

@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.base import batches, candidate_scores
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.protocols.candidates import (
-    PerUser,
-    batches,
-    candidate_scores,
-    collected,
-    top_list,
-)
+from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
+from drrec.evaluation.protocols.protocol import Protocol
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 RELEVANT_FROM = 4.0
 """A test rating from here on is relevant."""
@@ -38,7 +34,7 @@ class Slates(NamedTuple):
 
 
 def rated(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,
@@ -107,7 +103,7 @@ def _slates(test: Interactions, rows: np.ndarray, users: np.ndarray) -> Slates:
 
 
 def _order_at_once(
-    recommender: Recommender, users: np.ndarray, histories: np.ndarray, slates: Slates
+    recommender: Scorer, users: np.ndarray, histories: np.ndarray, slates: Slates
 ) -> np.ndarray:
     is_item = slates.items != PADDING
     scores = candidate_scores(recommender, users, histories, slates.items, is_item)
@@ -116,7 +112,7 @@ def _order_at_once(
 
 
 def _order_by_turns(
-    recommender: Recommender, users: np.ndarray, histories: np.ndarray, slates: Slates
+    recommender: Scorer, users: np.ndarray, histories: np.ndarray, slates: Slates
 ) -> np.ndarray:
     is_item = slates.items != PADDING
     turn = np.full(slates.items.shape, NUM_TURNS)  # [B, C], when each item was picked
@@ -138,3 +134,13 @@ def _pushed(
     histories = histories.copy()
     histories[moved] = np.concatenate([histories[moved, 1:], items[:, None]], axis=1)
     return histories
+
+
+RATED = Protocol(
+    run=rated,
+    metrics=RATED_METRICS,
+    primary="ndcg@5",
+    keeps_lists=True,
+    predicts_ratings=True,
+)
+COLD_USERS = Protocol(run=rated, metrics=RATED_METRICS, primary="ndcg@10")

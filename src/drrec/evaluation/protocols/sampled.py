@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.base import batches, candidate_scores
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
-from drrec.evaluation.protocols.candidates import (
-    PerUser,
-    batches,
-    candidate_scores,
-    collected,
-    top_list,
-)
+from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
+from drrec.evaluation.protocols.protocol import Protocol
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.types import Scorer
 
 CUTS = (1, 5, 10)
 SAMPLED_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS)
@@ -42,7 +38,7 @@ class Draws(NamedTuple):
 
 
 def sampled(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     test: Interactions,
     *,
@@ -130,3 +126,13 @@ def _taken(
     num_left = test.num_items - np.array([len(each) for each in taken])
     users = np.flatnonzero((test.counts() == 1) & (num_left >= num_negatives)).astype(np.int32)
     return users, [taken[user] for user in users]
+
+
+SAMPLED = Protocol(
+    run=sampled,
+    metrics=SAMPLED_METRICS,
+    primary="ndcg@10",
+    columns=("hr@1", "hr@5", "hr@10", "ndcg@10", "mrr@10"),
+    chance=sampled_chance,
+    any_rating=True,
+)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.evaluation.optimum import bored_appeal, greedy_rewards, played
-from drrec.evaluation.protocols.candidates import (
-    PerUser,
-    batches,
-    candidate_scores,
-    catalogue,
-    collected,
-)
+from drrec.base import batches, candidate_scores, catalogue
+from drrec.errors import InputError
+from drrec.evaluation.optimum import best_rewards, bored_appeal, greedy_rewards, played
+from drrec.evaluation.protocols.candidates import PerUser, collected
+from drrec.evaluation.protocols.protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.data.interactions import Dataset, Interactions
+    from drrec.types import Scorer
     from drrec.worlds.world import Truth
 
 SESSION_STEPS = 20
@@ -33,7 +30,7 @@ BOUNDS = ("greedy_truth", "optimum")
 
 
 def session(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     truth: Truth,
     *,
@@ -93,7 +90,7 @@ def measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int
 
 
 def sessions_of(
-    recommender: Recommender,
+    recommender: Scorer,
     pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
     users: np.ndarray,
     histories: np.ndarray,
@@ -136,3 +133,22 @@ def sessions_of(
 def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:
     moved = np.concatenate([histories[:, 1:], item[:, None]], axis=1)
     return np.where(liked[:, None], moved, histories)
+
+
+def _inputs(test: Dataset) -> tuple[Truth, dict[str, Any]]:
+    if test.truth is None:
+        raise InputError(
+            "Expected made-up data, such as demo, for the session protocol. Received: "
+            f"{test.name}, of which nobody knows what lies behind it. Choose another protocol."
+        )
+    users = np.arange(test.interactions.num_users)
+    return test.truth, {"best": best_rewards(test.truth, users, SESSION_STEPS)}
+
+
+SESSION = Protocol(
+    run=session,
+    metrics=SESSION_METRICS,
+    primary="reward",
+    columns=("reward", "mean_reward", "share"),
+    inputs=_inputs,
+)

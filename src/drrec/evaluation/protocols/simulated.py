@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.evaluation.judges import JUDGES
+from drrec.base import batches, catalogue
+from drrec.data.interactions import joined
+from drrec.evaluation.judges import JUDGES, simulators
 from drrec.evaluation.optimum import bored_appeal
-from drrec.evaluation.protocols.candidates import PerUser, batches, catalogue, collected
+from drrec.evaluation.protocols.candidates import PerUser, collected
+from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import SESSION_STEPS, sessions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.data.interactions import Interactions
-    from drrec.types import Recommender
+    from drrec.data.interactions import Dataset, Interactions
+    from drrec.types import Scorer
     from drrec.worlds.world import Truth
 
 PATIENCE = 3
@@ -41,7 +44,7 @@ class Agreement(NamedTuple):
 
 
 def simulator(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     judges: Mapping[str, Truth],
     *,
@@ -85,7 +88,7 @@ def simulator(
 
 
 def simulated(
-    recommender: Recommender,
+    recommender: Scorer,
     train: Interactions,
     truth: Truth,
     users: np.ndarray,
@@ -158,3 +161,20 @@ def _measured(shown: np.ndarray, paid: np.ndarray, num_items: int) -> dict[str, 
     coverage = share[shown].sum(axis=1) * len(shown) / (num_items - 1)
     values = (reward, reward / depth, depth.astype(np.float64), coverage)
     return dict(zip(_MEASURES, values, strict=True))
+
+
+def _inputs(test: Dataset) -> tuple[dict[str, Truth], dict[str, Any]]:
+    """Judges are fitted on all ratings, those of the test included."""
+    return simulators(joined(test.known, test.interactions), genres=test.genres), {}
+
+
+SIMULATOR = Protocol(
+    run=simulator,
+    metrics=SIMULATOR_METRICS,
+    primary="reward",
+    columns=(
+        *("reward", "reward_factors", "reward_neighbours"),
+        *("mean_reward", "depth", "coverage"),
+    ),
+    inputs=_inputs,
+)

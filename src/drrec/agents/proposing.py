@@ -1,0 +1,86 @@
+"""The baseline that proposes what an agent re-ranks, and what it proposes to each user."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.base import batches, candidate_scores, catalogue
+from drrec.errors import InputError
+from drrec.registry import BASELINES
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from drrec.data.interactions import Interactions
+    from drrec.types import Scorer
+
+logger = logging.getLogger(__name__)
+
+
+def check_proposer(name: str) -> None:
+    """See that there is such a baseline.
+
+    Raises:
+        InputError: there is not.
+    """
+    if name and name not in BASELINES:
+        raise InputError(
+            f"Expected a baseline for --propose. Received: {name!r}. "
+            f"There are: {', '.join(BASELINES)}."
+        )
+
+
+def prefix_proposals(config: Any, known: Interactions) -> np.ndarray | None:
+    """[U, K] what is proposed to those who have no more than `known`, for sessions to show.
+
+    None where nothing is proposed: sessions show what they show without.
+    """
+    settings = config.environment.proposals
+    if not settings.propose:
+        return None
+    proposer = fitted_proposer(config, known)
+    return proposals_of(proposer, known, settings.propose_k, config, mask_seen=True)
+
+
+def final_proposals(config: Any, train: Interactions, proposer: Scorer) -> np.ndarray:
+    """[U, K] what is proposed after all of `train`; of seen items where they come again."""
+    count = config.environment.proposals.propose_k
+    return proposals_of(proposer, train, count, config, mask_seen=not train.has_repeats)
+
+
+def fitted_proposer(config: Any, log: Interactions) -> Any:
+    """The proposer, fitted on `log`."""
+    name = config.environment.proposals.propose
+    logger.info("fitting %s, to propose", name)
+    return BASELINES[name](seed=config.seed).fit(log)
+
+
+def proposals_of(
+    proposer: Scorer, log: Interactions, count: int, config: Any, *, mask_seen: bool
+) -> np.ndarray:
+    """[U, K] int32 each user's items of highest score, best first, 0 where there are no more.
+
+    Args:
+        proposer: fitted on `log`.
+        log: what users liked last, and what they have seen.
+        count: K at most; the catalogue may have fewer items.
+        config: how long histories are, and the seed of the tie_order that breaks ties.
+        mask_seen: propose nothing that the user has in `log`.
+    """
+    histories = log.liked_histories(config.environment.state_size)
+    tie_order = np.random.default_rng(config.seed).permutation(log.num_items)
+    count = min(count, log.num_items - 1)
+    rows = []
+    for batch in batches(np.arange(log.num_users, dtype=np.int32), log.num_items):
+        is_candidate = catalogue(log, batch, mask_seen=mask_seen)
+        scores = candidate_scores(proposer, batch, histories[batch], None, is_candidate)
+        dealt = scores[:, tie_order]  # so that ties fall by the tie_order, and not by item id
+        best = np.sort(np.argpartition(-dealt, count - 1, axis=1)[:, :count], axis=1)
+        value = np.take_along_axis(dealt, best, axis=1)
+        order = np.argsort(-value, axis=1, kind="stable")
+        items = tie_order[np.take_along_axis(best, order, axis=1)]
+        is_there = np.isfinite(np.take_along_axis(value, order, axis=1))
+        rows.append(np.where(is_there, items, PADDING).astype(np.int32))
+    return np.concatenate(rows)

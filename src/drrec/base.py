@@ -1,0 +1,423 @@
+"""What everything that recommends has in common: fitted on a log, asked by its owner's ids."""
+
+from __future__ import annotations
+
+import abc
+import copy
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from drrec.data.interactions import Dataset, Interactions
+from drrec.errors import InputError, NotFittedError
+from drrec.saving import write_model
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from drrec.data.ids import IdMap
+    from drrec.types import Scorer
+
+MAX_SCORES = 2**23
+"""Scores held at once: users are taken in batches of about this many over the catalogue."""
+
+COLUMNS = ("user", "item", "score", "rank")
+"""Of what `recommend` gives."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Known:
+    """What a fitted model keeps of the log, to answer by the owner's ids."""
+
+    users: IdMap
+    items: IdMap
+    titles: np.ndarray  # [I] str, "" where unknown
+    offsets: np.ndarray  # [U + 1]: user u has seen item[offsets[u] : offsets[u + 1]]
+    item: np.ndarray  # [R] int32
+    history: np.ndarray  # [U, L] int32, the last liked items, the latest last, 0 = padding
+    liked_rating: float  # what stands for a like of somebody new
+    disliked_rating: float
+
+    @classmethod
+    def of(cls, log: Interactions, titles: np.ndarray, length: int) -> Self:
+        """Of a log, with histories of `length` L."""
+        liked, rest = log.rating[log.liked], log.rating[~log.liked]
+        return cls(
+            users=log.users,
+            items=log.items,
+            titles=titles,
+            offsets=log.offsets,
+            item=log.item,
+            history=log.liked_histories(length),
+            liked_rating=float((liked if len(liked) else log.rating).mean()),
+            disliked_rating=float((rest if len(rest) else log.rating).mean()),
+        )
+
+    def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
+        """[B, I] bool: which items users [B] have seen."""
+        counts = np.diff(self.offsets)[users]
+        row = np.repeat(np.arange(len(users)), counts)
+        first = np.repeat(self.offsets[users] - counts.cumsum() + counts, counts)
+        is_seen = np.zeros((len(users), num_items), bool)
+        is_seen[row, self.item[first + np.arange(len(row))]] = True
+        return is_seen
+
+
+class Recommender(abc.ABC):
+    """Scores items for users. Constructor arguments are its settings, attributes by that name."""
+
+    uses_history: bool = False
+    """Whether `score` reads `histories`; if not, a protocol ranks once and asks no more."""
+    is_random: bool = False
+    """Whether `seed` changes what is learned."""
+    history_length: int = 10
+    """L, how many liked items a history holds."""
+    seed: int = 0
+
+    _known: Known
+
+    def fit(self, train: Dataset | Interactions) -> Self:
+        """Learn from `train` alone.
+
+        Args:
+            train: a data set, or its log of ratings.
+
+        Raises:
+            InputError: there is too little to learn from, or too much to hold.
+        """
+        log = interactions_of(train)
+        self._fit(log)
+        self._note(train)
+        return self
+
+    def _fit(self, train: Interactions) -> Any:
+        """Learn; what overrides `fit` needs none."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def score(
+        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Score candidates, higher is better.
+
+        Args:
+            users: [B] int32 dense user ids.
+            histories: [B, L] int32 liked item ids, most recent last, left-padded with 0.
+            candidates: [B, C] int32 item ids, 0 = padding; None for the whole catalogue.
+
+        Returns:
+            [B, C] float32, or [B, I] where `candidates` is None. The score of padding is
+            unspecified: the caller masks it.
+        """
+
+    def recommend(
+        self,
+        users: Iterable[Any],
+        k: int = 10,
+        *,
+        filter_seen: bool = True,
+        allow: Iterable[Any] | None = None,
+        block: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """The K items of highest score for each user.
+
+        Args:
+            users: raw ids, as in the log.
+            k: K, at least 1; a user with fewer items left gets fewer.
+            filter_seen: leave out what the user has in the log that was learned from.
+            allow: raw ids of the only items to recommend; None allows all.
+            block: raw ids of items that are not recommended.
+
+        Returns:
+            Columns user, item, score, rank (from 1), best first for each user in turn.
+
+        Raises:
+            InputError: an id is unknown, K is below 1, or nothing was learned yet.
+        """
+        raw = [str(each) for each in ([users] if isinstance(users, str) else users)]
+        known = self._known
+        for each in raw:
+            if each not in known.users:
+                raise InputError(
+                    f"Expected users of the log that was learned from. Received: {each!r}. Ask "
+                    "for somebody new by recommend_for(liked=[...])."
+                )
+        dense = np.array([known.users.dense(each) for each in raw], np.int32)
+        return self._listed(raw, dense, k, filter_seen, allow, block)
+
+    def recommend_for(
+        self,
+        liked: Iterable[Any],
+        k: int = 10,
+        *,
+        disliked: Iterable[Any] = (),
+        allow: Iterable[Any] | None = None,
+        block: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """The K best items for somebody who is not in the log, by what they like.
+
+        Args:
+            liked: raw ids of items, the latest last.
+            k: K, at least 1.
+            disliked: raw ids of items.
+            allow: as in `recommend`.
+            block: as in `recommend`.
+
+        Returns:
+            As `recommend`, without the column user. None of `liked` and `disliked` is in it.
+
+        Raises:
+            InputError: an id is unknown, K is below 1, or nothing was learned yet.
+        """
+        known = self._known
+        good, bad = self._dense(liked), self._dense(disliked)
+        items = np.concatenate([bad, good])
+        ratings = np.repeat([known.disliked_rating, known.liked_rating], [len(bad), len(good)])
+        log = Interactions(
+            user=np.zeros(len(items), np.int32),
+            item=items,
+            rating=ratings.astype(np.float32),
+            timestamp=np.arange(len(items)),
+            users=dataclasses.replace(known.users, raw=np.array(["new"])),
+            items=known.items,
+        )
+        model = self._folded_in(log, good) if len(items) else self._cold()
+        history = np.zeros((1, known.history.shape[1]), np.int32)
+        latest = good[-history.shape[1] :]
+        history[0, history.shape[1] - len(latest) :] = latest
+        offsets = np.array([0, len(items)])
+        model._known = dataclasses.replace(
+            known, users=log.users, offsets=offsets, item=items, history=history
+        )
+        user = np.zeros(1, np.int32)
+        return model._listed(["new"], user, k, True, allow, block).drop(columns="user")
+
+    def similar_items(self, item: Any, k: int = 10) -> pd.DataFrame:
+        """The K items most like one, by its vector, or else by what its friends are shown.
+
+        Returns:
+            Columns item, score, rank. A score is a cosine where items have vectors.
+
+        Raises:
+            InputError: the id is unknown, K is below 1, or nothing was learned yet.
+        """
+        vectors = self._item_vectors()
+        if vectors is None:
+            return self.recommend_for([item], k)
+        dense = int(self._dense([item])[0])
+        length = np.linalg.norm(vectors, axis=1)
+        cosine = vectors @ vectors[dense] / np.maximum(length * length[dense], 1e-12)
+        cosine = np.where(np.arange(len(vectors)) == dense, -np.inf, cosine)
+        return self._frame([""], cosine[None], _checked_k(k)).drop(columns="user")
+
+    def liked_by(self, user: Any) -> list[str]:
+        """Raw ids of the last items that a user liked, most recent first: the history."""
+        known = self._known
+        history = known.history[known.users.dense(str(user))]
+        return [str(known.items.raw[item]) for item in history[::-1] if item != PADDING]
+
+    def titles_of(self, items: Iterable[Any]) -> dict[str, str]:
+        """Titles by raw id, "" where unknown."""
+        known = self._known
+        return {str(raw): str(known.titles[known.items.dense(str(raw))]) for raw in items}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one file with all that `drrec.load` needs: class, settings, arrays, ids.
+
+        Raises:
+            InputError: nothing was learned yet, or the class is not registered.
+        """
+        write_model(path, self)
+
+    def note_seen(self, log: Interactions) -> None:
+        """Leave all that is in `log`, of the same ids, out of what is recommended from now on."""
+        self._known = dataclasses.replace(self._known, offsets=log.offsets, item=log.item)
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, plain values."""
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names}
+
+    def state(self) -> dict[str, Any]:
+        """What was learned, by attribute: what a file holds beside settings."""
+        kept = set(self.settings())
+        self._known  # noqa: B018 (says so where nothing was learned)
+        return {name: value for name, value in self.__dict__.items() if name not in kept}
+
+    def restore(self, state: dict[str, Any]) -> Self:
+        """Take what `state` gave."""
+        self.__dict__.update(state)
+        return self
+
+    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
+        """The same model for the one user of `log`, who liked `liked`, in place of its own."""
+        return copy.copy(self)
+
+    def _cold(self) -> Self:
+        """The same model for one user of whom nothing is known."""
+        return self._folded_in(self._nobody(), np.zeros(0, np.int32))
+
+    def _nobody(self) -> Interactions:
+        nothing = np.zeros(0, np.int32)
+        known = self._known
+        users = dataclasses.replace(known.users, raw=np.array(["new"]))
+        empty = nothing.astype(np.float32)
+        return Interactions(nothing, nothing, empty, nothing.astype(np.int64), users, known.items)
+
+    def _item_vectors(self) -> np.ndarray | None:
+        """[I, D], if items have vectors whose cosines say how alike they are."""
+        return None
+
+    def _note(self, train: Dataset | Interactions) -> None:
+        log = interactions_of(train)
+        titles = train.titles if isinstance(train, Dataset) else np.full(log.num_items, "")
+        self._known = Known.of(log, titles, self.history_length)
+
+    def _dense(self, raw: Iterable[Any]) -> np.ndarray:
+        given = [raw] if isinstance(raw, str) else raw
+        items = [self._known.items.dense(str(each)) for each in given]
+        if len(set(items)) < len(items):
+            raise InputError(f"Expected each item once. Received: {list(map(str, given))}.")
+        return np.array(items, np.int32)
+
+    def _listed(
+        self,
+        names: Sequence[str],
+        users: np.ndarray,
+        k: int,
+        filter_seen: bool,
+        allow: Iterable[Any] | None,
+        block: Iterable[Any] | None,
+    ) -> pd.DataFrame:
+        known = self._known
+        num_items = len(known.items)
+        may = np.ones(num_items, bool) if allow is None else np.zeros(num_items, bool)
+        if allow is not None:
+            may[self._dense(allow)] = True
+        if block is not None:
+            may[self._dense(block)] = False
+        may[PADDING] = False
+        parts = [pd.DataFrame(columns=list(COLUMNS))]
+        done = 0
+        for batch in batches(users, num_items):
+            scores = self._scored(batch, known.history[batch])
+            is_left = np.broadcast_to(may, scores.shape)
+            if filter_seen:
+                is_left = is_left & ~known.seen(batch, num_items)
+            scores = np.where(is_left, scores, -np.inf)
+            parts.append(self._frame(names[done : done + len(batch)], scores, _checked_k(k)))
+            done += len(batch)
+        return pd.concat(parts[1:] or parts, ignore_index=True)
+
+    def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
+        """[B, I] scores for lists; −inf is never listed."""
+        return self.score(users, histories)
+
+    def _frame(self, names: Sequence[str], scores: np.ndarray, k: int) -> pd.DataFrame:
+        """Of scores [B, I], −inf for what is not listed; equal ones fall by item number."""
+        scores[:, PADDING] = -np.inf
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        value = np.take_along_axis(scores, best, axis=1)
+        is_there = np.isfinite(value)
+        rank = np.broadcast_to(np.arange(1, best.shape[1] + 1), best.shape)
+        return pd.DataFrame(
+            {
+                "user": np.repeat(np.array(names, object), is_there.sum(axis=1)),
+                "item": self._known.items.raw[best[is_there]].astype(object),
+                "score": value[is_there].astype(np.float64),
+                "rank": rank[is_there],
+            }
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there: learned attributes of what has not learned."""
+        if name.startswith("_") and not name.startswith("__"):
+            raise NotFittedError(
+                f"Expected a fitted {type(self).__name__}. Received: one that has learned "
+                "nothing yet. Call fit(train) first."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def interactions_of(data: Dataset | Interactions) -> Interactions:
+    """The log of a data set, or the log itself.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(data, Dataset):
+        return data.interactions
+    if isinstance(data, Interactions):
+        return data
+    raise InputError(
+        f"Expected a drrec.Dataset. Received: {type(data).__name__}. Make one of a table by "
+        "drrec.Dataset.from_pandas(frame)."
+    )
+
+
+def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
+    """Cut `users [U']` so that [B, I] scores stay within `MAX_SCORES`."""
+    size = max(1, MAX_SCORES // num_items)
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
+    """[B, I] bool: every item, without those that the user has in `train` if `mask_seen`."""
+    is_candidate = np.ones((len(users), train.num_items), bool)
+    is_candidate[:, PADDING] = False
+    if mask_seen:
+        counts = train.counts()[users]
+        row = np.repeat(np.arange(len(users)), counts)
+        first = np.repeat(train.offsets[users] - counts.cumsum() + counts, counts)
+        is_candidate[row, train.item[first + np.arange(len(row))]] = False
+    return is_candidate
+
+
+def candidate_scores(
+    recommender: Scorer,
+    users: np.ndarray,
+    histories: np.ndarray,
+    candidates: np.ndarray | None,
+    is_candidate: np.ndarray,
+) -> np.ndarray:
+    """Ask for scores; what is not to be ranked gets −inf.
+
+    Args:
+        recommender: whom to ask.
+        users: [B] int32.
+        histories: [B, L] int32, most recent last.
+        candidates: [B, C] int32, or None for the whole catalogue (then C = I).
+        is_candidate: [B, C] bool, what may be ranked.
+
+    Returns:
+        [B, C] float.
+
+    Raises:
+        InputError: the shape is wrong, or a candidate's score is NaN or infinite. Sorting would
+            quietly put a NaN first or last.
+    """
+    scores = np.asarray(recommender.score(users, histories, candidates))
+    name = type(recommender).__name__
+    if scores.shape != is_candidate.shape:
+        raise InputError(
+            f"Expected scores of shape {is_candidate.shape} from {name}. "
+            f"Received: {scores.shape}. Return one score for each candidate."
+        )
+    if not np.isfinite(scores[is_candidate]).all():
+        raise InputError(
+            f"Expected finite scores from {name}. Received: NaN or infinity. "
+            "Its training may have diverged: lower the learning rate and train again."
+        )
+    return np.where(is_candidate, scores, -np.inf)
+
+
+def _checked_k(k: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"`k` must be a whole number of at least 1. Received: {k!r}.")
+    return int(k)

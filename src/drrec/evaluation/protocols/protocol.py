@@ -1,0 +1,62 @@
+"""What a protocol is: how methods are judged, and how its numbers are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from drrec.registry import PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drrec.data.interactions import Dataset
+    from drrec.evaluation.protocols.candidates import PerUser
+
+LOWER_IS_BETTER = ("regret",)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """One way to judge recommenders; docs/protocols.md states each exactly."""
+
+    run: Callable[..., PerUser]
+    """`run(recommender, train, test, *, state_size, seed, …) -> PerUser`."""
+    metrics: tuple[str, ...]
+    """What it measures."""
+    primary: str
+    """By which metric the best baseline is chosen, and methods are compared."""
+    columns: tuple[str, ...] = ()
+    """The metrics of its table; empty is all."""
+    chance: Callable[..., PerUser] | None = None
+    """What a random order is expected to reach, where that is known."""
+    inputs: Callable[[Dataset], tuple[Any, dict[str, Any]]] | None = None
+    """Of a test part: what `run` takes in place of its log, and the options that go with it."""
+    lower_is_better: tuple[str, ...] = LOWER_IS_BETTER
+    """Metrics of which less is better."""
+    keeps_lists: bool = False
+    """Whether what its lists are like, beyond accuracy, is reported."""
+    any_rating: bool = False
+    """Whether a test item is asked for whatever its rating."""
+    predicts_ratings: bool = False
+    """Whether errors of predicted ratings are reported beside."""
+    ceiling: str = ""
+    """Of what its re-rankers' ceiling is the recall: liked, or any test items; empty has none."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns of its table."""
+        return self.columns or self.metrics
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Whether more of a metric is better."""
+        return metric not in self.lower_is_better
+
+
+def protocol_of(name: str) -> Protocol:
+    """The protocol of a name.
+
+    Raises:
+        InputError: there is none.
+    """
+    return PROTOCOLS[PROTOCOLS.checked(name, "protocol")]

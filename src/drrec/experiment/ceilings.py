@@ -1,0 +1,60 @@
+"""What methods that re-rank cannot exceed: the recall of what is proposed to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.evaluation.protocols.protocol import protocol_of
+from drrec.evaluation.protocols.rated import RELEVANT_FROM
+from drrec.evaluation.results import Ceiling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from drrec.data.interactions import Interactions
+    from drrec.experiment.task import Task
+
+
+def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) -> float:
+    """How much of what the test asks for is proposed: the mean over users of each one's share.
+
+    Args:
+        proposals: [U, K] item ids.
+        test: what is asked for.
+        liked_only: of these rows, those rated `RELEVANT_FROM` or more.
+    """
+    if liked_only:
+        test = test.where(test.rating >= RELEVANT_FROM)
+    is_found = (proposals[test.user] == test.item[:, None]).any(axis=1)  # [R]
+    counts = test.counts()
+    found = np.bincount(test.user, is_found, minlength=test.num_users)
+    return float((found[counts > 0] / counts[counts > 0]).mean())
+
+
+def ceilings(
+    methods: Mapping[str, Any], judged: Task, protocols: Iterable[str]
+) -> dict[str, dict[str, Ceiling]]:
+    """By protocol over the catalogue and by method, what those that re-rank cannot exceed.
+
+    Args:
+        methods: by name, those that do not re-rank among them.
+        judged: what is asked for.
+        protocols: those that are judged by.
+    """
+    reranked = {
+        name: each for name, each in methods.items() if getattr(each, "proposals", None) is not None
+    }
+    return {
+        protocol: {
+            name: Ceiling(
+                proposer=each.proposer_name,
+                k=each.proposals.shape[1],
+                recall=recall_of(each.proposals, judged.test, liked_only=asked == "liked"),
+            )
+            for name, each in reranked.items()
+        }
+        for protocol in protocols
+        if (asked := protocol_of(protocol).ceiling) and reranked
+    }

@@ -1,0 +1,174 @@
+"""Models in one file: arrays, and a head in JSON that says what they are. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drrec.errors import InputError
+from drrec.files import read_arrays, replaced
+from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
+
+if TYPE_CHECKING:
+    import os
+
+    from drrec.base import Recommender
+
+VERSION = 1
+"""Of the file."""
+
+_HOMES = (AGENTS, BASELINES, CONTENT_BASELINES)
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
+    """Write a fitted model, whole or not at all.
+
+    Raises:
+        InputError: it has learned nothing yet, or its class stands in no registry.
+    """
+    import drrec
+
+    arrays: dict[str, np.ndarray] = {}
+    head = {"version": VERSION, "drrec": drrec.__version__} | _model(model, arrays, "")
+    with replaced(path) as side, side.open("wb") as file:
+        np.savez_compressed(file, **({"head": np.array(json.dumps(head))} | arrays))  # type: ignore[arg-type]
+
+
+def load(path: str | os.PathLike[str]) -> Recommender:
+    """Read what `Recommender.save` wrote; nothing else is needed.
+
+    Raises:
+        InputError: there is no such file, it is damaged or of another version, or it was made by
+            a class that is not registered here.
+
+    Example:
+        >>> import drrec, tempfile, pathlib
+        >>> log = [("ann", "a"), ("ann", "b"), ("bob", "b"), ("bob", "c")]
+        >>> frame = __import__("pandas").DataFrame(log, columns=["user", "item"])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "ease.drrec"
+        >>> drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(frame)).save(path)
+        >>> drrec.load(path).recommend(["ann"], k=1)["item"].tolist()
+        ['c']
+    """
+    mend = "Save the model again."
+    arrays = read_arrays(path, "a saved model", mend)
+    try:
+        head = json.loads(str(arrays["head"]))
+        version = head["version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"Expected a saved model in {path}. Received: {error}. {mend}") from error
+    if version != VERSION:
+        raise InputError(
+            f"Expected a model of version {VERSION} in {path}. Received: {version}. {mend}"
+        )
+    try:
+        return _made(head, arrays)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        line = f"{type(error).__name__}: {error}"
+        raise InputError(f"Expected a whole model in {path}. Received: {line}. {mend}") from error
+
+
+def _made(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recommender:
+    registry = next((each for each in _HOMES if each.kind == head["kind"]), None)
+    if registry is None or head["name"] not in registry:
+        raise InputError(
+            f"Expected a model of a registered class. Received: {head['name']!r} of "
+            f"{head['kind']}. Install its plug-in, or call drrec.register first."
+        )
+    return registry[head["name"]](**head["settings"]).restore(_unpacked(head["state"], arrays))
+
+
+def _home(cls: type[Any]) -> tuple[str, str]:
+    for registry in _HOMES:
+        if name := registry.name_of(cls):
+            return registry.kind, name
+    raise InputError(
+        f"Expected a registered class, so that drrec.load finds it. Received: {cls.__name__}. "
+        f"Call drrec.register('baselines', 'a_name', {cls.__name__}) first."
+    )
+
+
+def _model(model: Recommender, arrays: dict[str, np.ndarray], path: str) -> dict[str, Any]:
+    kind, name = _home(type(model))
+    state = _packed(model.state(), arrays, path)
+    return {"kind": kind, "name": name, "settings": model.settings(), "state": state}
+
+
+def _packed(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
+    """`value` as JSON has it, with its arrays put into `arrays` and named by their path."""
+    import scipy.sparse as sp
+
+    if isinstance(value, np.ndarray):
+        # Text has a fixed width in an array: ids of objects would have to be pickled.
+        arrays[path] = value.astype(str) if value.dtype == object else value
+        return {"array": path}
+    if isinstance(value, np.generic):
+        return {"scalar": _packed(np.asarray(value), arrays, path)}
+    if isinstance(value, _PLAIN):
+        return value
+    if sp.issparse(value):
+        parts: Any = value
+        parts = parts.tocsr()
+        inside = {"data": parts.data, "indices": parts.indices, "indptr": parts.indptr}
+        return {"sparse": _packed(inside, arrays, path), "shape": list(parts.shape)}
+    if isinstance(value, dict):
+        return {
+            "dict": {
+                str(k): _packed(v, arrays, f"{path}/{k}".lstrip("/")) for k, v in value.items()
+            }
+        }
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {"made": _path(value), "fields": _packed(fields, arrays, path)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {"made": _path(value), "fields": _packed(value._asdict(), arrays, path)}
+    if isinstance(value, list | tuple):
+        return {"list": [_packed(each, arrays, f"{path}/{n}") for n, each in enumerate(value)]}
+    if hasattr(value, "recommend_for"):
+        return {"model": _model(value, arrays, path)}
+    raise InputError(f"Expected arrays and plain values to save. Received: {value!r}.")
+
+
+def _unpacked(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    import scipy.sparse as sp
+
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "scalar" in value:
+        return _unpacked(value["scalar"], arrays)[()]
+    if "sparse" in value:
+        parts = _unpacked(value["sparse"], arrays)
+        inside = (parts["data"], parts["indices"], parts["indptr"])
+        return sp.csr_array(inside, shape=tuple(value["shape"]))
+    if "dict" in value:
+        return {key: _unpacked(each, arrays) for key, each in value["dict"].items()}
+    if "model" in value:
+        return _made(value["model"], arrays)
+    if "list" in value:
+        return [_unpacked(each, arrays) for each in value["list"]]
+    return _class(value["made"])(**_unpacked(value["fields"], arrays))
+
+
+def _path(value: Any) -> str:
+    return f"{type(value).__module__}:{type(value).__qualname__}"
+
+
+def _class(path: str) -> Any:
+    """A record of this package, and no other thing that a file might name."""
+    module, _, name = path.partition(":")
+    if not module.startswith("drrec."):
+        raise InputError(f"Expected records of drrec in a saved model. Received: {path!r}.")
+    found = getattr(importlib.import_module(module), name)
+    if not (dataclasses.is_dataclass(found) or hasattr(found, "_fields")):
+        raise InputError(f"Expected records of drrec in a saved model. Received: {path!r}.")
+    return found
+
+
+__all__ = ["load", "write_model"]

@@ -1,1 +1,0 @@
-"""Recommending from a saved run."""
