@@ -68,7 +68,7 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Everything:
-    """The table of docs/results.md: each row in a process of its own."""
+    """The table of docs/results/speed.md: each row in a process of its own."""
 
     seconds: float = 10.0
     """How long to measure each row."""
