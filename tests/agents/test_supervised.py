@@ -11,6 +11,7 @@ from tests.agents.tiny import environment_over, random_vectors, small, small_con
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
 from drrec.agents.queries import liked_among_rated, next_of_all
+from drrec.agents.streams import Stream
 from drrec.agents.supervised import Supervised
 from drrec.agents.windows import WindowSampler
 from drrec.data.interactions import Interactions
@@ -295,7 +296,7 @@ def test_compiled_it_learns_a_planted_succession():
 def test_reading_learns_nothing_of_factorisation_from_what_it_has_seen(tiny_interactions):
     seen, unseen = made(tiny_interactions), made(tiny_interactions)
     for agent, is_new in ((seen, False), (unseen, True)):
-        windows = agent.windows.draw(4, agent._stream(1))
+        windows = agent.windows.draw(4, agent._stream(Stream.WINDOWS))
         windows = windows._replace(is_new=(windows.item != 0) & is_new)
         agent._update_sequence(windows)
     assert float(seen.networks.gain.factor()) == 1

@@ -21,6 +21,7 @@ from drrec.agents.settings import Settings, signature_of
 from drrec.base import Recommender, interactions_of
 from drrec.embeddings.pretrain import content_of, pretrain
 from drrec.embeddings.table import Levels, folded_in
+from drrec.agents.streams import Stream, Streams
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
 
@@ -63,6 +64,8 @@ class Agent(Recommender):
     """The NamedTuple that `run` sums up."""
     uses_history = True
     is_random = True
+    streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
+    """The random streams that it draws from."""
 
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
         """Take the settings; nothing is built before `fit`.
@@ -121,8 +124,9 @@ class Agent(Recommender):
         self.environment = environment
         self.user = tf.constant(user, tf.float32)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._streams = Streams(self.seed, self.streams)
         self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
-        first = environment.start(self._draw_users(0))
+        first = environment.start(self._draw_users(Stream.USERS))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
         self._build(functools.partial(item_table, item, content))
 
@@ -329,7 +333,7 @@ class Agent(Recommender):
     def _play(self, state: LoggedState, item: tf.Tensor) -> Outcome:
         """Show `item [N]`; sessions that are over start anew with users drawn."""
         moved, outcome = self.environment.step(state, item)
-        restarted = self.environment.restart(moved, outcome.done, self._draw_users(1))
+        restarted = self.environment.restart(moved, outcome.done, self._draw_users(Stream.RESTART))
         for variable, value in zip(self.sessions, restarted, strict=True):
             variable.assign(value)
         for name, term in outcome.terms.items():
@@ -355,9 +359,9 @@ class Agent(Recommender):
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
         optimizer.apply(gradients)
 
-    def _draw_users(self, stream: int) -> tf.Tensor:
+    def _draw_users(self, stream: Stream) -> tf.Tensor:
         return self.environment.draw_users(self.config.num_envs, self._stream(stream))
 
-    def _stream(self, number: int) -> tf.Tensor:
-        """[2] the seed of stream `number` at this iteration: no state but the counter."""
-        return tf.stack([tf.constant(self.seed, tf.int64), self.iteration * 8 + number])
+    def _stream(self, stream: Stream, counter: int | tf.Tensor = 0) -> tf.Tensor:
+        """[2] the seed of draw `counter` of a stream at this iteration."""
+        return self._streams.seed(stream, self.iteration, counter)

@@ -16,6 +16,7 @@ from drrec.agents.base import Agent, Metrics
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg_networks import DDPGNetworks, build_networks
 from drrec.agents.replay import Replay, Sample
+from drrec.agents.streams import Stream
 from drrec.envs.base import LoggedState
 from drrec.nn.losses import actor_loss, critic_loss, td_target
 from drrec.types import Transitions
@@ -45,6 +46,7 @@ class DDPG(Agent):
     config: DDPGConfig
     networks: DDPGNetworks
     num_critics = 1
+    streams = Agent.streams | {Stream.REPLAY, Stream.NOISE, Stream.CHANCE}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         config, environment = self.config, self.environment
@@ -88,7 +90,7 @@ class DDPG(Agent):
     def _learn(self) -> Metrics:
         config = self.config
         beta = config.per_beta + (1 - config.per_beta) * self._progress()
-        sample = self.replay.sample(config.batch_size, beta, self._stream(2))
+        sample = self.replay.sample(config.batch_size, beta, self._stream(Stream.REPLAY))
         batch = sample.transitions
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)
@@ -170,8 +172,8 @@ class DDPG(Agent):
 
     def _explore(self, action: tf.Tensor) -> tf.Tensor:
         """With probability ε add Gaussian noise, drawn for each row by itself."""
-        noise = tf.random.stateless_normal(tf.shape(action), self._stream(3))
-        chance = tf.random.stateless_uniform([tf.shape(action)[0], 1], self._stream(4))
+        noise = tf.random.stateless_normal(tf.shape(action), self._stream(Stream.NOISE))
+        chance = tf.random.stateless_uniform([tf.shape(action)[0], 1], self._stream(Stream.CHANCE))
         perturbed = chance < self.config.epsilon * (1 - self._progress())
         noisy = tf.clip_by_value(action + self.config.std * noise, -1, 1)
         return tf.where(perturbed, noisy, action)

@@ -22,6 +22,7 @@ from drrec.agents.rollouts import (
     TrainingBatch,
     policy_networks,
 )
+from drrec.agents.streams import Stream
 from drrec.nn.losses import clipped_value_loss, entropy_of, generalised_advantages
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class OnPolicy(Agent):
     config: OnPolicyConfig
     networks: PolicyNetworks
     metrics: Any = PolicyMetrics
+    streams = Agent.streams | {Stream.GUMBEL}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         size = self.environment.state_size
@@ -117,7 +119,8 @@ class OnPolicy(Agent):
             tf.matmul(action, items, transpose_b=True)
         )  # [N, I]
         # The largest of scores with Gumbel noise is a draw from their softmax.
-        chance = tf.random.stateless_uniform(tf.shape(scores), self._stream(3), 1e-7, 1)
+        seed = self._stream(Stream.GUMBEL)
+        chance = tf.random.stateless_uniform(tf.shape(scores), seed, 1e-7, 1)
         noisy = scores - tf.math.log(-tf.math.log(chance))
         item = self.environment.choose(noisy, state.user, state.shown)
         outcome = self._play(state, item)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from drrec.agents.config import PPOConfig
 from drrec.agents.on_policy import OnPolicy
 from drrec.agents.rollouts import PolicyMetrics, Steps, TrainingBatch
+from drrec.agents.streams import Stream
 from drrec.nn.losses import clipped_policy_loss
 
 
@@ -15,6 +16,7 @@ class PPO(OnPolicy):
 
     Config = PPOConfig
     config: PPOConfig
+    streams = OnPolicy.streams | {Stream.ROWS}
 
     @property
     def trace_decay(self) -> float:
@@ -44,7 +46,7 @@ class PPO(OnPolicy):
     def _rows(self, update: tf.Tensor, total: int, size: int) -> tf.Tensor:
         """[size] a minibatch: each epoch deals all rows out once, in an order of its own."""
         settings = self.config
-        seed = self._stream(4) + tf.cast([update // settings.minibatches, 0], tf.int64)
+        seed = self._stream(Stream.ROWS, update // settings.minibatches)
         order = tf.argsort(tf.random.stateless_uniform([total], seed))
         start = update % settings.minibatches * size
         return tf.gather(order, start + tf.range(size))

@@ -18,6 +18,7 @@ from drrec.agents.policy import Policy
 from drrec.agents.ppo import PPO
 from drrec.agents.queries import liked_among_rated, next_of_all
 from drrec.agents.rollouts import PolicyMetrics
+from drrec.agents.streams import Stream
 from drrec.agents.supervised_networks import (
     SupervisedLearner,
     SupervisedMetrics,
@@ -43,6 +44,7 @@ class Supervised(PPO):
     Config = SupervisedConfig
     config: SupervisedConfig
     networks: SupervisedNetworks
+    streams = PPO.streams | {Stream.WINDOWS}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         own, environment = self.config, self.environment
@@ -96,7 +98,8 @@ class Supervised(PPO):
     @tf.function(jit_compile=True)
     def _read(self) -> tf.Tensor:
         """Learn from windows, and bring some users up to date; the loss []."""
-        windows = self.windows.draw(self.config.windows, self._stream(5))
+        seed = self._stream(Stream.WINDOWS)
+        windows = self.windows.draw(self.config.windows, seed)
         loss = self._update_sequence(windows)
         turn = tf.cast(self.iteration // self.steps_each, tf.int32)
         self._refresh_users(turn * REFRESHED_AT_ONCE)

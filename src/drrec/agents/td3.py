@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from drrec.agents.config import TD3Config
 from drrec.agents.ddpg import DDPG
+from drrec.agents.streams import Stream
 from drrec.nn.losses import actor_loss, cloning_loss
 from drrec.types import Transitions
 
@@ -20,6 +21,7 @@ class TD3(DDPG):
     Config = TD3Config
     config: TD3Config
     num_critics = 2
+    streams = DDPG.streams | {Stream.SMOOTHING}
 
     def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """Every `policy_delay` updates; the actor's loss [], 0 where it rests."""
@@ -44,6 +46,7 @@ class TD3(DDPG):
     def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
         """[B, D] the target's `action [B, D]` with clipped noise (equation 14)."""
         settings = self.config
-        noise = tf.random.stateless_normal(tf.shape(action), self._stream(5), 0, settings.smoothing)
+        seed = self._stream(Stream.SMOOTHING)
+        noise = tf.random.stateless_normal(tf.shape(action), seed, 0, settings.smoothing)
         noise = tf.clip_by_value(noise, -settings.smoothing_clip, settings.smoothing_clip)
         return tf.clip_by_value(action + noise, -1, 1)
