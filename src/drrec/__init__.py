@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = attach(
         "Random": "drrec.baselines.chance",
         "RecentPopularity": "drrec.baselines.popularity",
         "Recommender": "drrec.base",
+        "SAC": "drrec.agents.sac",
         "SASRec": "drrec.baselines.sequential.recommenders",
         "Supervised": "drrec.agents.supervised",
         "TD3": "drrec.agents.td3",

@@ -88,6 +88,7 @@ AGENTS = Registry(
     {
         "ddpg": "drrec.agents.ddpg:DDPG",
         "td3": "drrec.agents.td3:TD3",
+        "sac": "drrec.agents.sac:SAC",
         "ppo": "drrec.agents.ppo:PPO",
         "a2c": "drrec.agents.a2c:A2C",
         "supervised": "drrec.agents.supervised:Supervised",
@@ -96,6 +97,7 @@ AGENTS = Registry(
 AGENT_CONFIGS = {
     "ddpg": "drrec.agents.config:DDPGConfig",
     "td3": "drrec.agents.config:TD3Config",
+    "sac": "drrec.agents.config:SACConfig",
     "ppo": "drrec.agents.config:PPOConfig",
     "a2c": "drrec.agents.config:A2CConfig",
     "supervised": "drrec.agents.config:SupervisedConfig",

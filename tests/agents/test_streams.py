@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import SMALL, environment_over, random_vectors
+from tests.agents.tiny import environment_over, random_vectors, small
 
-from drrec.agents.config import AgentConfig
 from drrec.agents.ppo import PPO
-from drrec.agents.registry import AGENTS
+from drrec.registry import AGENTS
 from drrec.agents.streams import Stream, Streams
 
 
@@ -63,8 +62,7 @@ def test_a_stream_that_is_not_declared_is_refused():
 
 def orders(log, seed):
     """Order of 16 rows in each of two epochs, compiled as in training."""
-    config = AgentConfig(**SMALL, algorithm="ppo")
-    agent = PPO(config, environment_over(log), *random_vectors(log), seed)
+    agent = PPO.over(small("ppo"), environment_over(log), *random_vectors(log), seed)
     rows = tf.function(agent._rows, jit_compile=True)
     updates = [rows(tf.constant(update), 16, 8).numpy() for update in range(4)]
     return np.concatenate(updates[:2]), np.concatenate(updates[2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 from drrec.errors import InputError
@@ -117,6 +118,31 @@ class TD3Config(DDPGConfig):
         super().__post_init__()
         positive = ("smoothing", "smoothing_clip", "cloning")
         check_ranges(self, {"[1, inf)": ("policy_delay",), "[0, inf)": positive})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SACConfig(DDPGConfig):
+    """Settings of SAC, which samples its actions: `epsilon` and `std` play no part in it."""
+
+    target_entropy: float = -1.0
+    """Entropy of the policy that the temperature is adjusted to, in nats per coordinate of the
+    action; at most log 2 = 0.69, which is a uniform policy. [<= log 2]"""
+    temperature: float = 0.01
+    """Initial entropy temperature α. [> 0]"""
+    lr_temperature: float = 3e-3
+    """Adam learning rate of log α; 0 keeps α as it is. [0 to 1]"""
+    initial_std: float = 0.1
+    """Initial standard deviation of each coordinate of the action before its tanh. [> 0]"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.target_entropy <= math.log(2):
+            raise InputError(
+                f"`target_entropy` must be at most log 2 = 0.693. Received: {self.target_entropy}. "
+                "No policy on [-1, 1] has a higher entropy."
+            )
+        positive = ("temperature", "initial_std")
+        check_ranges(self, {"(0, inf)": positive, "[0, 1]": ("lr_temperature",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

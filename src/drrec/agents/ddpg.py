@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -52,12 +52,15 @@ class DDPG(Agent):
         config, environment = self.config, self.environment
         tables = new_table(), new_table()
         length, state_size = environment.config.episode_length, environment.state_size
-        self.networks = build_networks(config, *tables, state_size, self.seed, self.num_critics)
+        self.networks = self._new_networks(tables, state_size)
         vectors = tables[0].table()
         self.replay = Replay.empty(config.memory_size, state_size, length, vectors.shape[1])
         if config.form == "anchored":
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
                 critic.center.assign(environment.mean_logged(vectors))
+
+    def _new_networks(self, tables: tuple[ItemTable, ItemTable], state_size: int) -> Any:
+        return build_networks(self.config, *tables, state_size, self.seed, self.num_critics)
 
     @property
     def learner(self) -> DDPGLearner:
@@ -67,7 +70,7 @@ class DDPG(Agent):
     def _iterate(self) -> Metrics:
         state = self._state()
         items = self.networks.items.table()
-        action = self._explore(self._act(state.user, state.history, items))  # [N, D]
+        action = self._behaviour(state, items)  # [N, D]
         item = self._shown_by(action, items, state.user, state.shown)  # [N]
         outcome = self._play(state, item)
         discount = tf.where(outcome.terminal, 0.0, self.config.discount)
@@ -95,16 +98,16 @@ class DDPG(Agent):
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)
         state, q, loss = self._update_critic(sample, user, target)
-        policy_loss = self._update_actor(tf.stop_gradient(state), user, batch)
+        learned = self._update_actor(tf.stop_gradient(state), user, batch)
         error = tf.abs(target - q)
         self.replay.update(sample.index, (error + 1e-3) ** config.per_alpha)
-        return Metrics(
+        return self.metrics(
             reward=tf.constant(0.0),
             q=tf.reduce_mean(q),
             critic_loss=loss,
-            actor_loss=policy_loss,
             td_error=tf.reduce_mean(error),
             weight=tf.reduce_mean(sample.weight),
+            **learned,
         )
 
     def _update_critic(
@@ -128,16 +131,21 @@ class DDPG(Agent):
             self._descend(nets.encoder_optimizer, tape, loss, encoder_weights)
         return state, values[0], loss
 
-    def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
-        """Let the actor follow the critic, and the targets both; the actor's loss []."""
+    def _update_actor(
+        self, state: tf.Tensor, user: tf.Tensor, batch: Transitions
+    ) -> dict[str, tf.Tensor]:
+        """Let the actor follow the critic, and the targets both; metrics [] by name."""
         nets = self.networks
         weights = nets.actor.trainable_variables
         with tf.GradientTape() as tape:
             loss = self._actor_loss(state, user, batch)
         self._descend(nets.actor_optimizer, tape, loss, weights)
-        for online, copy in nets.target_pairs():
+        self._sync_targets()
+        return {"actor_loss": loss}
+
+    def _sync_targets(self) -> None:
+        for online, copy in self.networks.target_pairs():
             copy.assign_add(self.config.tau * (online - copy))
-        return loss
 
     def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         nets = self.networks
@@ -153,8 +161,8 @@ class DDPG(Agent):
         next_state = nets.target_state(user, next_history)
         proto = self._next_proto(nets.target_actor(next_state, user))
         next_action = self._as_trained(proto, items, batch)
-        values = [critic(next_state, user, next_action) for critic in nets.target_critics()]
-        return td_target(batch.reward, batch.discount, functools.reduce(tf.minimum, values))
+        next_q = least_value(nets.target_critics(), next_state, user, next_action)
+        return td_target(batch.reward, batch.discount, next_q)
 
     def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
         """[B, D] what the target actor's `action [B, D]` is taken for."""
@@ -170,6 +178,10 @@ class DDPG(Agent):
             return action
         return tf.gather(items, self._shown_by(action, items, batch.user, batch.next_shown))
 
+    def _behaviour(self, state: LoggedState, items: tf.Tensor) -> tf.Tensor:
+        """[N, D] the actions that are played and stored."""
+        return self._explore(self._act(state.user, state.history, items))
+
     def _explore(self, action: tf.Tensor) -> tf.Tensor:
         """With probability ε add Gaussian noise, drawn for each row by itself."""
         noise = tf.random.stateless_normal(tf.shape(action), self._stream(Stream.NOISE))
@@ -182,6 +194,13 @@ class DDPG(Agent):
         """[] from 0 at the start to 1 after `epsilon_steps` environment steps."""
         steps = tf.cast(self.iteration * self.config.num_envs, tf.float32)
         return tf.minimum(steps / self.config.epsilon_steps, 1.0)
+
+
+def least_value(
+    critics: list[keras.layers.Layer], state: tf.Tensor, user: tf.Tensor, action: tf.Tensor
+) -> tf.Tensor:
+    """[B] the least of the critics' Q(s, a)."""
+    return functools.reduce(tf.minimum, [critic(state, user, action) for critic in critics])
 
 
 def _kernel_penalty(weights: list[keras.Variable]) -> tf.Tensor:

@@ -23,14 +23,16 @@ class TD3(DDPG):
     num_critics = 2
     streams = DDPG.streams | {Stream.SMOOTHING}
 
-    def _update_actor(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
-        """Every `policy_delay` updates; the actor's loss [], 0 where it rests."""
+    def _update_actor(
+        self, state: tf.Tensor, user: tf.Tensor, batch: Transitions
+    ) -> dict[str, tf.Tensor]:
+        """Every `policy_delay` updates; the actor's loss is 0 where it rests."""
         is_time = self.iteration % self.config.policy_delay == 0
 
-        def improved() -> tf.Tensor:
+        def improved() -> dict[str, tf.Tensor]:
             return super(TD3, self)._update_actor(state, user, batch)
 
-        return tf.cond(is_time, improved, lambda: tf.constant(0.0))
+        return tf.cond(is_time, improved, lambda: {"actor_loss": tf.constant(0.0)})
 
     def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
         """−Q, and with `cloning` how far the action is from the item that was shown."""

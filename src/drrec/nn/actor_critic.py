@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Form = Literal["anchored", "plain"]
 Products = Literal["float32", "bfloat16"]
 
+LOG_STD_RANGE = (-10.0, 2.0)
+"""Where a stochastic actor's log standard deviation is clipped."""
+_ALMOST_ONE = 1 - 1e-6
+
 
 class _Perceptron(keras.layers.Layer):
     """Two ReLU layers and a linear one, which starts at zero if asked.
@@ -93,6 +97,39 @@ class Actor(_Network):
         if self.form == "plain":
             return ops.tanh(raw)
         return ops.normalize(user + raw, axis=-1, epsilon=1e-6)
+
+    def before_tanh(self, state: Any, user: Any) -> Any:
+        """[B, D] what the action is the tanh of."""
+        if self.form == "plain":
+            return self.perceptron(state)
+        return ops.arctanh(ops.clip(self(state, user), -_ALMOST_ONE, _ALMOST_ONE))
+
+
+@keras.saving.register_keras_serializable(package="drrec")
+class LogStd(_Network):
+    """State [B, S] -> log standard deviation [B, D] of the action before its tanh."""
+
+    def __init__(
+        self, width: int, outputs: int, start: float, products: Products = "float32", **kwargs: Any
+    ) -> None:
+        """D `outputs`, for which σ = `start` before anything is learned."""
+        super().__init__(width, products=products, **kwargs)
+        self.outputs, self.start = outputs, start
+
+    def build(self, state_shape: tuple[Any, ...]) -> None:
+        """Build the perceptron for this shape."""
+        self.perceptron = _Perceptron(self.width, self.outputs, True, self.products)
+        self.perceptron.build(state_shape)
+
+    def call(self, state: Any) -> Any:
+        """Say how far actions may lie from the mean."""
+        return ops.clip(math.log(self.start) + self.perceptron(state), *LOG_STD_RANGE)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the constructor takes."""
+        config = super().get_config() | {"outputs": self.outputs, "start": self.start}
+        del config["form"]
+        return config
 
 
 @keras.saving.register_keras_serializable(package="drrec")

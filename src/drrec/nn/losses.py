@@ -26,6 +26,23 @@ def actor_loss(q: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(q)
 
 
+def soft_actor_loss(q: tf.Tensor, log_prob: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    """Mean α log π(a|s) − Q(s, a), [B] each -> [] (Haarnoja et al. 2018, equation 7)."""
+    _check_rank(1, q=q, log_prob=log_prob)
+    return tf.reduce_mean(temperature * log_prob - q)
+
+
+def temperature_loss(
+    temperature: tf.Tensor, log_prob: tf.Tensor, target_entropy: float
+) -> tf.Tensor:
+    """−α mean (log π + H̄), log π [B] -> [] (Haarnoja et al. 2018, equation 18).
+
+    No gradient reaches the actor.
+    """
+    _check_rank(1, log_prob=log_prob)
+    return -temperature * tf.reduce_mean(tf.stop_gradient(log_prob) + target_entropy)
+
+
 def cloning_loss(action: tf.Tensor, logged: tf.Tensor) -> tf.Tensor:
     """Mean ‖a − b‖², [B, D] each -> [] (Fujimoto and Gu 2021, equation 3)."""
     _check_rank(2, action=action, logged=logged)
