@@ -14,6 +14,7 @@ from drrec.agents.config import SACConfig
 from drrec.agents.sac import SAC
 from drrec.agents.streams import Stream
 from drrec.errors import InputError
+from drrec.nn.actor_critic import LOG_STD_RANGE, LogStd
 from drrec.nn.losses import temperature_loss
 from drrec.nn.squashed import squashed_sample
 
@@ -264,6 +265,17 @@ def test_without_spread_it_plays_its_actor(form, tiny_interactions):
     state, items = agent._state(), agent.networks.items.table()
     expected = agent.act(state.user, state.history)
     np.testing.assert_allclose(agent._behaviour(state, items), expected, atol=5e-4)
+
+
+def test_log_deviations_are_clipped_and_the_layer_is_made_again_from_its_config():
+    layer = LogStd(8, 3, 0.2)
+    again = LogStd.from_config(layer.get_config())
+    for each in (layer, again):
+        each.build((None, 5))
+        np.testing.assert_allclose(each(tf.ones([2, 5])), np.full((2, 3), np.log(0.2)), rtol=1e-6)
+    for lift, end in ((100, LOG_STD_RANGE[1]), (-100, LOG_STD_RANGE[0])):
+        again.perceptron.layers[-1].bias.assign(tf.fill([3], float(lift)))
+        np.testing.assert_array_equal(again(tf.ones([2, 5])), np.full((2, 3), end))
 
 
 @pytest.mark.usefixtures("_in_python")
