@@ -7,8 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from drrec.serving.export import Export
-from drrec.serving.recommend import recommend, restored_policy
 from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
@@ -25,6 +23,7 @@ from drrec.experiment.train import train_run
 from drrec.experiment.vectors import content_of, embed
 from drrec.features.store import FeatureRows, features_path, write_features
 from drrec.files import read_json
+from drrec.saving import load
 
 KNOWN = ContentConfig(modality="video,text")
 
@@ -125,15 +124,15 @@ def test_the_report_says_in_words_and_in_a_plot_what_content_added(whole):
     assert read_json(run.folder / "metrics.json")["content_added"]["versus"] == "ddpg_ids"
 
 
-def test_the_export_serves_items_that_nobody_has_rated(whole):
-    _, run, config, judged, *_ = whole
-    export = Export.load(run.folder / "agent.drrec")
-    unseen = np.setdiff1d(judged.cold.candidates, export.seen(0))
+def test_what_is_saved_recommends_items_that_nobody_has_rated(whole):
+    _, run, _, judged, *_ = whole
+    log = judged.dataset.interactions
+    unseen = np.setdiff1d(judged.cold.candidates, log.item[log.user == 0])
     assert len(unseen) > 3
-    user = str(export.users[0])
-    found = recommend(export, restored_policy(export, config.agent), user, 100)
-    scores = {each["item"]: each["score"] for each in found["items"]}
-    assert len({scores[str(export.items[item])] for item in unseen}) == len(unseen)
+    found = load(run.folder / "agent.drrec").recommend([log.users.raw[0]], k=100)
+    scores = dict(zip(found["item"], found["score"], strict=True))
+    assert len({scores[str(log.items.raw[item])] for item in unseen}) == len(unseen)
+    assert not set(found["item"]) & set(log.items.raw[log.item[log.user == 0]])
 
 
 def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeypatch):

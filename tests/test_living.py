@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
+from drrec.agents.sessions import build_environment
 from drrec.embeddings.pretrain import pretrain
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
@@ -15,7 +16,7 @@ from drrec.errors import InputError
 from drrec.experiment.evaluating import evaluate_run, report_run
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
-from drrec.experiment.train import build_agent, build_environment, train_run
+from drrec.experiment.train import build_agent, train_run
 from drrec.worlds.demo import make_demo
 
 LIVING = LoggedConfig(sessions="living", state_size=3, episode_length=4)

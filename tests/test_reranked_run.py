@@ -2,18 +2,15 @@
 
 import dataclasses
 import json
-import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from drrec.experiment.proposing import final_proposals, proposals_of, recall_of
-from drrec.serving.export import Export
-from drrec.serving.recommend import recommend, restored_policy
-from drrec.serving.reranked import Reranked
 from tests.agents.tiny import small_config, write_csv
 
+from drrec.agents.proposing import final_proposals, fitted_proposer, proposals_of
 from drrec.agents.runlog import columns
+from drrec.agents.sessions import build_environment
 from drrec.baselines.knn import ItemKNN
 from drrec.data.interactions import Interactions
 from drrec.embeddings.pretrain import pretrain
@@ -21,10 +18,11 @@ from drrec.envs.config import LoggedConfig, ProposalConfig, RewardConfig
 from drrec.errors import InputError
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.ranked import RANKED_METRICS
+from drrec.experiment.ceilings import recall_of
 from drrec.experiment.evaluating import evaluate_run, report_run, trained
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
-from drrec.experiment.train import build_agent, build_environment, train_run
+from drrec.experiment.train import build_agent, train_run
 from drrec.registry import BASELINES
 from drrec.worlds.demo import make_demo
 
@@ -63,6 +61,10 @@ def config_of(path, **settings):
     return small_config(path, **(defaults | settings))
 
 
+def proposed(config, log):
+    return final_proposals(config, log, fitted_proposer(config, log))
+
+
 def load(config, tmp_path):
     return Task.load(config, tmp_path / "data")
 
@@ -92,19 +94,18 @@ def test_what_a_run_recommends_is_proposed_and_in_the_order_it_is_judged_by(path
     judged = load(config, tmp_path)
     run = Run.create(tmp_path, "first", config)
     assert train_run(run, config, judged)
-    export = Export.load(run.folder / "agent.drrec")
-    np.testing.assert_array_equal(export.proposals, final_proposals(config, judged))
-    both = trained(run, config, judged)
-    assert isinstance(both, Reranked)
-    policy = restored_policy(export, config.agent)
+    model, log = trained(run), judged.dataset.interactions
+    np.testing.assert_array_equal(model.proposals, proposed(config, judged.train))
+    history = judged.train.liked_histories(3)
     for user in range(0, 60, 7):
-        raw = str(export.users[user])
-        found = [each["item"] for each in recommend(export, policy, raw, 50)["items"]]
-        unseen = set(export.proposals[user].tolist()) - set(export.seen(user).tolist()) - {0}
-        assert set(found) == {str(export.items[item]) for item in unseen}
-        scores = both.score(np.array([user]), export.history[[user]])[0]
+        found = model.recommend([log.users.raw[user]], k=50)["item"].tolist()
+        unseen = (
+            set(model.proposals[user].tolist()) - set(log.item[log.user == user].tolist()) - {0}
+        )
+        assert set(found) == {str(log.items.raw[item]) for item in unseen}
+        scores = model.score(np.array([user]), history[[user]])[0]
         expected = sorted(unseen, key=lambda item, scores=scores: -scores[item])
-        assert found == [str(export.items[item]) for item in expected]
+        assert found == [str(log.items.raw[item]) for item in expected]
     assert "ceiling" not in evaluate_run(run, config, judged)  # none over the catalogue
 
 
@@ -166,9 +167,7 @@ def test_who_has_seen_nearly_all_is_proposed_the_rest():
 
 def test_what_comes_again_is_proposed_again(tiny_interactions):
     for log in (tiny_interactions, twice(tiny_interactions)):
-        judged = Task(None, None, types.SimpleNamespace(train=log))
-        config = config_of("log.csv")
-        proposals = final_proposals(config, judged)
+        proposals = proposed(config_of("log.csv"), log)
         seen = (proposals[log.user] == log.item[:, None]).any()
         assert seen == log.has_repeats
 
@@ -196,7 +195,8 @@ def test_proposals_do_not_see_the_test(path, tmp_path, tiny_interactions):
     other = load(config_of(changed), tmp_path)
     assert other.dataset.interactions.fingerprint != judged.dataset.interactions.fingerprint
     assert other.train.fingerprint == judged.train.fingerprint
-    np.testing.assert_array_equal(final_proposals(config, other), final_proposals(config, judged))
+    expected = proposed(config, judged.train)
+    np.testing.assert_array_equal(proposed(config, other.train), expected)
 
 
 def test_whom_nobody_knows_cannot_propose(path, tmp_path):
@@ -240,7 +240,7 @@ def test_users_of_a_made_up_world_are_shown_proposals_alone(tmp_path):
     judged = load(config, tmp_path)
     table = pretrain(judged.train, config.vectors, 0).prefix.table
     env = build_environment(config, judged.train, table, judged.truth)
-    proposed = final_proposals(config, judged)
+    offered = proposed(config, judged.train)
     shown = env.available(tf.range(30), tf.zeros([30, 4], tf.int32)).numpy()
     for user in range(30):
-        assert set(np.flatnonzero(shown[user]).tolist()) == set(proposed[user].tolist()) - {0}
+        assert set(np.flatnonzero(shown[user]).tolist()) == set(offered[user].tolist()) - {0}

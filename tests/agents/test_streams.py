@@ -8,8 +8,8 @@ import tensorflow as tf
 from tests.agents.tiny import environment_over, random_vectors, small
 
 from drrec.agents.ppo import PPO
-from drrec.registry import AGENTS
 from drrec.agents.streams import Stream, Streams
+from drrec.registry import AGENTS
 
 
 def as_xla_reads(seed):

@@ -18,10 +18,10 @@ from drrec.agents.proposing import final_proposals, fitted_proposer, proposals_o
 from drrec.agents.reranked import is_proposed, reranked_scores
 from drrec.agents.sessions import build_environment, truth_for
 from drrec.agents.settings import Settings, signature_of
+from drrec.agents.streams import Stream, Streams
 from drrec.base import Recommender, interactions_of
 from drrec.embeddings.pretrain import content_of, pretrain
 from drrec.embeddings.table import Levels, folded_in
-from drrec.agents.streams import Stream, Streams
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
 

@@ -6,7 +6,6 @@ from tests.evaluation.stubs import Stub, log
 
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
-from drrec.evaluation.protocols import candidates
 from drrec.evaluation.protocols.full import FULL_METRICS, full, places
 
 
@@ -89,7 +88,7 @@ def test_users_in_small_batches_get_the_same(
     train, test = leave_one_out(tiny_interactions)
     stub = Stub(lambda users, histories, items: (users * items) % 5, test.num_items)
     whole = full(stub, train, test)
-    monkeypatch.setattr(candidates, "MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.base.MAX_SCORES", 7 * test.num_items)
     parts = full(stub, train, test)
     assert len(stub.calls) == 1 + 9
     for name in FULL_METRICS:

@@ -13,7 +13,6 @@ from drrec.baselines.chance import Random
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 from drrec.evaluation.metrics import METRICS
-from drrec.evaluation.protocols import candidates
 from drrec.evaluation.protocols.ranked import (
     RANKED_METRICS,
     chance_level,
@@ -189,7 +188,7 @@ def test_users_in_small_batches_get_the_same(
     train, test = tiny_interactions.where(~is_test), tiny_interactions.where(is_test)
     stub = Stub(lambda users, histories, items: (users * items) % 5, test.num_items)
     whole, level = ranked(stub, train, test), chance_level(train, test)
-    monkeypatch.setattr(candidates, "MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.base.MAX_SCORES", 7 * test.num_items)
     parts, levels = ranked(stub, train, test), chance_level(train, test)
     assert len(stub.calls) > 2
     for name in RANKED_METRICS:

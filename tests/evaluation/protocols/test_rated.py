@@ -6,7 +6,6 @@ from tests.evaluation.stubs import Stub, log
 
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
-from drrec.evaluation.protocols import candidates
 from drrec.evaluation.protocols import rated as rated_module
 from drrec.evaluation.protocols.rated import RATED_METRICS, rated
 
@@ -128,7 +127,7 @@ def test_users_in_small_batches_get_the_same(
         uses_history=True,
     )
     whole = rated(stub, train, test)
-    monkeypatch.setattr(candidates, "MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.base.MAX_SCORES", 7 * test.num_items)
     parts = rated(stub, train, test)
     assert len(stub.calls) > 2 * rated_module.NUM_TURNS
     assert tuple(whole.metrics) == RATED_METRICS

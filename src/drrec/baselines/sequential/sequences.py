@@ -67,6 +67,8 @@ class Seen(NamedTuple):
 
     def has(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Whether each of `items [B, L]` is there with its user, `users [B]`; [B, L] bool."""
+        if not len(self.pairs):
+            return np.zeros(items.shape, bool)
         pairs = users.astype(np.int64)[:, None] * self.num_items + items
         place = np.minimum(np.searchsorted(self.pairs, pairs), len(self.pairs) - 1)
         return self.pairs[place] == pairs

@@ -1,0 +1,179 @@
+"""What every agent and every baseline must hold for those who ask by their own ids."""
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from tests.nn.modalities import random_modalities
+
+import drrec
+from drrec.errors import InputError, NotFittedError
+from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
+
+SMALL_AGENT = {
+    "dim_actor": 8,
+    "dim_critic": 8,
+    "num_envs": 4,
+    "dim_emb": 7,
+    "embedding": "variational",
+    "state_size": 4,
+    "episode_length": 5,
+}
+OF_THEIR_KIND = {
+    "ddpg": {"batch_size": 16, "memory_size": 64},
+    "td3": {"batch_size": 16, "memory_size": 64},
+    "sac": {"batch_size": 16, "memory_size": 64},
+    "ppo": {"horizon": 4, "epochs": 1, "minibatches": 2},
+    "a2c": {"horizon": 4},
+    "supervised": {"horizon": 4, "epochs": 1, "sequence_width": 8, "window": 8, "windows": 8},
+}
+SMALL_BASELINE = {
+    "sasrec": {"width": 8, "length": 6, "most_epochs": 1},
+    "gru4rec": {"width": 8, "length": 6, "most_epochs": 1},
+    "bpr": {"dim": 4, "num_epochs": 2},
+    "pmf": {"dim": 4},
+    "ease": {"l2": 5.0},
+}
+EVERY = [*AGENTS, *BASELINES, *CONTENT_BASELINES]
+
+each = pytest.mark.parametrize("name", EVERY)
+
+
+def new(name, **settings):
+    if name in AGENTS:
+        return AGENTS[name](**(SMALL_AGENT | OF_THEIR_KIND[name] | settings))
+    kind = BASELINES if name in BASELINES else CONTENT_BASELINES
+    return kind[name](**(SMALL_BASELINE.get(name, {}) | settings))
+
+
+@pytest.fixture(scope="module")
+def data(tiny_interactions):
+    log = tiny_interactions
+    titles = np.array([f"title of {raw}" for raw in log.items.raw])
+    video, text = random_modalities(log.num_items, (3, 4))
+    return drrec.Dataset("tiny", log, titles, features={"video": video, "text": text})
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    """Each of them fitted once; agents iterate in Python."""
+
+    def fit(name):
+        tf.config.run_functions_eagerly(True)
+        try:
+            model = new(name)
+            return model.fit(data, steps=16) if name in AGENTS else model.fit(data)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return functools.cache(fit)
+
+
+@each
+def test_it_recommends_what_is_new_best_first(name, fitted, data):
+    log, users = data.interactions, data.interactions.users.raw[[7, 0, 30]]
+    found = fitted(name).recommend(users, k=5)
+    assert list(found.columns) == ["user", "item", "score", "rank"]
+    assert found["user"].tolist() == [str(user) for user in users for _ in range(5)]
+    assert found["rank"].tolist() == [1, 2, 3, 4, 5] * 3
+    for user, own in found.groupby("user"):
+        assert (np.diff(own["score"]) <= 0).all()
+        seen = log.items.raw[log.item[log.user == log.users.dense(user)]]
+        assert not set(own["item"]) & {*seen, ""}
+        assert own["item"].is_unique
+    scores = fitted(name).score(
+        np.array([7], np.int32), log.liked_histories(fitted(name).history_length)[[7]]
+    )[0]
+    best = log.items.dense(found["item"][0])
+    assert found["score"][0] == pytest.approx(scores[best], rel=1e-5)
+
+
+@each
+def test_seen_items_and_lists_of_what_may_be_shown(name, fitted, data):
+    model, user = fitted(name), str(data.interactions.users.raw[3])
+    every = model.recommend([user], k=10**6, filter_seen=False)
+    assert set(every["item"]) == set(data.interactions.items.raw[1:])
+    allowed = data.interactions.items.raw[[4, 9, 30, 31]].tolist()
+    some = model.recommend([user], k=9, filter_seen=False, allow=allowed, block=allowed[:1])
+    assert set(some["item"]) == set(allowed[1:])
+    assert model.recommend([], k=3).empty
+
+
+@each
+def test_somebody_new_is_asked_for_by_what_they_like(name, fitted, data):
+    model, items = fitted(name), data.interactions.items.raw[[5, 6, 7, 40]].tolist()
+    found = model.recommend_for(items[:3], k=6, disliked=items[3:])
+    assert list(found.columns) == ["item", "score", "rank"]
+    assert len(found) == 6
+    assert not set(found["item"]) & set(items)
+    assert np.isfinite(found["score"]).all()
+    again = model.recommend_for(items[:3], k=6, disliked=items[3:])
+    pd.testing.assert_frame_equal(found, again)
+    cold = model.recommend_for([], k=4)
+    assert len(cold) == 4
+    before = model.recommend([data.interactions.users.raw[1]], k=3)
+    model.recommend_for(items[:1])
+    pd.testing.assert_frame_equal(before, model.recommend([data.interactions.users.raw[1]], k=3))
+
+
+@each
+def test_similar_items_leave_out_the_item_itself(name, fitted, data):
+    item = str(data.interactions.items.raw[11])
+    found = fitted(name).similar_items(item, k=4)
+    assert list(found.columns) == ["item", "score", "rank"]
+    assert len(found) == 4
+    assert item not in set(found["item"])
+
+
+@each
+def test_loaded_equals_saved_bit_for_bit(name, fitted, data, tmp_path):
+    model = fitted(name)
+    model.save(tmp_path / "model.drrec")
+    other = drrec.load(tmp_path / "model.drrec")
+    assert type(other) is type(model)
+    assert other.settings() == model.settings()
+    users = np.arange(data.interactions.num_users, dtype=np.int32)
+    histories = data.interactions.liked_histories(model.history_length)
+    np.testing.assert_array_equal(other.score(users, histories), model.score(users, histories))
+    raw = data.interactions.users.raw[:9]
+    pd.testing.assert_frame_equal(other.recommend(raw, k=4), model.recommend(raw, k=4))
+    liked = data.interactions.items.raw[[3, 8]]
+    pd.testing.assert_frame_equal(other.recommend_for(liked), model.recommend_for(liked))
+    assert other.titles_of(liked) == model.titles_of(liked)
+
+
+@each
+def test_who_is_unknown_is_told_what_to_ask_instead(name, fitted, data):
+    with pytest.raises(InputError, match=r"Received: 'nobody'.*recommend_for"):
+        fitted(name).recommend(["nobody"])
+    with pytest.raises(InputError, match=r"Expected a known item\. Received: 'nothing'"):
+        fitted(name).recommend_for(["nothing"])
+    with pytest.raises(InputError, match="`k` must be a whole number"):
+        fitted(name).similar_items(data.interactions.items.raw[1], k=0)
+
+
+@each
+def test_unfitted_is_said_so(name, tmp_path):
+    model = new(name)
+    for ask in (
+        lambda: model.recommend(["u01"]),
+        lambda: model.recommend_for(["1"]),
+        lambda: model.similar_items("1"),
+        lambda: model.score(np.zeros(1, np.int32), np.zeros((1, 4), np.int32)),
+        lambda: model.save(tmp_path / "model.drrec"),
+    ):
+        with pytest.raises(NotFittedError, match=r"Call fit\(train\) first"):
+            ask()
+    assert not (tmp_path / "model.drrec").exists()
+
+
+@each
+def test_settings_are_arguments_and_unknown_ones_are_refused(name):
+    model = new(name, seed=3)
+    settings = model.settings()
+    assert settings["seed"] == model.seed == 3
+    assert type(model)(**settings).settings() == settings
+    with pytest.raises((InputError, TypeError), match="no_such_setting"):
+        new(name, no_such_setting=1)
