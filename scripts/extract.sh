@@ -2,6 +2,6 @@
 # Encodes items' trailers, images, sound and texts into data/features/<dataset>.h5. Takes the flags
 # of `run.py extract`.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh
-exec .venv/bin/python run.py extract "$@"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/scripts/setup.sh"
+exec "$root/.venv/bin/python" "$root/run.py" extract "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets everything up, fetches MovieLens-100K, trains, evaluates and reports. Takes train.py's flags.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh
-exec .venv/bin/python train.py "$@"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+bash "$root/scripts/setup.sh"
+exec "$root/.venv/bin/python" "$root/train.py" "$@"

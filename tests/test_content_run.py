@@ -226,13 +226,14 @@ def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
     made = path.read_bytes()
     path.unlink()
     extractor = (
-        "import base64, pathlib, sys\nprint('made', *sys.argv[2:])\n"
+        "import base64, pathlib, sys\nprint('made', *sys.argv[1:])\n"
         f"pathlib.Path({str(path)!r}).write_bytes(base64.b64decode({base64.b64encode(made)!r}))"
     )
-    monkeypatch.setattr(vectors, "_EXTRACTOR", extractor)
+    monkeypatch.setattr(vectors, "_PROGRAM", ("-c", extractor))
     assert inputs(config, tmp_path)[1].encoders == {"video": "random video", "text": "random text"}
     assert capfd.readouterr().out == ""  # it may be that of `eval.py --json`
-    assert f"made extract --dataset {config.dataset} --modality video,text" in caplog.messages
+    said = f"made extract --dataset {config.dataset} --modality video,text --data-dir"
+    assert any(message.startswith(said) for message in caplog.messages)
 
 
 def test_why_features_cannot_be_made_is_said_once(tiny_interactions, tmp_path, capfd):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from drrec import cli
@@ -9,7 +10,9 @@ from drrec import cli
 
 def main() -> int:
     """Do what the command line asks for; the exit status."""
-    return cli.run(*cli.STAGES, prog="drrec")
+    # A stage that another one has begun complains where that one listens.
+    complaints = sys.stdout if os.environ.get("DRREC_COMPLAINTS") == "stdout" else None
+    return cli.run(*cli.STAGES, prog="drrec", complaints=complaints)
 
 
 if __name__ == "__main__":

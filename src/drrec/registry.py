@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import functools
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import tyro
@@ -19,7 +19,7 @@ from drrec.errors import InputError
 from drrec.lazy import resolved
 
 
-class Registry(Mapping[str, Any]):
+class Registry(MutableMapping[str, Any]):
     """Things of one kind by name, in the order that tables have; plug-ins stand last."""
 
     def __init__(self, kind: str, entries: Mapping[str, Any]) -> None:
@@ -47,7 +47,10 @@ class Registry(Mapping[str, Any]):
         found = importlib.metadata.entry_points(group=f"drrec.{self.kind}")
         return self._entries | {point.name: point.value for point in found}
 
-    def add(self, name: str, entry: Any) -> None:
+    def __delitem__(self, name: str) -> None:
+        del self._all[name]
+
+    def __setitem__(self, name: str, entry: Any) -> None:
         """Enter a thing, or its path; one of the same name is replaced.
 
         Raises:
@@ -238,7 +241,7 @@ def register(kind: str, name: str, thing: Any) -> None:
     """
     if kind not in REGISTRIES:
         raise InputError(f"Expected a kind of {', '.join(REGISTRIES)}. Received: {kind!r}.")
-    REGISTRIES[kind].add(name, thing)
+    REGISTRIES[kind][name] = thing
 
 
 def agent_config(name: str) -> type[Any]:

@@ -35,7 +35,7 @@ def test_what_is_left_out_has_its_default():
         ({"steps": True}, "Expected `steps` in a.yaml to be int. Received: True"),
         ({"agent": {"tau": "x"}}, "Expected `tau` in a.yaml to be float. Received: 'x'"),
         ({"agent": {"tau": False}}, "Expected `tau` in a.yaml to be float. Received: False"),
-        ({"agent": {"state": "drr"}}, "`state` in a.yaml to be drr_p or drr_u or drr_ave"),
+        ({"agent": {"state": "drr"}}, "`state` to be drr_p or drr_u or drr_ave"),
         ({"split": None}, "Expected `split` in a.yaml to be temporal or"),
         ({"agent": None}, "Expected settings by name in a.yaml. Received: None"),
         ([1], "Expected settings by name in a.yaml"),

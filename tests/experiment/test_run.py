@@ -92,11 +92,11 @@ def test_another_version_is_refused(tmp_path, version):
     run = Run.create(tmp_path, "first", CONFIG)
     path = run.folder / "config.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"version": version}))
-    with pytest.raises(InputError, match=rf"Expected a run of version 3 .* Received: {version}"):
+    with pytest.raises(InputError, match=rf"Expected a run of version 4 .* Received: {version}"):
         run.config()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "version: 2", "{version: 3, agent: 3}", "a: ["])
+@pytest.mark.parametrize("content", ["", "[]", "3", "version: 2", "{version: 4, agent: 3}", "a: ["])
 def test_a_damaged_config_is_refused(tmp_path, content):
     run = Run.create(tmp_path, "first", CONFIG)
     (run.folder / "config.yaml").write_text(content)

@@ -33,6 +33,11 @@ class Stage:
 
     config: pathlib.Path | None = None
     """YAML file of settings that flags override: a run's config.yaml, or one of configs/."""
+    data_dir: pathlib.Path | None = None
+    """Folder of the data sets; by default data/ in DRREC_HOME, else in the working folder."""
+    runs_dir: pathlib.Path | None = None
+    """Folder that holds save_model/ and save_weights/; by default DRREC_HOME, else the working
+    folder."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,9 +87,9 @@ class Train(Stage):
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     device: Device = dataclasses.field(default_factory=Device)
     name: str | None = None
-    """Of the run, its folder in save_model/; by default data set and time."""
+    """Run name; the run's folder under save_model/. By default data set, agent and time."""
     resume: str | None = None
-    """Run to go on with, by name or folder: its own settings hold, other flags do not."""
+    """Run to resume, by name or folder; its own settings are used, other flags are ignored."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,11 @@ from drrec.cli.flags import (
     Extract,
     ImportFeatures,
     Recommend,
+    Stage,
     Train,
 )
 from drrec.data.published.config import PrepareConfig
-from drrec.files import read_yaml
+from drrec.files import home, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
     from drrec.experiment.config import RunConfig, TrainConfig
     from drrec.experiment.task import Task
 
-HERE = pathlib.Path()
-_DATA = pathlib.Path("data")
-_TABLES = pathlib.Path("configs/benchmark")
+
+def _data(arguments: Stage) -> pathlib.Path:
+    return arguments.data_dir or home() / "data"
+
+
+def _root(arguments: Stage) -> pathlib.Path:
+    return arguments.runs_dir or home()
 
 
 def main_data(arguments: Data) -> int:
@@ -43,7 +48,11 @@ def main_data(arguments: Data) -> int:
 
     config = arguments.prepare
     is_asked = config != PrepareConfig()
-    folder = prepare(arguments.name, config, _DATA) if is_asked else fetch(arguments.name, _DATA)
+    folder = (
+        prepare(arguments.name, config, _data(arguments))
+        if is_asked
+        else fetch(arguments.name, _data(arguments))
+    )
     _say(str(folder))
     return 0
 
@@ -51,12 +60,12 @@ def main_data(arguments: Data) -> int:
 def main_extract(arguments: Extract) -> int:
     """`run.py extract`: PyTorch's process, which never loads TensorFlow."""
     config = arguments.extract
-    dataset = _fetched(config.dataset)
+    dataset = _fetched(config.dataset, _data(arguments))
     from drrec.features.extract import extract, summary
     from drrec.features.store import features_path
 
-    outcomes = extract(config, dataset, _DATA, arguments.device.gpu)
-    _say(summary(outcomes, features_path(_DATA, dataset.name)))
+    outcomes = extract(config, dataset, _data(arguments), arguments.device.gpu)
+    _say(summary(outcomes, features_path(_data(arguments), dataset.name)))
     return 0
 
 
@@ -67,8 +76,8 @@ def main_import_features(arguments: ImportFeatures) -> int:
     from drrec.features.store import features_path
 
     config = arguments.features
-    dataset = load_dataset(config.dataset, _DATA)
-    path = features_path(_DATA, dataset.name)
+    dataset = load_dataset(config.dataset, _data(arguments))
+    path = features_path(_data(arguments), dataset.name)
     for modality, present in import_features(config, dataset, path).items():
         total = dataset.interactions.num_items - 1
         _say(f"{modality}: {present:,} of {total:,} items have features in {path}")
@@ -81,8 +90,8 @@ def main_embed(arguments: Embed) -> int:
     from drrec.experiment.vectors import embed
 
     config = arguments.train
-    judged, content = _inputs(config)
-    embed(config, judged.train, HERE / "save_weights", content)
+    judged, content = _inputs(config, _data(arguments))
+    embed(config, judged.train, _root(arguments) / "save_weights", content)
     return 0
 
 
@@ -93,10 +102,10 @@ def main_train(arguments: Train) -> int:
     from drrec.experiment.run import Run
     from drrec.experiment.train import train_run
 
-    resumed = Run.find(HERE, arguments.resume) if arguments.resume else None
+    resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     config = resumed.config() if resumed else arguments.train
-    judged, content = _inputs(config)
-    run = resumed or Run.create(HERE, arguments.name, config)
+    judged, content = _inputs(config, _data(arguments))
+    run = resumed or Run.create(_root(arguments), arguments.name, config)
     if not train_run(run, config, judged, content):
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
@@ -114,9 +123,9 @@ def main_compare(arguments: Compare) -> int:
     from drrec.experiment.run import Run
 
     config = arguments.compare
-    run = Run.named(HERE, arguments.name)
-    judged = _judged(config)
-    metrics = compare(run, config, judged, _DATA)
+    run = Run.named(_root(arguments), arguments.name)
+    judged = _judged(config, _data(arguments))
+    metrics = compare(run, config, judged, _data(arguments))
     if metrics is None:
         logging.warning("interrupted: the same command goes on where it stopped")
         return 130
@@ -134,10 +143,10 @@ def main_benchmark(arguments: Benchmark) -> int:
 
     config = arguments.benchmark
     dataset = pathlib.PurePath(config.dataset).stem
-    path = arguments.tables or _tables_for(config.dataset)
+    path = arguments.tables or _tables_for(config.dataset, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
-    run = Run.named(HERE, arguments.name or f"benchmark-{dataset}")
-    found = benchmark(run, tables, _DATA)
+    run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
+    found = benchmark(run, tables, _data(arguments))
     if found is None:
         logging.warning("interrupted: the same command goes on where it stopped")
         return 130
@@ -146,16 +155,17 @@ def main_benchmark(arguments: Benchmark) -> int:
     return 0
 
 
-def _tables_for(dataset: str) -> pathlib.Path:
+def _tables_for(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
     """The tables that go with a data set, which is fetched if need be."""
     from drrec.experiment.task import is_implicit
 
-    own = _TABLES / f"{pathlib.PurePath(dataset).stem}.yaml"
+    tables = home() / "configs/benchmark"
+    own = tables / f"{pathlib.PurePath(dataset).stem}.yaml"
     if own.is_file():
-        _fetched(dataset)
+        _fetched(dataset, data_dir)
         return own
-    kind = "implicit" if is_implicit(_fetched(dataset)) else "explicit"
-    return _TABLES / f"{kind}.yaml"
+    kind = "implicit" if is_implicit(_fetched(dataset, data_dir)) else "explicit"
+    return tables / f"{kind}.yaml"
 
 
 def main_eval(arguments: Eval) -> int:
@@ -166,46 +176,46 @@ def main_eval(arguments: Eval) -> int:
     from drrec.files import to_json
 
     if arguments.run:
-        run = Run.find(HERE, arguments.run)
+        run = Run.find(_root(arguments), arguments.run)
     else:
-        run = Run.latest(HERE, with_content=arguments.with_content)
+        run = Run.latest(_root(arguments), with_content=arguments.with_content)
     config = run.config()
-    metrics = evaluate_run(run, config, *_inputs(config))
+    metrics = evaluate_run(run, config, *_inputs(config, _data(arguments)))
     report = report_run(run, config, metrics)
     _say(to_json(metrics) if arguments.json else report)
     return 0
 
 
-def _fetched(name_or_path: str) -> Dataset:
+def _fetched(name_or_path: str, data_dir: pathlib.Path) -> Dataset:
     """A data set, fetched if need be."""
     from drrec.data.datasets import load_dataset
 
-    _fetch(name_or_path)
-    return load_dataset(name_or_path, _DATA)
+    _fetch(name_or_path, data_dir)
+    return load_dataset(name_or_path, data_dir)
 
 
-def _fetch(name_or_path: str) -> None:
+def _fetch(name_or_path: str, data_dir: pathlib.Path) -> None:
     from drrec.data.datasets import DATASETS
     from drrec.data.sources import fetch
 
     if name_or_path in DATASETS:
-        fetch(name_or_path, _DATA)
+        fetch(name_or_path, data_dir)
 
 
-def _judged(config: RunConfig) -> Task:
+def _judged(config: RunConfig, data_dir: pathlib.Path) -> Task:
     """The ratings, fetched if need be, and divided."""
     from drrec.experiment.task import Task
 
-    _fetch(config.dataset)
-    return Task.load(config, _DATA)
+    _fetch(config.dataset, data_dir)
+    return Task.load(config, data_dir)
 
 
-def _inputs(config: TrainConfig) -> tuple[Task, Content | None]:
+def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content | None]:
     """What a run learns from and is judged by, and what it knows items by beside ids."""
     from drrec.experiment.vectors import content_of
 
-    judged = _judged(config)
-    return judged, content_of(config, config.content, judged, _DATA)
+    judged = _judged(config, data_dir)
+    return judged, content_of(config, config.content, judged, data_dir)
 
 
 def main_recommend(arguments: Recommend) -> int:
@@ -215,7 +225,7 @@ def main_recommend(arguments: Recommend) -> int:
     from drrec.experiment.run import Run
     from drrec.files import to_json
 
-    run = Run.find(HERE, arguments.run)
+    run = Run.find(_root(arguments), arguments.run)
     found = _shown_to(trained(run.seeds(run.config())[0][0]), arguments.user, arguments.top_k)
     _say(to_json(found) if arguments.json else _as_text(found))
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import FUSIONS, FusionName, check_choices
 from drrec.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ class EmbeddingConfig:
         return {self.embedding: free}
 
 
-Fusion = Literal["early", "late", "gated"]
 Aggregation = Literal["concat", "mean"]
 
 
@@ -86,13 +86,14 @@ class ContentConfig(EncoderConfig):
 
     modality: str = ""
     """Any of video, audio and text, joined by commas; '' knows items by id alone."""
-    fusion: Fusion = "early"
+    fusion: FusionName = "early"
     """Pool modalities, then one dense layer; a dense layer each, then pool; or attend and gate."""
     aggregation: Aggregation | None = None
     """How a fusion pools; by default concat, and mean where gated, which knows no other."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choices(self)
         listed("modality", self.modality, MODALITIES)
         if self.fusion == "gated" and self.aggregation == "concat":
             raise InputError(
@@ -113,7 +114,7 @@ class GridConfig(EncoderConfig):
     modality: str = "video,audio,text"
     """Modalities, joined by commas: every subset of them is tried."""
     fusion: str = "early,late"
-    """Fusions, joined by commas, of early, late and gated."""
+    """Fusions, joined by commas: early, late, gated, and those of plug-ins."""
     aggregation: str = "concat,mean"
     """Ways of pooling, joined by commas, of concat and mean; gated knows mean alone."""
 
@@ -132,7 +133,7 @@ class GridConfig(EncoderConfig):
             InputError: a name is unknown or there twice.
         """
         modalities = listed("modality", self.modality, MODALITIES)
-        fusions = listed("fusion", self.fusion, typing.get_args(Fusion))
+        fusions = listed("fusion", self.fusion, tuple(FUSIONS))
         aggregations = listed("aggregation", self.aggregation, typing.get_args(Aggregation))
         ways: list[Any] = [
             (fusion, aggregation)

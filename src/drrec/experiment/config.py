@@ -15,7 +15,7 @@ from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, 
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
-from drrec.registry import AGENTS, AgentName, agent_config, check_choices
+from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_choices
 
 T = TypeVar("T")
 
@@ -23,7 +23,10 @@ _FLAGS = {"from": "source"}
 """Settings by the names of their flags, where Python keeps those to itself."""
 
 ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
-"""Protocols that run if asked for."""
+"""What runs beside the split's own protocol if asked for; protocols of plug-ins do, too."""
+
+OWN = ("rated", "full", "ranked", "cold_items", "cold_users", "session", "drifting")
+"""Protocols that run where the split or the data call for them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class RunConfig:
     features: str | None = None
     """HDF5 file of the items' features; by default data/features/<dataset>.h5, made if needed."""
     baselines: str = "random,popularity,item_cf,item_knn,pmf,variational"
-    """Which rivals to judge beside, joined by commas; `all` is every one there is."""
+    """Baselines to compare with, joined by commas; `all` takes every one."""
     also: str = ""
     """Protocols beside the split's own, joined by commas: unmasked and sampled, where one item of
     each user is left out, simulator, and offpolicy, which is no protocol but estimates."""
@@ -81,7 +84,7 @@ class RunConfig:
                 f"Expected settings of {self.algorithm}, {own.__name__}. Received: "
                 f"{type(self.agent).__name__}. Give the algorithm with its own settings."
             )
-        also = listed("also", self.also, ALSO)
+        also = self.asked_also
         if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
             raise InputError(
                 "Expected --split leave_one_out for the protocols unmasked and sampled. "
@@ -93,6 +96,16 @@ class RunConfig:
                     f"`{name}` must be in [0, 0.5), as as many are kept for validation. "
                     f"Received: {getattr(self, name)}. Try 0.1."
                 )
+
+    @property
+    def asked_also(self) -> tuple[str, ...]:
+        """The names in `also`.
+
+        Raises:
+            InputError: one is unknown, or there twice.
+        """
+        others = (name for name in PROTOCOLS if name not in {*OWN, *ALSO})
+        return listed("also", self.also, (*ALSO, *others))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +144,7 @@ class BenchmarkConfig:
     seeds: int = 1
     """How many runs of each agent, from --seed upwards. [>= 1]"""
     baselines: str | None = None
-    """Which rivals to judge beside, joined by commas; by default what the tables say."""
+    """Baselines to compare with, joined by commas; by default what the tables say."""
     only: str = ""
     """Agents to train, joined by commas; '' is all that the tables name."""
 

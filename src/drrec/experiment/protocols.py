@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drrec.data.interactions import Interactions
-from drrec.embeddings.config import listed
 from drrec.evaluation.calibration import rating_errors
 from drrec.evaluation.lists import genre_vectors
 from drrec.evaluation.offpolicy import indicative
@@ -51,7 +50,7 @@ def measure(
     if judged.truth is not None:
         protocols["session"] |= bounds(judged.truth, judged.best)
     indications = {}
-    if is_first and "offpolicy" in listed("also", config.also, ALSO):
+    if is_first and "offpolicy" in config.asked_also:
         indications = {
             method: indicative(
                 recommender,
@@ -78,7 +77,7 @@ def _trials(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, A
     """By protocol: what it judges by, and its own options."""
     least = {"min_items": config.min_items}
     trials: dict[str, tuple[Any, dict[str, Any]]] = {}
-    also = listed("also", config.also, ALSO)
+    also = config.asked_also
     # Where things come again, what is asked for may be among what was seen, and alone there.
     seen = {"mask_seen": False} if judged.train.has_repeats else {}
     if config.split == "leave_one_out":
@@ -96,6 +95,10 @@ def _trials(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, A
         trials["session"] = judged.truth, {"best": judged.best}
     if "simulator" in also:
         trials["simulator"] = judged.judges, {}
+    for name in also:
+        if name not in ALSO:
+            inputs = protocol_of(name).inputs
+            trials[name] = inputs(judged.test_data) if inputs else (judged.test, {})
     return trials
 
 

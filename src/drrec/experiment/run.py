@@ -156,7 +156,8 @@ def _command(content: Any, name: str) -> str:
     """What trains a run of an older version anew, by its own main settings."""
     found = content if isinstance(content, dict) else {}
     agent = found.get("agent")
+    agent = agent if isinstance(agent, dict) else {}
     chosen = {key: found.get(key) for key in ("dataset", "split", "steps", "seed", "seeds")}
-    chosen["algorithm"] = found.get("algorithm") or (agent or {}).get("algorithm")
+    chosen["algorithm"] = found.get("algorithm") or agent.get("algorithm")
     flags = " ".join(f"--{key} {value}" for key, value in chosen.items() if value is not None)
     return f"python train.py {flags} --name {name.replace('/', '-')}-new"

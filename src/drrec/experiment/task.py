@@ -73,6 +73,11 @@ class Task:
         return dataclasses.replace(self.dataset, interactions=self.train, truth=self.truth)
 
     @property
+    def test_data(self) -> Dataset:
+        """`test` as the test part of a data set."""
+        return dataclasses.replace(self.train_data, interactions=self.test, known=self.train)
+
+    @property
     def test(self) -> Interactions:
         """What of warm users and items is judged by."""
         return self.cold.test

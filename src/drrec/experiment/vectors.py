@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import os
 import pathlib
 import subprocess
 import sys
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EXTRACTOR = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-from drrec import cli
-sys.exit(cli.run(*cli.STAGES, prog="run.py", complaints=sys.stdout))
-"""
+_PROGRAM = ("-m", "drrec")
 
 
 def ensure_features(
@@ -51,9 +47,16 @@ def ensure_features(
         logger.info("features: extracting %s", ", ".join(missing))
         stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
         source = str(pathlib.Path(drrec.__file__).parents[1])
-        command = [sys.executable, "-c", _EXTRACTOR, source, *stage]
+        paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+        command = [sys.executable, *_PROGRAM, *stage, "--data-dir", str(data_dir)]
         # What it says in the end, be it a summary or a complaint, must not be eval.py's output.
-        made = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        made = subprocess.run(
+            command,
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": paths, "DRREC_COMPLAINTS": "stdout"},
+        )
         said = made.stdout.strip()
         if made.returncode:
             raise InputError(
