@@ -43,10 +43,15 @@ def filled(capacity, priorities):
 
 def draws(kept, batch_size, times):
     """[times, batch_size] indices."""
-    sample = tf.function(kept.sample)
-    return np.array(
-        [sample(batch_size, BETA, tf.constant([7, number])).index for number in range(times)]
-    )
+
+    @tf.function
+    def all_of_them():
+        return tf.map_fn(
+            lambda number: kept.sample(batch_size, BETA, tf.stack([7, number])).index,
+            tf.range(times),
+        )
+
+    return all_of_them().numpy()
 
 
 def test_what_was_written_is_what_is_sampled():
