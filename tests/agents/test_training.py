@@ -207,21 +207,21 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
         "--episode-length 4 --dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 "
         "--num-envs 4 --held-out 0.4 --gpu -1"
     )
-    process = subprocess.Popen(
+    run = Run(tmp_path, "stopped")
+    # As a context it closes its pipe even where it ends by itself or takes too long.
+    with subprocess.Popen(
         [sys.executable, ROOT / "train.py", *flags.split()],
         env=ENVIRONMENT,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    run = Run(tmp_path, "stopped")
-    try:
-        wait_for((run.folder / "training.csv").exists, process)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=300)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            wait_for((run.folder / "training.csv").exists, process)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=300)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "--resume stopped" in said.splitlines()[-1]
