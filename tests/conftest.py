@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 
 import hypothesis
@@ -48,6 +49,22 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
     """The same, with titles."""
     titles = [f"Film {raw}" if raw else "" for raw in tiny_interactions.items.raw.tolist()]
     return Dataset("tiny", tiny_interactions, np.array(titles))
+
+
+@pytest.fixture(scope="module")
+def brief_training():
+    """Baselines that train by epochs are small and soon done: for what no long training shows."""
+    # Here, for tests/features load no TensorFlow.
+    from drrec.baselines.sequential import recommenders
+    from drrec.embeddings import pmf
+
+    config = functools.partial(
+        recommenders.SequenceConfig, width=16, length=20, num_layers=1, most_epochs=3
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recommenders, "SequenceConfig", config)
+        patch.setattr(pmf, "_MOST_EPOCHS", 20)
+        yield
 
 
 @pytest.fixture(scope="session")

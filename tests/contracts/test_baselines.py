@@ -14,7 +14,10 @@ from drrec.evaluation.protocols.rated import rated
 from drrec.registry import BASELINES
 from drrec.types import Scorer
 
-pytestmark = pytest.mark.parametrize("name", BASELINES)
+pytestmark = [
+    pytest.mark.parametrize("name", BASELINES),
+    pytest.mark.usefixtures("brief_training"),
+]
 
 
 def halves(interactions: Interactions) -> tuple[Interactions, Interactions]:
