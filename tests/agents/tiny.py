@@ -30,6 +30,10 @@ SMALL: dict[str, Any] = {
     "horizon": 4,
     "epochs": 2,
     "minibatches": 2,
+    "sequence_width": 8,
+    "window": 12,
+    "sequence_layers": 1,
+    "windows": 8,
 }
 """Every setting that makes a compiled agent cheap; tests set what they depend on besides."""
 
