@@ -346,7 +346,7 @@ def test_a_run_of_another_version_is_refused(here, capsys):
         (list(cli.STAGES), ["recommend", "--run", "first", "--user", "u07"]),
     ):
         line = refused(capsys, *stages, argv=[*argv, "--gpu", "-1"])
-        assert "Expected a run of version 3" in line
+        assert "Expected a run of version 4" in line
         assert "Received: 99" in line
 
 

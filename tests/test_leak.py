@@ -74,7 +74,7 @@ def learned(train, embedding="variational", held_out=0.4, content=None):
     config = small_config("log.csv")
     vectors = dataclasses.replace(config.vectors, embedding=embedding, held_out=held_out)
     config = dataclasses.replace(config, vectors=vectors)
-    judged = types.SimpleNamespace(train=train, truth=None)
+    judged = types.SimpleNamespace(train=train, train_data=train, truth=None)
     # So few steps are not worth a compilation; Keras' own epochs cannot do without.
     tf.config.run_functions_eagerly(embedding != "pmf")
     try:

@@ -14,6 +14,7 @@ from tests.agents.tiny import (
     put_back,
     random_vectors,
     rated_by_all,
+    small,
     small_agent,
     values_of,
 )
@@ -28,7 +29,7 @@ from drrec.errors import InputError
 from drrec.nn.item_encoder import new_encoder
 
 SETTINGS = {
-    **SMALL,
+    **{name: SMALL[name] for name in SMALL if hasattr(DDPGConfig, name)},
     "form": "anchored",
     "discount": 0.75,
     "tau": 0.25,
@@ -301,7 +302,7 @@ def test_reward_one_for_ever_is_worth_what_the_sum_says(form, critic_action):
         "memory_size": 512,
         "batch_size": 64,
     }
-    agent = DDPG.over(DDPGConfig(**settings), environment_over(log), user, item, seed=0)
+    agent = DDPG.over(small(**settings), environment_over(log), user, item, seed=0)
 
     run(agent, 2000)
     columns = agent.replay.columns
@@ -339,7 +340,7 @@ def test_learns_a_preference_that_only_the_history_tells():
     user = np.random.default_rng(2).normal(0, 0.3, (40, 4)).astype(np.float32)
     env = environment_over(log, state_size=3, episode_length=4)
     settings = SETTINGS | {"dim_actor": 16, "dim_critic": 16, "batch_size": 64, "memory_size": 2000}
-    agent = DDPG.over(DDPGConfig(**settings), env, user, item, seed=0)
+    agent = DDPG.over(small(**settings), env, user, item, seed=0)
 
     def mean_reward():
         policy = agent.policy(user, item)
@@ -367,7 +368,7 @@ def agent_with_content(log, seed=0):
     for number, weight in enumerate(encoder.trainable_weights):
         weight.assign(np.random.default_rng(number).normal(0, 0.3, weight.shape))
     has_content = np.any([m.present for m in modalities], axis=0)
-    settings = DDPGConfig(**(SETTINGS | {"lr_encoder": 1e-2}))
+    settings = small(**(SETTINGS | {"lr_encoder": 1e-2}))
     vectors = random_vectors(log)
     made = DDPG.over(settings, environment_over(log), *vectors, seed, (encoder, modalities))
     return made, has_content

@@ -61,7 +61,7 @@ def fitted(data):
     """Each of them fitted once; agents iterate in Python."""
 
     def fit(name):
-        tf.config.run_functions_eagerly(True)
+        tf.config.run_functions_eagerly(name in AGENTS)
         try:
             model = new(name)
             return model.fit(data, steps=16) if name in AGENTS else model.fit(data)
