@@ -59,7 +59,7 @@ def test_a_rollout_tells_the_sessions_as_they_went(name, tiny_interactions):
 @pytest.mark.usefixtures("_in_python")
 def test_items_are_drawn_by_the_softmax_of_what_may_be_shown():
     log = rated_by_all(40, 8)
-    agent = made("ppo", log, num_envs=2000, horizon=1, inverse_temperature=2.0, memory_size=4000)
+    agent = made("ppo", log, num_envs=2000, horizon=1, inverse_temperature=2.0)
     state = agent._state()
     _, logits = agent._judge(state.user, state.history, state.shown)
     expected = tf.nn.softmax(logits).numpy()
@@ -75,7 +75,7 @@ def test_items_are_drawn_by_the_softmax_of_what_may_be_shown():
 
 
 @pytest.mark.usefixtures("_in_python")
-def test_the_lesson_is_that_of_the_definitions(tiny_interactions):
+def test_the_training_batch_is_that_of_the_definitions(tiny_interactions):
     agent = made("ppo", tiny_interactions, discount=0.7, gae_lambda=0.6, horizon=6)
     agent.networks.value.perceptron.layers[-1].kernel.assign(
         tf.random.stateless_normal([8, 1], [0, 0])
