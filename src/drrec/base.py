@@ -60,12 +60,7 @@ class Known:
 
     def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
         """[B, I] bool: which items users [B] have seen."""
-        counts = np.diff(self.offsets)[users]
-        row = np.repeat(np.arange(len(users)), counts)
-        first = np.repeat(self.offsets[users] - counts.cumsum() + counts, counts)
-        is_seen = np.zeros((len(users), num_items), bool)
-        is_seen[row, self.item[first + np.arange(len(row))]] = True
-        return is_seen
+        return seen_items(self.offsets, self.item, users, num_items)
 
 
 class Recommender(abc.ABC):
@@ -367,15 +362,24 @@ def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
         yield users[start : start + size]
 
 
+def seen_items(
+    offsets: np.ndarray, item: np.ndarray, users: np.ndarray, num_items: int
+) -> np.ndarray:
+    """[B, I] bool: what users [B] have, user u having `item[offsets[u] : offsets[u + 1]]`."""
+    counts = np.diff(offsets)[users]
+    row = np.repeat(np.arange(len(users)), counts)
+    first = np.repeat(offsets[users] - counts.cumsum() + counts, counts)
+    is_seen = np.zeros((len(users), num_items), bool)
+    is_seen[row, item[first + np.arange(len(row))]] = True
+    return is_seen
+
+
 def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
     """[B, I] bool: every item, without those that the user has in `train` if `mask_seen`."""
     is_candidate = np.ones((len(users), train.num_items), bool)
     is_candidate[:, PADDING] = False
     if mask_seen:
-        counts = train.counts()[users]
-        row = np.repeat(np.arange(len(users)), counts)
-        first = np.repeat(train.offsets[users] - counts.cumsum() + counts, counts)
-        is_candidate[row, train.item[first + np.arange(len(row))]] = False
+        is_candidate &= ~seen_items(train.offsets, train.item, users, train.num_items)
     return is_candidate
 
 

@@ -53,15 +53,5 @@ class Scorer(Protocol):
         histories: np.ndarray,
         candidates: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Score candidates, higher is better.
-
-        Args:
-            users: [B] int32 dense user ids.
-            histories: [B, L] int32 liked item ids, most recent last, left-padded with 0.
-            candidates: [B, C] int32 item ids, 0 = padding; None for the whole catalogue.
-
-        Returns:
-            [B, C] float32, or [B, I] where `candidates` is None. The score of padding is
-            unspecified: the caller masks it.
-        """
+        """[B], [B, L], [B, C] or None -> [B, C] or [B, I]; see `base.Recommender.score`."""
         ...
