@@ -169,6 +169,13 @@ def test_unfitted_is_said_so(name, tmp_path):
     assert not (tmp_path / "model.drrec").exists()
 
 
+def test_what_evaluates_nothing_or_splits_on_nothing_is_refused(data):
+    with pytest.raises(InputError, match="`on` to be test or validation"):
+        data.split(on="tset")
+    with pytest.raises(InputError, match="at least one model"):
+        drrec.evaluate({}, data.split()[1])
+
+
 @each
 def test_settings_are_arguments_and_unknown_ones_are_refused(name):
     model = new(name, seed=3)

@@ -335,6 +335,8 @@ class Dataset:
         """
         from drrec.data.split import SplitConfig, split_interactions
 
+        if on not in ("test", "validation"):
+            raise InputError(f"Expected `on` to be test or validation. Received: {on!r}.")
         config = SplitConfig(strategy=strategy, seed=seed)
         split = split_interactions(self.interactions, config, self.parts)
         if on == "test":

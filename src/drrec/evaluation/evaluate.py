@@ -135,6 +135,10 @@ def evaluate(
             "Expected the test part of a split. Received: another data set. Take the second of "
             "train, test = data.split(...)."
         )
+    if not models:
+        raise InputError(
+            "Expected at least one model to evaluate. Received: none. Give fitted ones by name."
+        )
     judged = protocol_of(protocol)
     asked, needed = judged.inputs(test) if judged.inputs else (test.interactions, {})
     parts = []

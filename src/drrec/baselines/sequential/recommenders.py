@@ -11,6 +11,7 @@ import numpy as np
 from drrec.base import Recommender
 from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.sequences import Seen, followed_by
+from drrec.errors import InputError
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -24,6 +25,12 @@ class _Sequential(Recommender):
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
         """`seed` of start and order, and the settings of `SequenceConfig` by name."""
         self.seed = seed
+        known = [field.name for field in dataclasses.fields(SequenceConfig)]
+        if unknown := [name for name in settings if name not in known]:
+            raise InputError(
+                f"Expected a known setting. Received: {unknown[0]!r}. "
+                f"There are: {', '.join(known)}."
+            )
         self.config = SequenceConfig(**settings)
 
     def settings(self) -> dict[str, Any]:
