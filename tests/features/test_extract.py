@@ -212,7 +212,7 @@ def test_killed_at_once_and_run_again_it_equals_one_run(here):
               for flag in (f"--{name}-model", str(here.parent / kind))]  # fmt: skip
     command = [sys.executable, str(ROOT / "run.py"), "extract", "--dataset", str(here), *models]
     command += ["--modality", "video", "--frames", "3", "--batch-size", "1", "--gpu", "-1"]
-    command += ["--precision", "float32", "--workers", "1"]
+    command += ["--precision", "float32", "--workers", "1", "--data-dir", str(here.parent / "data")]
     part = stored(here).with_name(".mine.video.part")
     with (here.parent / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=here.parent, stdout=log, stderr=log)
