@@ -18,6 +18,7 @@ from tests.agents.tiny import write_csv
 
 from drrec import cli
 from drrec.cli import flags
+from drrec.cli.settings import PRESETS
 from drrec.experiment import evaluating
 from drrec.files import read_json, read_yaml
 
@@ -268,9 +269,14 @@ def test_a_runs_settings_train_the_same_again(here):
 def test_the_papers_settings_are_sound(monkeypatch):
     taken = []
     monkeypatch.setitem(cli.STAGES, cli.Train, lambda given: taken.append(given) or 0)
-    for path in sorted((ROOT / "configs").glob("*.yaml")):
+    presets = sorted(PRESETS.glob("*.yaml"))
+    for path in presets:
+        assert cli.run(cli.Train, argv=["--config", path.stem]) == 0
         assert cli.run(cli.Train, argv=["--config", str(path)]) == 0
-    assert taken
+    named, read = [[given.train for given in taken[first::2]] for first in (0, 1)]
+    assert named == read
+    assert len(presets) >= 3
+    assert flags.TrainConfig() not in named
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ def test_the_papers_settings_are_sound(monkeypatch):
         ("steps: [1\n", "Expected YAML in own.yaml"),
         ("- 1\n", "Expected settings by name in own.yaml"),
         ("\x00", "Expected YAML in own.yaml"),
-        (None, "Expected settings in own.yaml. Received: no such file"),
+        (None, "Received: own.yaml. Presets: drr_paper, supervised_full, whole_catalogue."),
     ],
 )
 def test_a_bad_yaml_file_is_refused(tmp_path, monkeypatch, capsys, text, words):

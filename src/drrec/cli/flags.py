@@ -32,7 +32,8 @@ class Stage:
     """What every stage knows."""
 
     config: pathlib.Path | None = None
-    """YAML file of settings that flags override: a run's config.yaml, or one of configs/."""
+    """Settings that flags override: a YAML file, such as a run's config.yaml, or a preset,
+    drr_paper, supervised_full or whole_catalogue."""
     data_dir: pathlib.Path | None = None
     """Folder of the data sets; by default data/ in DRREC_HOME, else in the working folder."""
     runs_dir: pathlib.Path | None = None
@@ -111,8 +112,8 @@ class Benchmark(Stage):
     name: str | None = None
     """Of its folder in save_model/, by default benchmark-<data set>; given again it goes on."""
     tables: pathlib.Path | None = None
-    """YAML file of tables and agents; by default the data set's own in configs/benchmark/, or else
-    explicit.yaml there for ratings and implicit.yaml for logs without."""
+    """YAML file of tables and agents; by default the package's own for the data set, or else its
+    one for ratings or for logs without."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

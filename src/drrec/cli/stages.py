@@ -20,6 +20,7 @@ from drrec.cli.flags import (
     Stage,
     Train,
 )
+from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
 from drrec.files import home, read_yaml
 
@@ -159,7 +160,7 @@ def _tables_for(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
     """The tables that go with a data set, which is fetched if need be."""
     from drrec.experiment.task import is_implicit
 
-    tables = home() / "configs/benchmark"
+    tables = PRESETS / "benchmark"
     own = tables / f"{pathlib.PurePath(dataset).stem}.yaml"
     if own.is_file():
         _fetched(dataset, data_dir)
