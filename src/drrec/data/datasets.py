@@ -7,9 +7,11 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
+from drrec.data.config import LogConfig
 from drrec.data.published import prepare
-from drrec.data.readers import columns, movielens, recbole
+from drrec.data.readers import files, movielens, recbole
 from drrec.data.readers.checks import nearest
+from drrec.data.readers.opened import suffix
 from drrec.data.sources import SOURCES
 from drrec.errors import InputError
 
@@ -19,19 +21,22 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Dataset, Repeats
 
 
-def load_folder(folder: pathlib.Path, repeats: Repeats | None = None) -> Dataset:
+def load_folder(
+    folder: pathlib.Path, repeats: Repeats | None = None, config: LogConfig | None = None
+) -> Dataset:
     """Read a folder of RecBole's atomic files, or else of MovieLens' own, which repeat nothing.
 
     Raises:
         InputError: it holds neither, or a file of it is bad.
     """
     if any(folder.glob("*.inter")):
-        return prepare.load(folder, repeats)
-    if any((folder / name).is_file() for name in movielens.FORMS):
-        return movielens.load(folder)
+        return prepare.load(folder, repeats, config)
+    pairs = [f"{name}.base" for name in movielens.PAIRS]
+    if any((folder / name).is_file() for name in (*movielens.FORMS, *pairs)):
+        return movielens.load(folder, config)
     raise InputError(
         f"Expected a .inter file, or one of {', '.join(movielens.FORMS)}, in {folder}. "
-        "Received: neither. Name a folder that has one, or a .inter, .csv or .tsv file."
+        f"Received: neither. Name a folder that has one, or a file ({', '.join(files.SUFFIXES)})."
     )
 
 
@@ -46,44 +51,39 @@ DATASETS: dict[str, Callable[[pathlib.Path], Dataset]] = {
 }
 """How each known data set is read from its folder in `data/`."""
 
-FILES: dict[str, Callable[[pathlib.Path, Repeats], Dataset]] = {
-    ".inter": recbole.load,
-    ".csv": columns.load,
-    ".tsv": columns.load,
-}
-"""How a file of one's own is read, by its suffix."""
-
 
 def load_dataset(
     name_or_path: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] = "data",
     repeats: Repeats | None = None,
+    config: LogConfig | None = None,
 ) -> Dataset:
     """Load a known data set that has been fetched, or a log of one's own. Nothing is downloaded.
 
     Args:
         name_or_path: a name in `DATASETS`; or the path of a folder with RecBole's atomic files
-            or MovieLens' own, or of an `.inter`, `.csv` or `.tsv` file.
+            or MovieLens' own, or of a file: delimited text, JSON lines or Parquet.
         data_dir: where `fetch` and `prepare` have put the known ones.
         repeats: whether to keep rows that repeat a (user, item) pair; None keeps what a prepared
             data set was made with, and of any other the last row of each pair.
+        config: how to read a log of one's own; known ones need none.
 
     Raises:
         InputError: there is no such thing, or it is bad.
     """
     name = os.fspath(name_or_path)
+    config = config or LogConfig()
     if name in DATASETS:
         return _known(name, pathlib.Path(data_dir) / name, repeats)
     path = pathlib.Path(name)
     if path.is_dir():
-        return load_folder(path, repeats)
-    if path.suffix.lower() in FILES:
-        return FILES[path.suffix.lower()](path, repeats or "drop")
-    if path.exists():
-        raise InputError(
-            f"Expected a folder, or a file that ends in {', '.join(FILES)}. Received: {name}. "
-            "Rename the file after what it is."
-        )
+        return load_folder(path, repeats, config)
+    if movielens.is_pair(path):
+        return movielens.load_pair(path, config)
+    if suffix(path) == ".inter":
+        return recbole.load(path, repeats or "drop", config)
+    if path.exists() or suffix(path) in files.SUFFIXES:
+        return files.load(path, config, repeats or "drop")
     raise InputError(
         f"Expected the name of a data set, or a path. Received: {name!r}. {nearest(name, DATASETS)}"
     )

@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from drrec.data.scale import RatingScale
+
 logger = logging.getLogger(__name__)
 
 Repeats = Literal["drop", "keep"]
 """Of rows with the same user and item: keep the last in time, or all."""
-
-ONLY_TAKEN = 5.0
-"""The rating of each row of a log that says only who took what."""
 
 LIKED_ABOVE = 3.0
 """A rating above this is a positive reward: (rating − 3) / 2 > 0."""
@@ -36,7 +35,7 @@ LIKED_ABOVE = 3.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Interactions:
-    """Ratings sorted by user, then time, ties by original row.
+    """Ratings from 1 to 5 sorted by user, then time, ties by original row.
 
     Users are 0 … U−1; items are 1 … I−1, because item 0 is padding.
     """
@@ -48,6 +47,7 @@ class Interactions:
     users: IdMap
     items: IdMap
     session: np.ndarray | None = None  # [R] int32, of each row its sitting; None where unknown
+    weight: np.ndarray | None = None  # [R] float32, how sure each is, of mean 1; None: all alike
 
     @classmethod
     def from_raw(
@@ -82,6 +82,7 @@ class Interactions:
         timestamp: np.ndarray,
         session: np.ndarray | None = None,
         repeats: Repeats = "drop",
+        weight: np.ndarray | None = None,
     ) -> tuple[Self, np.ndarray]:
         """What `from_raw` gives, and [R] which of the raw rows each of its rows was.
 
@@ -92,6 +93,7 @@ class Interactions:
             timestamp: as in `from_raw`.
             session: [R] raw ids; the same one of another user is another session.
             repeats: whether to keep all rows of a repeated (user, item) pair.
+            weight: [R] how sure each row is.
         """
         if not are_sound(np.asarray(rating), np.asarray(timestamp)):
             raise InputError(
@@ -117,6 +119,7 @@ class Interactions:
             users=IdMap(users, "user"),
             items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
             session=None if session is None else _sessions(columns["user"][rows], session[rows]),
+            weight=None if weight is None else weight[rows],
         )
         return interactions, rows
 
@@ -147,6 +150,8 @@ class Interactions:
             digest.update(json.dumps(ids.raw.tolist()).encode())
         for column in (self.user, self.item, self.rating, self.timestamp):
             digest.update(column.astype(column.dtype.newbyteorder("<")).tobytes())
+        if self.weight is not None:
+            digest.update(self.weight.astype("<f4").tobytes())
         return digest.hexdigest()
 
     @functools.cached_property
@@ -164,6 +169,7 @@ class Interactions:
             rating=self.rating[keep],
             timestamp=self.timestamp[keep],
             session=None if self.session is None else self.session[keep],
+            weight=None if self.weight is None else self.weight[keep],
         )
 
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
@@ -206,7 +212,9 @@ def joined(first: Interactions | None, second: Interactions) -> Interactions:
     """The rows of both, which have the same id maps, sorted again."""
     if first is None:
         return second
-    names = ("user", "item", "rating", "timestamp")
+    names = ["user", "item", "rating", "timestamp"]
+    if first.weight is not None and second.weight is not None:
+        names.append("weight")
     columns = {n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names}
     order = np.lexsort((columns["timestamp"], columns["user"]))
     kept: dict[str, Any] = {n: column[order] for n, column in columns.items()}
@@ -226,6 +234,7 @@ class Dataset:
     features: Mapping[str, Any] | None = None  # by modality, what items look, sound, read like
     truth: Any = None  # what lies behind made-up ratings, a `worlds.world.Truth`
     known: Interactions | None = None  # of a test part: what may be known of its users
+    scale: RatingScale | None = None  # what its ratings were before they became 1 to 5
 
     def __post_init__(self) -> None:
         if not self.genres.size:
@@ -243,22 +252,25 @@ class Dataset:
         titles: Mapping[Any, str] | None = None,
         name: str = "log",
         repeats: Repeats = "drop",
-    ) -> Self:
+        **settings: Any,
+    ) -> Dataset:
         """A table of ratings, or of who took what.
 
         Args:
             frame: a row for each rating.
             user: column of raw user ids.
             item: column of raw item ids.
-            rating: column of ratings from 1 to 5, above 3 is liked; without it all rows are likes.
-            timestamp: column of seconds since 1970 or of dates; without it the order of the rows
-                is the order in time.
+            rating: column of ratings on any scale; without it all rows are likes.
+            timestamp: column of dates, or of numbers since 1970 in seconds or finer; without it
+                the order of the rows is the order in time.
             titles: by raw item id.
             name: of the data set.
             repeats: of rows with the same user and item: keep the last in time, or all.
+            settings: of `drrec.data.config.LogConfig`: rating_scale, such as "1,10", like_from,
+                rating_kind ("rating", "count" or "duration") and unrated.
 
         Raises:
-            InputError: a column is missing, or a value is empty or out of range.
+            InputError: a column is missing, or a value is of none of these kinds.
 
         Example:
             >>> import drrec, pandas as pd
@@ -266,42 +278,42 @@ class Dataset:
             >>> drrec.Dataset.from_pandas(frame).interactions.items.raw.tolist()
             ['', '7', '8']
         """
+        from drrec.data.config import LogConfig
+        from drrec.data.logs import LogFrame, dataset_of
+
         if missing := [column for column in (user, item) if column not in frame.columns]:
             raise InputError(
                 f"Expected columns {user!r} and {item!r}. Received: no {' and no '.join(missing)} "
                 f"among {', '.join(map(str, frame.columns))}. Name them by user= and item=."
             )
-        for column in (user, item):
-            if frame[column].isna().any():
-                raise InputError(
-                    f"Expected an id in each row of {column!r}. Received: none in one."
-                )
-        ratings = np.full(len(frame), ONLY_TAKEN)
-        if rating in frame.columns:
-            ratings = _numbers(frame[rating], rating).astype(np.float64)
-        times = np.arange(len(frame))
-        if timestamp in frame.columns:
-            times = _seconds(frame[timestamp], timestamp)
-        log, _ = Interactions.with_source_rows(
-            frame[user].astype(str).to_numpy(),
-            frame[item].astype(str).to_numpy(),
-            ratings,
-            times,
-            repeats=repeats,
+        named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        there = {kind: frame[each] for kind, each in named.items() if each in frame.columns}
+        raw = LogFrame(
+            pd.DataFrame(there).reset_index(drop=True), name, lambda row: f"row {row} of {name}"
         )
-        named = {str(key): value for key, value in (titles or {}).items()}
-        return cls(name, log, np.array([named.get(raw, "") for raw in log.items.raw.tolist()]))
+        made = dataset_of(raw, name, LogConfig(**settings), repeats)
+        called = {str(key): title for key, title in (titles or {}).items()}
+        items = made.interactions.items.raw.tolist()
+        return dataclasses.replace(made, titles=np.array([called.get(raw, "") for raw in items]))
 
     @classmethod
-    def from_csv(cls, path: str | os.PathLike[str], repeats: Repeats = "drop") -> Dataset:
-        """A CSV or TSV file with a header, as the flag `--dataset` takes it.
+    def from_csv(
+        cls, path: str | os.PathLike[str], repeats: Repeats = "drop", **settings: Any
+    ) -> Dataset:
+        """A CSV or TSV file with a header, or JSON lines or Parquet, as the flag `--dataset` takes.
+
+        Args:
+            path: the file; it may be a gzip file, or a zip file of one.
+            repeats: of rows with the same user and item: keep the last in time, or all.
+            settings: of `drrec.data.config.LogConfig`, such as user_column or rating_scale.
 
         Raises:
             InputError: there is no such file, or it is bad; the message names the row.
         """
-        from drrec.data.readers.columns import load
+        from drrec.data.config import LogConfig
+        from drrec.data.readers.files import load
 
-        return load(pathlib.Path(path), repeats)
+        return load(pathlib.Path(path), LogConfig(**settings), repeats)
 
     def split(
         self,
@@ -344,29 +356,6 @@ class Dataset:
         asked = split.test if on == "test" else split.validation
         train = dataclasses.replace(self, interactions=split.train, parts=None)
         return train, dataclasses.replace(train, interactions=asked, known=split.train)
-
-
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
-    found = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    if not np.isfinite(found).all():
-        row = int(np.flatnonzero(~np.isfinite(found))[0])
-        raise InputError(
-            f"Expected a number in each row of {name!r}. Received: {column.iloc[row]!r} in row "
-            f"{row}. Mend or remove that row."
-        )
-    return found
-
-
-def _seconds(column: pd.Series, name: str) -> np.ndarray:
-    """[R] int64 seconds since 1970, of numbers or dates."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        if column.isna().any():
-            raise InputError(f"Expected a date in each row of {name!r}. Received: none in one.")
-        return column.to_numpy("datetime64[s]").astype(np.int64)
-    found = _numbers(column, name)
-    if (found != np.floor(found)).any():
-        found = np.floor(found)
-    return found.astype(np.int64)
 
 
 def _sessions(user: np.ndarray, session: np.ndarray) -> np.ndarray:

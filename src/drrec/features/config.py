@@ -64,7 +64,7 @@ class ExtractConfig:
     """How frames become one vector: their mean, or beside it their spread, which shows motion; by
     default mean, for small encoders mean_std."""
     seconds: float = 30.0
-    """How much of a sound track to hear, from its start, in windows of the encoder's. [> 0]"""
+    """How much of a sound track to hear, in windows of the encoder's spread over it. [> 0]"""
     max_tokens: int = 256
     """Longest text, in tokens; the rest is cut. [>= 8]"""
     batch_size: int = 16

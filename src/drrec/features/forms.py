@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pathlib
 
     from drrec.features.config import ImportConfig
+
+logger = logging.getLogger(__name__)
 
 Form = dict[str, dict[str, np.ndarray]]
 """By modality and raw item id, a row [dim]."""
@@ -105,21 +108,33 @@ def csv_rows(config: ImportConfig) -> Form:
             --modality does not say what it is of.
     """
     modality, path = _only_modality(config), config.source
-    header = lines.first_line(path)
-    separator = max(",\t;", key=header.count)
-    names = columns.split_header(header, separator, is_quoted=True)
-    item = columns.find(path, names, columns.ALIASES["item"])
-    if item is None or len(names) < 2:
+    header, found = lines.small_table(path, ",\t;")
+    names = [columns.plain(name) for name in header]
+    item = columns.item_column(names, f"line 1 of {path}")
+    ignored = {item, *_index_columns(names, found)}
+    if item is None or len(ignored) == len(names):
         raise InputError(
             f"Expected a column item_id, and one for each dimension, in line 1 of {path}. "
-            f"Received: {header[:80]!r}. Name the columns in the first line."
+            f"Received: {', '.join(header)[:80]!r}. Name the columns in the first line."
         )
-    table = lines.Table(separator=separator, num_fields=len(names), has_header=True, is_quoted=True)
     rows = {}
-    for number, fields in lines.numbered(path, table, "utf-8-sig"):
-        values = fields[:item] + fields[item + 1 :]
-        rows[fields[item].strip()] = _row(values, path, f" in line {number}")
+    for line, fields in found:
+        values = [field for place, field in enumerate(fields) if place not in ignored]
+        rows[fields[item].strip()] = _row(values, path, f" in line {line}")
     return {modality: rows}
+
+
+def _index_columns(names: list[str], rows: list[lines.Row]) -> set[int]:
+    """Columns without a name that number the rows from 0, as pandas writes its index."""
+    found = set()
+    for place, name in enumerate(names):
+        numbers = [row.fields[place] for row in rows]
+        if name in ("", "unnamed:0", "unnamed0", "index") and numbers == [
+            str(number) for number in range(len(rows))
+        ]:
+            logger.warning("the column %r of row numbers is no dimension: left out", name)
+            found.add(place)
+    return found
 
 
 def _modality_of(folder: pathlib.Path) -> str | None:

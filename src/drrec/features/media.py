@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import collections
+import math
 import pathlib
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +24,9 @@ _BROKEN = (
     *(ArithmeticError, LookupError, RuntimeError, MemoryError),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+_FILMS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
+_CANCELS = 0.05
+"""Channels cancel each other where their mean has less than this share of the louder's power."""
 _SNAP_FRAMES = 48
 """From so many frames a sample on, the nearest key frame stands for the exact one."""
 
@@ -37,17 +43,26 @@ class Media(NamedTuple):
 
 
 def find_media(folder: pathlib.Path, modality: str, items: Collection[str]) -> Media:
-    """The media of each item: `<kind>/<raw id>.<any suffix>`, kinds in the order of `FOLDERS`."""
+    """The media of each item: `<kind>/**/<raw id>.<any suffix>`, kinds in the order of `FOLDERS`.
+
+    A name whose case differs from an id's stands for that id where no other id is so spelled.
+    """
+    folded = collections.defaultdict(list)
+    for raw in items:
+        folded[raw.casefold()].append(raw)
     found: dict[str, list[pathlib.Path]] = {}
     unknown = []
     for kind in FOLDERS[modality]:
-        for path in sorted((folder / kind).glob("*")):
-            if path.name.startswith(".") or not path.is_file():
+        root = folder / kind
+        for path in sorted(root.rglob("*")):
+            name = path.relative_to(root)
+            if any(part.startswith(".") for part in name.parts) or not path.is_file():
                 continue
-            if path.stem in items:
-                found.setdefault(path.stem, []).append(path)
+            alike = [path.stem] if path.stem in items else folded[path.stem.casefold()]
+            if len(alike) == 1:
+                found.setdefault(alike[0], []).append(path)
             else:
-                unknown.append(f"{kind}/{path.name}")
+                unknown.append(f"{kind}/{name}")
     return Media(found, unknown)
 
 
@@ -57,8 +72,8 @@ def frames_of(path: pathlib.Path, count: int) -> list[Image.Image]:
     Raises:
         Unusable: the file is broken, empty, or holds no picture.
     """
-    if path.parent.name == "images":
-        return [_image(path)]
+    if "images" in path.parent.parts and _is_image(path):
+        return _images(path, count)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -71,8 +86,18 @@ def frames_of(path: pathlib.Path, count: int) -> list[Image.Image]:
     return frames
 
 
-def sound_of(path: pathlib.Path, rate: int, seconds: float) -> np.ndarray:
-    """The first `seconds` of a sound track, or all of a shorter one.
+def sound_of(
+    path: pathlib.Path, rate: int, seconds: float, window: int | None = None
+) -> np.ndarray:
+    """All of a sound track, or of a longer one `seconds` in windows spread evenly over it.
+
+    Channels are averaged; where they cancel each other, the loudest is taken.
+
+    Args:
+        path: the file.
+        rate: samples a second.
+        seconds: how much to hear.
+        window: samples of a window; None hears one.
 
     Returns:
         [samples] float32 in −1 … 1, mono, `rate` a second.
@@ -81,23 +106,17 @@ def sound_of(path: pathlib.Path, rate: int, seconds: float) -> np.ndarray:
         Unusable: the file is broken, empty, or holds no sound.
     """
     wanted = int(rate * seconds)
-    blocks: list[np.ndarray] = []
+    window = min(window or wanted, wanted)
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise Unusable("no sound track")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            heard = 0
-            for frame in container.decode(container.streams.audio[0]):
-                blocks += [block.to_ndarray()[0] for block in resampler.resample(frame)]
-                heard = sum(map(len, blocks))
-                if heard >= wanted:
-                    break
-            if heard < wanted:
-                blocks += [block.to_ndarray()[0] for block in resampler.resample(None)]
+            stream = container.streams.audio[0]
+            starts = _starts(container, stream, wanted / rate, window / rate)
+            pieces = [_heard(container, stream, start, window, rate) for start in starts]
     except _BROKEN as error:
         raise Unusable(_reason(path, error)) from error
-    sound = np.concatenate([np.empty(0, np.float32), *blocks])[:wanted]
+    sound = np.concatenate([np.empty(0, np.float32), *pieces])[:wanted]
     if not sound.size:
         raise Unusable("no sound in its sound track")
     if not np.isfinite(sound).all():
@@ -105,14 +124,116 @@ def sound_of(path: pathlib.Path, rate: int, seconds: float) -> np.ndarray:
     return sound
 
 
-def _image(path: pathlib.Path) -> Image.Image:
+def _starts(
+    container: av.container.InputContainer, stream: av.AudioStream, wanted: float, window: float
+) -> list[float]:
+    """When to begin to listen, in seconds: in the middles of equal segments of a long track."""
+    count = max(1, math.ceil(wanted / window - 1e-9))
+    total = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    total = total or (container.duration or 0) / av.time_base
+    if total <= wanted:
+        return [index * window for index in range(count)]
+    return [(index + 0.5) * total / count - window / 2 for index in range(count)]
+
+
+def _heard(
+    container: av.container.InputContainer,
+    stream: av.AudioStream,
+    start: float,
+    size: int,
+    rate: int,
+) -> np.ndarray:
+    """At most `size` samples from `start` on, in seconds."""
+    first = (stream.start_time or 0) * stream.time_base
+    container.seek(int((first + max(start, 0)) / stream.time_base), stream=stream, backward=True)
+    resampler = av.AudioResampler(format="fltp", layout=_layout(stream), rate=rate)
+    blocks: list[np.ndarray] = []
+    skip: int | None = None
+    heard = 0
+    for frame in container.decode(stream):
+        if skip is None:
+            begins = float(frame.pts * frame.time_base - first) if frame.pts is not None else start
+            skip = max(0, round((start - begins) * rate))
+        blocks += [block.to_ndarray() for block in resampler.resample(frame)]
+        heard = sum(block.shape[1] for block in blocks)
+        if heard >= skip + size:
+            break
+    else:
+        blocks += [block.to_ndarray() for block in resampler.resample(None)]
+    if not blocks:
+        return np.empty(0, np.float32)
+    return _mono(np.concatenate(blocks, axis=1)[:, skip or 0 :][:, :size])
+
+
+def _layout(stream: av.AudioStream) -> str:
+    return "mono" if stream.channels == 1 else "stereo"
+
+
+def _mono(channels: np.ndarray) -> np.ndarray:
+    """[samples] of [channels, samples]."""
+    mixed = channels.mean(axis=0)
+    power = np.square(channels, dtype=np.float64).mean(axis=1)
+    if len(channels) > 1 and np.square(mixed, dtype=np.float64).mean() < _CANCELS * power.max():
+        mixed = channels[power.argmax()]
+    return np.ascontiguousarray(mixed, np.float32)
+
+
+def _is_image(path: pathlib.Path) -> bool:
+    return path.suffix.lower() not in _FILMS
+
+
+def _images(path: pathlib.Path, count: int) -> list[Image.Image]:
+    """The picture of a file, or of an animation pictures at the middles of equal times."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return ImageOps.exif_transpose(image).convert("RGB")
+                return [_as_seen(image) for _ in _moments(image, count)]
     except _BROKEN as error:
         raise Unusable(_reason(path, error)) from error
+
+
+def _moments(image: Image.Image, count: int) -> Iterator[None]:
+    """Turn an animation to each moment that counts; a picture has one."""
+    size = getattr(image, "n_frames", 1)
+    if size == 1 or not getattr(image, "is_animated", False):
+        yield
+        return
+    ends = []
+    for place in range(size):
+        image.seek(place)
+        image.load()
+        ends.append((ends[-1] if ends else 0.0) + (image.info.get("duration") or 100))
+    times = [(segment + 0.5) * ends[-1] / count for segment in range(count)]
+    for place in sorted({bisect.bisect_right(ends, time) for time in times}):
+        image.seek(place)
+        yield
+
+
+def _as_seen(image: Image.Image) -> Image.Image:
+    """A picture as it looks on a white page: turned upright, with all of its range, in RGB."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        page = Image.new("RGBA", seen.size, "white")
+        image = Image.alpha_composite(page, seen)
+    return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """[H, W] uint8 of whole numbers of 16 bits, or of numbers up to 1, or else up to their top."""
+    if not np.isfinite(values).all():
+        raise ValueError("a picture with values that are no number")
+    top = float(values.max(initial=0))
+    if np.issubdtype(values.dtype, np.integer):
+        top = 65_535.0 if top <= 65_535 else top
+    elif top <= 1:
+        top = 1.0
+    elif top <= 255:
+        top = 255.0
+    return np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
 
 
 class _Index(NamedTuple):
@@ -120,6 +241,7 @@ class _Index(NamedTuple):
 
     shown: list[int]
     keys: list[int]
+    end: int
 
 
 def _sampled(container: av.container.InputContainer, count: int) -> list[Image.Image]:
@@ -127,32 +249,39 @@ def _sampled(container: av.container.InputContainer, count: int) -> list[Image.I
     packets = [packet for packet in container.demux(stream) if packet.size]
     if any(packet.pts is None for packet in packets):
         container.seek(0, backward=True)
-        places = {_middle(i, len(packets), count) for i in range(count)}
+        places = {int((segment + 0.5) * len(packets) / count) for segment in range(count)}
         decoded = enumerate(container.decode(stream))
-        return [frame.to_image() for place, frame in decoded if place in places]
+        return [_upright(frame) for place, frame in decoded if place in places]
+    shown = sorted(packet.pts for packet in packets if packet.pts is not None)
+    steps = np.diff(shown)
+    last = max((p.duration or 0 for p in packets if p.pts == shown[-1]), default=0) if shown else 0
     index = _Index(
-        sorted(packet.pts for packet in packets if packet.pts is not None),
+        shown,
         sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None),
+        (shown[-1] if shown else 0) + (last or (int(np.median(steps)) if len(steps) else 1)),
     )
     return list(_at(container, stream, index, _targets(index, count)))
 
 
-def _middle(segment: int, size: int, count: int) -> int:
-    return int((segment + 0.5) * size / count)
+def _upright(frame: av.VideoFrame) -> Image.Image:
+    """A frame as players show it, turned by the film's display matrix."""
+    image = frame.to_image()
+    return image.rotate(frame.rotation, expand=True) if frame.rotation % 360 else image
 
 
 def _targets(index: _Index, count: int) -> list[int]:
-    """When to look: the middles of `count` equal segments, or key frames inside long ones."""
-    size = len(index.shown)
-    if not size:
+    """The frames shown at the middles of `count` equal times, or key frames inside long ones."""
+    if not index.shown:
         return []
+    begin, total = index.shown[0], index.end - index.shown[0]
     targets = []
     for segment in range(count):
-        target = index.shown[_middle(segment, size, count)]
-        if size >= _SNAP_FRAMES * count:
-            first = index.shown[int(segment * size / count)]
-            last = index.shown[min(int((segment + 1) * size / count), size) - 1]
-            inside = [key for key in index.keys if first <= key <= last]
+        middle = begin + (2 * segment + 1) * total // (2 * count)
+        target = index.shown[max(bisect.bisect_right(index.shown, middle) - 1, 0)]
+        if len(index.shown) >= _SNAP_FRAMES * count:
+            first = begin + segment * total // count
+            last = begin + (segment + 1) * total // count
+            inside = [key for key in index.keys if first <= key < last]
             target = min(inside, key=lambda key: abs(key - target), default=target)
         targets.append(target)
     return sorted(set(targets))
@@ -177,7 +306,7 @@ def _at(
             if frame.pts is not None:
                 now = frame.pts
             if now >= target:
-                yield frame.to_image()
+                yield _upright(frame)
                 break
 
 

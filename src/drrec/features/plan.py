@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+READING = 2
+"""Of how media are read; features of another way are made anew."""
+
 LIBRARIES = ("av", "numpy", "pillow", "torch", "transformers")
 
 
@@ -156,7 +159,7 @@ class Plan:
             for name in ("frames", "seconds", "max_tokens", "batch_size", "dtype")
         }
         decisive = [
-            *(settings, pooling, encoder.modality, encoder.name, encoder.bfloat16),
+            *(READING, settings, pooling, encoder.modality, encoder.name, encoder.bfloat16),
             *(encoder.device.split(":")[0], versions(), self._ids, work.contents()),
             weights_sha256(encoder.folder, encoder.what),
         ]

@@ -108,7 +108,7 @@ class Sound:
 
     def __call__(self, path: pathlib.Path) -> Prepared:
         """Prepare the windows of a file; see `Processor`."""
-        sound = sound_of(path, self.rate, self._seconds)
+        sound = sound_of(path, self.rate, self._seconds, self.window)
         windows = [
             sound[start : start + self.window] for start in range(0, len(sound), self.window)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import logging
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pathlib
 
     from drrec.data.interactions import Dataset
+
+logger = logging.getLogger(__name__)
 
 PLOTS = ("plot", "text", "description", "overview", "synopsis")
 """Names of the column with the plot, written as `columns.ALIASES` are; the first counts."""
@@ -55,21 +57,26 @@ def _turned(title: str) -> str:
 
 
 def _plots(path: pathlib.Path) -> dict[str, str]:
-    header = lines.first_line(path)
-    names = columns.split_header(header, ",", is_quoted=True)
-    item = columns.find(path, names, columns.ALIASES["item"])
-    plot = next((names.index(name) for name in PLOTS if name in names), None)
+    header, rows = lines.small_table(path, ",;\t")
+    names = [columns.plain(name) for name in header]
+    item = columns.item_column(names, f"line 1 of {path}")
+    plot = columns.first(names, PLOTS)
     if item is None or plot is None:
         raise InputError(
             f"Expected columns item_id and plot (or {', '.join(PLOTS[1:])}) in line 1 of {path}. "
-            f"Received: {header[:80]!r}. Name the columns in the first line, joined by commas."
+            f"Received: {', '.join(header)[:80]!r}. Name the columns in the first line."
         )
-    table = lines.Table(separator=",", num_fields=len(names), has_header=True, is_quoted=True)
-    csv.field_size_limit(1 << 24)
-    for encoding in lines.ENCODINGS:
-        try:
-            rows = [row for _, row in lines.numbered(path, table, encoding)]
-        except UnicodeDecodeError:
-            continue
-        return {row[item].strip(): " ".join(row[plot].split()) for row in rows}
-    raise AssertionError  # Latin-1 decodes every byte
+    found: dict[str, str] = {}
+    several = set()
+    for row in rows:
+        raw, words = row.fields[item].strip(), " ".join(row.fields[plot].split())
+        if found.get(raw, words) != words:
+            several.add(raw)
+        found[raw] = words
+    if several:
+        shown = ", ".join(sorted(several)[:5])
+        logger.warning(
+            "%s has several texts of %d items (%s): the last of each is read",
+            *(path, len(several), shown),
+        )
+    return found

@@ -1,13 +1,14 @@
 import pytest
 
-from drrec.data.readers import columns
+from drrec.data.config import LogConfig
+from drrec.data.readers import files
 from drrec.errors import InputError
 
 
-def load(tmp_path, text, name="log.csv"):
+def load(tmp_path, text, name="log.csv", **settings):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    return columns.load(path)
+    return files.load(path, LogConfig(**settings))
 
 
 @pytest.mark.parametrize(
@@ -73,10 +74,10 @@ def test_sessions_and_repeats_are_read(tmp_path):
     text = f"{PLAYS}a\tx\t10\t7\na\tx\t20\t7\na\ty\t30\t8\nb\tx\t5\t7\n"
     path = tmp_path / "plays.inter"
     path.write_text(text)
-    kept = columns.load(path, "keep").interactions
+    kept = files.load(path, LogConfig(), "keep").interactions
     assert kept.timestamp.tolist() == [10, 20, 30, 5]
     assert kept.session.tolist() == [0, 0, 1, 2]
-    dropped = columns.load(path).interactions
+    dropped = files.load(path, LogConfig()).interactions
     assert dropped.timestamp.tolist() == [20, 30, 5]
     assert dropped.session.tolist() == [0, 1, 2]
 

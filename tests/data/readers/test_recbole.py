@@ -81,7 +81,7 @@ def test_the_only_inter_file_is_taken_and_two_are_refused(folder):
     (folder / "mine.inter").rename(folder / "other.inter")
     assert recbole.load(folder).name == "other"
     (folder / "third.inter").write_text(INTER)
-    with pytest.raises(InputError, match=r"Expected mine.inter, or one .inter file.*: 2 of them"):
+    with pytest.raises(InputError, match=r"Expected mine.inter, or one .inter file.*: 2 others"):
         recbole.load(folder)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from drrec.data.published.layout import Layout, Published, Row, rated
 from drrec.data.readers.checks import short
-from drrec.data.readers.rows import IMPLICIT_RATING
 from drrec.data.readers.streams import Fault
+from drrec.data.scale import TAKEN
 
 if TYPE_CHECKING:
     import pathlib
@@ -28,7 +28,7 @@ def layout(first: str, config: PrepareConfig) -> Layout:
 
 def _artist(line: str) -> Row:
     user, when, artist, name, _, _ = _fields(line)
-    return rated(user, artist or name, IMPLICIT_RATING, _milliseconds(when), name)
+    return rated(user, artist or name, TAKEN, _milliseconds(when), name)
 
 
 def _track(line: str) -> Row:
@@ -36,7 +36,7 @@ def _track(line: str) -> Row:
     if not title.strip() and not track:
         raise Fault("Expected a track. Received: an empty field")
     whole = f"{name} – {title}"
-    return rated(user, track or whole, IMPLICIT_RATING, _milliseconds(when), whole)
+    return rated(user, track or whole, TAKEN, _milliseconds(when), whole)
 
 
 def _fields(line: str) -> list[str]:

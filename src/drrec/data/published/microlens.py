@@ -15,8 +15,8 @@ from drrec.data.published.layout import (
     since_1970,
 )
 from drrec.data.readers.checks import short
-from drrec.data.readers.rows import IMPLICIT_RATING
 from drrec.data.readers.streams import Fault
+from drrec.data.scale import TAKEN
 
 if TYPE_CHECKING:
     import pathlib
@@ -40,7 +40,7 @@ def layout(first: str, config: PrepareConfig) -> Layout:
 
 def _comment(line: str) -> Row:
     user, item, timestamp = csv_fields(line, 3)
-    return rated(user, item, IMPLICIT_RATING, since_1970(timestamp))
+    return rated(user, item, TAKEN, since_1970(timestamp))
 
 
 def words(path: pathlib.Path) -> WordsFile:

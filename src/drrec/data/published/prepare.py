@@ -24,6 +24,7 @@ from drrec.files import read_json, whole_folder, write_json
 if TYPE_CHECKING:
     import os
 
+    from drrec.data.config import LogConfig
     from drrec.data.interactions import Dataset, Repeats
     from drrec.data.published.config import PrepareConfig
 
@@ -96,19 +97,22 @@ def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) 
     return folder
 
 
-def load(folder: pathlib.Path, repeats: Repeats | None = None) -> Dataset:
+def load(
+    folder: pathlib.Path, repeats: Repeats | None = None, config: LogConfig | None = None
+) -> Dataset:
     """Read a folder that `prepare` has made; one without its record as RecBole's.
 
     Args:
         folder: with the atomic files.
         repeats: whether to keep repeated rows; None as the folder was made.
+        config: how to read a folder without a record.
 
     Raises:
         InputError: a file is missing or bad or has other rows than were written, or repeats are
             asked for of a folder without.
     """
     if not (folder / RECORD).exists():
-        return recbole.load(folder, repeats or "drop")
+        return recbole.load(folder, repeats or "drop", config)
     record = read_json(folder / RECORD)
     try:
         made, num_rows = record["settings"]["repeats"], record["rows"]

@@ -45,13 +45,6 @@ def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
     return None
 
 
-def part_fault(part: str) -> str | None:
-    """Why a field does not say which part of a given split its row is in; None if it does."""
-    if number(part) in (0, 1, 2):
-        return None
-    return f"Expected 0 (train), 1 (validation) or 2 (test). Received: {short(part)}"
-
-
 def cut_short(timestamp: np.ndarray) -> bool:
     """Whether the last of timestamps [R] has fewer digits than all before it, as if cut off.
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from drrec.data.interactions import Dataset
-from drrec.data.readers.columns import rating_table
-from drrec.data.readers.lines import first_line
-from drrec.data.readers.rows import RatingTable, read_interactions
+from drrec.data.config import LogConfig
+from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.readers import text
+from drrec.data.readers.columns import Columns
+from drrec.data.readers.text import LogTable
 from drrec.data.readers.titles import ItemTable, read_words
+from drrec.data.strategies import TEST, TRAIN
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
     import pathlib
+
+    from drrec.data.interactions import Dataset
 
 GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
@@ -27,20 +31,23 @@ GENRES = (
 class Form:
     """A pair of files and how each is laid out."""
 
-    ratings: RatingTable | None
+    ratings: LogTable | None
     """None where the header says it."""
     movies: str
     words: ItemTable
 
 
+_COLUMNS = Columns(user=0, item=1, rating=2, timestamp=3)
+_TABBED = LogTable(separator="\t", num_fields=4, columns=_COLUMNS)
+
 FORMS: dict[str, Form] = {
     "u.data": Form(
-        RatingTable(separator="\t", num_fields=4, user=0, item=1, rating=2, timestamp=3),
+        _TABBED,
         "u.item",
         ItemTable(separator="|", num_fields=24, item=0, title=1, flags=GENRES),
     ),
     "ratings.dat": Form(
-        RatingTable(separator="::", num_fields=4, user=0, item=1, rating=2, timestamp=3),
+        LogTable(separator="::", num_fields=4, columns=_COLUMNS),
         "movies.dat",
         ItemTable(separator="::", num_fields=3, item=0, title=1, genres=2),
     ),
@@ -53,7 +60,7 @@ FORMS: dict[str, Form] = {
             item=0,
             title=1,
             genres=2,
-            has_header=True,
+            before=1,
             is_quoted=True,
         ),
     ),
@@ -61,7 +68,11 @@ FORMS: dict[str, Form] = {
 """By the name of the file with the ratings."""
 
 
-def load(folder: pathlib.Path) -> Dataset:
+PAIRS = tuple(f"u{name}" for name in ("1", "2", "3", "4", "5", "a", "b"))
+"""MovieLens-100K's own splits, `u1.base` and `u1.test` and so on."""
+
+
+def load(folder: pathlib.Path, config: LogConfig | None = None) -> Dataset:
     """Read a MovieLens folder, whichever form it has.
 
     Raises:
@@ -70,11 +81,34 @@ def load(folder: pathlib.Path) -> Dataset:
     for name, form in FORMS.items():
         if (folder / name).is_file():
             path = folder / name
-            table = form.ratings or rating_table(path, first_line(path), ",", is_quoted=True)
-            interactions = read_interactions(path, table)
-            words = read_words(folder / form.movies, form.words, interactions.items)
-            return Dataset(folder.resolve().name, interactions, *words)
+            log = text.read(path, form.ratings or text.table_of(path, config))
+            return _with_words(dataset_of(log, folder.resolve().name, config), folder, form)
+    if pair := next((name for name in PAIRS if (folder / f"{name}.base").is_file()), None):
+        return load_pair(folder / f"{pair}.base", config)
     raise InputError(
         f"Expected {', '.join(FORMS)} in {folder}. Received: none of them. "
         "Remove the folder and fetch the data again: `python run.py data <name>`."
     )
+
+
+def is_pair(path: pathlib.Path) -> bool:
+    """Whether a file is one of `PAIRS`, with its other half beside it."""
+    both = all(path.with_suffix(end).is_file() for end in (".base", ".test"))
+    return path.suffix in (".base", ".test") and both
+
+
+def load_pair(path: pathlib.Path, config: LogConfig | None = None) -> Dataset:
+    """Read `u1.base` and `u1.test`, say: train and test of the split `given`.
+
+    Raises:
+        InputError: a file of it is bad.
+    """
+    ends = {TRAIN: ".base", TEST: ".test"}
+    halves = {part: text.read(path.with_suffix(end), _TABBED) for part, end in ends.items()}
+    dataset = dataset_of(LogFrame.joined(halves), path.stem, config)
+    return _with_words(dataset, path.parent, FORMS["u.data"])
+
+
+def _with_words(dataset: Dataset, folder: pathlib.Path, form: Form) -> Dataset:
+    words = read_words(folder / form.movies, form.words, dataset.interactions.items)
+    return dataclasses.replace(dataset, titles=words.titles, genres=words.genres)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from drrec.data.readers import lines
+from drrec.data.readers.opened import ENCODINGS
 
 if TYPE_CHECKING:
     import pathlib
@@ -53,7 +54,7 @@ def read_words(path: pathlib.Path, table: ItemTable, items: IdMap) -> ItemWords:
     if not path.exists():
         logger.warning("No titles: there is no %s", path)
     else:
-        for encoding in lines.ENCODINGS:
+        for encoding in ENCODINGS:
             try:
                 rows = [row for _, row in lines.numbered(path, table, encoding)]
             except UnicodeDecodeError:

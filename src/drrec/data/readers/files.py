@@ -1,0 +1,57 @@
+"""A log in one file, whatever its form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.readers import tables, text
+from drrec.data.readers.opened import opened, stem, suffix
+from drrec.errors import InputError
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from drrec.data.config import LogConfig
+    from drrec.data.interactions import Dataset, Repeats
+
+SUFFIXES = (".inter", ".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
+"""Forms that are read; each may be packed, `.gz` or `.zip`. What a file holds counts, not these."""
+
+_PARQUET = b"PAR1"
+_SHEETS = (".xlsx", ".xls", ".ods", ".feather", ".pkl", ".sqlite", ".db")
+
+
+def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Dataset:
+    """Read a log: delimited text with a header, JSON lines, or Parquet.
+
+    A log without ratings, or with the same one throughout, is implicit: each row counts as
+    `scale.TAKEN`. Without times the order of the rows is the order in time. A column `x_label`
+    (MMRec: 0 train, 1 validation, 2 test) gives the parts of the split `given`; a column
+    `session_id` says which rows were one sitting. Repeated (user, item) rows: see `repeats`.
+
+    Raises:
+        InputError: there is no column for users or for items, or a row is bad.
+    """
+    return dataset_of(log_frame(path, config), stem(path), config, repeats)
+
+
+def log_frame(path: pathlib.Path, config: LogConfig) -> LogFrame:
+    """The columns of a log, before they are checked.
+
+    Raises:
+        InputError: as of `load`.
+    """
+    if suffix(path) in _SHEETS:
+        raise InputError(
+            f"Expected a file that ends in {', '.join(SUFFIXES)}. Received: {path}. "
+            "Export it as CSV."
+        )
+    with opened(path) as file:
+        start = file.read(256)
+    if start.startswith(_PARQUET):
+        return tables.read_parquet(path, config)
+    is_atomic = suffix(path) in (".inter", ".csv", ".tsv")
+    if not is_atomic and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
+        return tables.read_json_lines(path, config)
+    return text.read(path, text.table_of(path, config))
