@@ -210,7 +210,7 @@ else:
 
 
 def check_choices(settings: Any) -> None:
-    """Check that each setting marked `OneOf` names a registered entry.
+    """See that each setting marked `OneOf` names something that is registered.
 
     Raises:
         InputError: one does not.

@@ -98,7 +98,7 @@ def fit_pmf(
     past, future = train.past_and_future(_STOPPING_SHARE)
 
     def fitted(
-        ratings: Interactions, epochs: int, validation: Interactions | None
+        ratings: Interactions, epochs: int, judged: Interactions | None
     ) -> tuple[MatrixFactorisation, list[float]]:
         keras.utils.set_random_seed(seed)
         mean = float(ratings.rating.mean(dtype=np.float64))
@@ -106,14 +106,14 @@ def fit_pmf(
         model = MatrixFactorisation(*sizes, mean, l2 / len(ratings))
         model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=False)  # tables only
         callbacks = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
-        if validation:
+        if judged:
             callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE))
         history = model.fit(
             (ratings.user, ratings.item),
             ratings.rating,
             batch_size=batch_size,
             epochs=epochs,
-            validation_data=validation and ((validation.user, validation.item), validation.rating),
+            validation_data=judged and ((judged.user, judged.item), judged.rating),
             validation_batch_size=65536,
             callbacks=callbacks,
             verbose=0,
