@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ class _Sequential(Recommender):
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
         """Set the random seed and the settings of `SequenceConfig`, by name."""
         self.seed = seed
-        known = [field.name for field in dataclasses.fields(SequenceConfig)]
+        known = inspect.signature(SequenceConfig).parameters
         if unknown := [name for name in settings if name not in known]:
             raise InputError(
                 f"Expected a known setting. Received: {unknown[0]!r}. "
