@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import typing
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def value_of(flag: str, given: Sequence[str]) -> str | None:
+    """What the arguments give a flag, the last time that they do; None if they do not."""
+    found = None
+    for word, following in itertools.zip_longest(given, given[1:]):
+        name, is_joined, value = word.partition("=")
+        if name.replace("_", "-") == flag:
+            found = value if is_joined else following
+    return found
+
+
 def config_path(given: Sequence[str]) -> pathlib.Path | None:
     """The file that --config names: its settings are the defaults that flags override."""
-    for position, argument in enumerate(given):
-        if argument == "--config" and position + 1 < len(given):
-            return pathlib.Path(given[position + 1])
-        if argument.startswith("--config="):
-            return pathlib.Path(argument.removeprefix("--config="))
-    return None
+    named = value_of("--config", given)
+    return None if named is None else pathlib.Path(named)
 
 
 def settings_in(path: pathlib.Path, stage: type) -> Any:
