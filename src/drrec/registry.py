@@ -11,7 +11,7 @@ import difflib
 import functools
 import importlib.metadata
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -210,16 +210,21 @@ else:
 
 
 def check_choices(settings: Any) -> None:
-    """See that each setting marked `OneOf` names something that is registered.
+    """See that each `Literal` setting has one of its words, and each marked `OneOf` a known name.
 
     Raises:
         InputError: one does not.
     """
     hints = get_type_hints(type(settings), include_extras=True)
     for field in dataclasses.fields(settings):
-        for mark in getattr(hints[field.name], "__metadata__", ()):
+        value, hint = getattr(settings, field.name), hints[field.name]
+        for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, OneOf):
-                REGISTRIES[mark.kind].checked(getattr(settings, field.name), field.name)
+                REGISTRIES[mark.kind].checked(value, field.name)
+        for kind in (hint, *get_args(hint)):  # of `Literal[…] | None`, whose default is None, too
+            if get_origin(kind) is Literal and value not in (*get_args(kind), field.default):
+                words = " or ".join(map(str, get_args(kind)))
+                raise InputError(f"Expected `{field.name}` to be {words}. Received: {value!r}.")
 
 
 def register(kind: str, name: str, thing: Any) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import logging
 import operator
 import re
@@ -15,6 +13,7 @@ import tyro
 
 from drrec.cli.agents import algorithm_in, as_given, with_flags_of
 from drrec.cli.flags import Eval, Recommend, Train
+from drrec.cli.refusals import refusing
 from drrec.cli.settings import config_path, settings_in
 from drrec.cli.stages import STAGES
 from drrec.errors import InputError
@@ -47,7 +46,7 @@ def run(
     try:
         chosen = algorithm_in(given, config_path(given))
         shown = [with_flags_of(stage, chosen) for stage in stages]
-        arguments = as_given(_parsed_in_one_line(shown, given, prog))
+        arguments = as_given(_parsed(shown, given, prog))
         return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error, complaints)
@@ -65,21 +64,6 @@ def run(
         return 130
 
 
-def _parsed_in_one_line(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
-    """Parse; what tyro complains of in a box of many lines becomes one."""
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return _parsed(stages, given, prog)
-    except SystemExit as ended:
-        if ended.code:
-            lines = box.getvalue().splitlines()[1:]  # the first is a title
-            inside = [line.strip("│╰╯─ ") for line in lines]
-            said = " ".join(" ".join(line for line in inside if line.strip("-")).split())
-            _complain(re.sub(r"Error parsing [^-\s]\S*: ", "", said), None)
-        raise
-
-
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
     # The choice of stages is made as the program runs, which tyro's types have no words for.
     parse: Any = functools.partial(
@@ -92,13 +76,14 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
         is_meant = len(stages) == 1 or given[:1] == [names[position]]
         return {"default": settings_in(path, stages[position])} if path and is_meant else {}
 
-    if len(stages) == 1:
-        return parse(stages[0], **default(0))
-    choices: list[Any] = [
-        Annotated[stage, tyro.conf.subcommand(names[position], **default(position))]
-        for position, stage in enumerate(stages)
-    ]
-    return parse(functools.reduce(operator.or_, choices))
+    with refusing(dict(zip(names, stages, strict=True)), given, prog):
+        if len(stages) == 1:
+            return parse(stages[0], **default(0))
+        choices: list[Any] = [
+            Annotated[stage, tyro.conf.subcommand(names[position], **default(position))]
+            for position, stage in enumerate(stages)
+        ]
+        return parse(functools.reduce(operator.or_, choices))
 
 
 def _complain(message: object, to: TextIO | None) -> None:

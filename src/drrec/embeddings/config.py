@@ -36,6 +36,7 @@ class EmbeddingConfig:
     Sessions show these; 0: embeddings are fitted on all ratings, as in the paper. [0 to 1)"""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if min(self.widths().values()) < 2:
             raise InputError(
                 "`dim_emb` must leave each factorisation at least 2 coordinates, beside the one "
@@ -78,6 +79,7 @@ class EncoderConfig:
     """Learning rate of the item encoder's pre-training. [> 0]"""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(self, {"[0, 1)": ("dropout",), "(0, inf)": ("lr_content",)})
 
 
@@ -95,7 +97,6 @@ class ContentConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self)
         listed("modality", self.modality, MODALITIES)
         if self.fusion == "gated" and self.aggregation == "concat":
             raise InputError(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 _TERMS = ("rating", "novelty", "diversity", "return")
 
@@ -84,6 +85,7 @@ class LoggedConfig:
     proposals: ProposalConfig = dataclasses.field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(
             self,
             {

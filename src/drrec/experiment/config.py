@@ -19,7 +19,7 @@ from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_cho
 
 T = TypeVar("T")
 
-_FLAGS = {"from": "source"}
+FLAGS = {"from": "source"}
 """Settings by the names of their flags, where Python keeps those to itself."""
 
 ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
@@ -180,7 +180,7 @@ def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     arguments: dict[str, Any] = {}
     for key, value in values.items():
-        key = _FLAGS.get(key, key)
+        key = FLAGS.get(key, key)
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."

@@ -10,6 +10,7 @@ import tyro
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 SMALL = "small"
 """Stands, in place of a hub name, for the seeded encoder that is built on the spot."""
@@ -82,6 +83,7 @@ class ExtractConfig:
     """Stop at the first broken file, or at media or text of an unknown item."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(
             self,
             {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Literal
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 Loss = Literal["cross_entropy", "sampled_softmax", "gbce"]
 
@@ -53,6 +54,7 @@ class SequenceConfig:
         Raises:
             InputError: a setting is out of its range.
         """
+        check_choices(self)
         counts = ("width", "length", "num_layers", "num_heads", "num_negatives", "batch_size")
         check_ranges(
             self,
@@ -67,8 +69,4 @@ class SequenceConfig:
         if self.width % self.num_heads:
             raise InputError(
                 f"`num_heads` must divide `width`. Received: {self.num_heads} and {self.width}."
-            )
-        if self.loss not in get_args(Loss):
-            raise InputError(
-                f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss!r}."
             )

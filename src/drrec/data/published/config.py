@@ -10,6 +10,7 @@ import tyro
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class PrepareConfig:
     By default stop, or skip for Last.fm."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         least = ("min_user", "min_item")
         check_ranges(self, {"[0, inf)": least, "(0, inf)": ("session_gap",)})
         if self.to is not None and (not self.to.strip(".") or {"/", "\\"} & set(self.to)):
