@@ -427,3 +427,11 @@ def test_resuming_a_finished_run_changes_nothing(here, capsys):
         for name, value in before.items():
             np.testing.assert_array_equal(file[name], value)
     assert read_json(here / "save_model" / "first" / "metrics.json") == metrics
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    command = [sys.executable, "-u", str(ROOT / "train.py"), "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

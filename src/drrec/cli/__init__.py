@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import operator
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -28,7 +29,6 @@ def run(
     *stages: Any,
     argv: Sequence[str] | None = None,
     prog: str | None = None,
-    complaints: TextIO | None = None,
 ) -> int:
     """Parse the command line, do one stage, and return the exit status.
 
@@ -36,7 +36,6 @@ def run(
         stages: which there are to choose from; one alone needs no name.
         argv: the arguments; None takes the process's.
         prog: the program's name in `--help`; None takes the process's.
-        complaints: where the line about bad input goes; None takes stderr.
 
     Returns:
         0 if it went well, 2 for bad input, 130 if interrupted.
@@ -49,18 +48,20 @@ def run(
         arguments = as_given(_parsed(shown, given, prog))
         return STAGES[type(arguments)](arguments)
     except InputError as error:
-        _complain(error, complaints)
+        _complain(error)
         return 2
+    except BrokenPipeError:  # whoever read what it prints has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _complain(
             f"Expected to read and write files{where}. Received: {error.strerror or error}. "
-            "Make room or mend the permissions, and run again.",
-            complaints,
+            "Make room or mend the permissions, and run again."
         )
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted", complaints)
+        _complain("interrupted")
         return 130
 
 
@@ -86,5 +87,5 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
         return parse(functools.reduce(operator.or_, choices))
 
 
-def _complain(message: object, to: TextIO | None) -> None:
-    (to or sys.stderr).write(" ".join(str(message).split()) + "\n")
+def _complain(message: object) -> None:
+    sys.stderr.write(" ".join(str(message).split()) + "\n")
