@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import typing
 from typing import TYPE_CHECKING, Any
@@ -21,18 +22,24 @@ PRESETS = pathlib.Path(__file__).parents[1] / "configs"
 """Settings that come with the package, and below them the tables of `benchmark`."""
 
 
+def value_of(flag: str, given: Sequence[str]) -> str | None:
+    """What the arguments give a flag, the last time that they do; None if they do not."""
+    found = None
+    for word, following in itertools.zip_longest(given, given[1:]):
+        name, is_joined, value = word.partition("=")
+        if name.replace("_", "-") == flag:
+            found = value if is_joined else following
+    return found
+
+
 def config_path(given: Sequence[str]) -> pathlib.Path | None:
     """The file that --config names: its settings are the defaults that flags override.
 
     Raises:
         InputError: there is no such file, and no such preset.
     """
-    for position, argument in enumerate(given):
-        if argument == "--config" and position + 1 < len(given):
-            return _found(given[position + 1])
-        if argument.startswith("--config="):
-            return _found(argument.removeprefix("--config="))
-    return None
+    named = value_of("--config", given)
+    return None if named is None else _found(named)
 
 
 def _found(named: str) -> pathlib.Path:

@@ -77,7 +77,11 @@ class _Ids(NamedTuple):
 
 
 def dataset_of(
-    raw: LogFrame, dataset_name: str, config: LogConfig | None = None, repeats: Repeats = "drop"
+    raw: LogFrame,
+    dataset_name: str,
+    config: LogConfig | None = None,
+    repeats: Repeats = "drop",
+    least_users: int = 2,
 ) -> Dataset:
     """Check a log and say what was understood by it.
 
@@ -116,7 +120,7 @@ def dataset_of(
         repeats=repeats,
         weight=weight,
     )
-    if log.num_users < 2:
+    if log.num_users < least_users:
         raise InputError(
             f"Expected at least two users in {raw.name}. Received: one. "
             "A recommender learns from how people differ: add ratings of others."
