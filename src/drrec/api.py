@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drrec import files
 from drrec.data import datasets, sources
+from drrec.data.config import LogConfig
 from drrec.worlds.truth import load_truth
 
 if TYPE_CHECKING:
@@ -20,16 +21,19 @@ def load_dataset(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     repeats: Repeats | None = None,
+    **settings: Any,
 ) -> Dataset:
     """Load a built-in data set, downloaded on first use, or your own log.
 
     Args:
-        name_or_path: a built-in data set such as ml-100k or demo; a folder of RecBole atomic
-            files; or an .inter, .csv or .tsv file.
+        name_or_path: a built-in data set such as ml-100k or demo; a folder of RecBole or
+            MovieLens files; or a .csv, .tsv, .inter, .jsonl or .parquet file.
         data_dir: folder of the built-in data sets; by default `data` in `DRREC_HOME` or the
             working folder.
         repeats: rows with the same user and item: `drop` all but the latest, or `keep` all; by
             default as the data set was prepared, else `drop`.
+        settings: of `drrec.data.config.LogConfig`, for your own log, such as user_column,
+            rating_scale or rating_kind.
 
     Raises:
         InputError: the data set is unknown or malformed, or cannot be downloaded.
@@ -45,5 +49,5 @@ def load_dataset(
     name = os.fspath(name_or_path)
     if name in datasets.DATASETS:
         sources.fetch(name, folder)
-    dataset = datasets.load_dataset(name, folder, repeats)
+    dataset = datasets.load_dataset(name, folder, repeats, LogConfig(**settings))
     return dataclasses.replace(dataset, truth=load_truth(name, folder, dataset))

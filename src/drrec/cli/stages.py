@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drrec.base import Recommender
+    from drrec.data.config import LogConfig
     from drrec.data.interactions import Dataset
     from drrec.embeddings.pretrain import Content
-    from drrec.experiment.config import RunConfig, TrainConfig
+    from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
     from drrec.experiment.task import Task
 
 
@@ -61,7 +62,7 @@ def main_data(arguments: Data) -> int:
 def main_extract(arguments: Extract) -> int:
     """`run.py extract`: PyTorch's process, which never loads TensorFlow."""
     config = arguments.extract
-    dataset = _fetched(config.dataset, _data(arguments))
+    dataset = _fetched(config.dataset, _data(arguments), config.log)
     from drrec.features.extract import extract, summary
     from drrec.features.store import features_path
 
@@ -77,7 +78,7 @@ def main_import_features(arguments: ImportFeatures) -> int:
     from drrec.features.store import features_path
 
     config = arguments.features
-    dataset = load_dataset(config.dataset, _data(arguments))
+    dataset = load_dataset(config.dataset, _data(arguments), config=config.log)
     path = features_path(_data(arguments), dataset.name)
     for modality, present in import_features(config, dataset, path).items():
         total = dataset.interactions.num_items - 1
@@ -144,7 +145,7 @@ def main_benchmark(arguments: Benchmark) -> int:
 
     config = arguments.benchmark
     dataset = pathlib.PurePath(config.dataset).stem
-    path = arguments.tables or _tables_for(config.dataset, _data(arguments))
+    path = arguments.tables or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
     found = benchmark(run, tables, _data(arguments))
@@ -156,16 +157,16 @@ def main_benchmark(arguments: Benchmark) -> int:
     return 0
 
 
-def _tables_for(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
+def _tables_for(config: BenchmarkConfig, data_dir: pathlib.Path) -> pathlib.Path:
     """The benchmark tables of a data set, which is downloaded if needed."""
     from drrec.experiment.task import is_implicit
 
     tables = PRESETS / "benchmark"
-    own = tables / f"{pathlib.PurePath(dataset).stem}.yaml"
+    dataset = _fetched(config.dataset, data_dir, config.log)
+    own = tables / f"{pathlib.PurePath(config.dataset).stem}.yaml"
     if own.is_file():
-        _fetched(dataset, data_dir)
         return own
-    kind = "implicit" if is_implicit(_fetched(dataset, data_dir)) else "explicit"
+    kind = "implicit" if is_implicit(dataset) else "explicit"
     return tables / f"{kind}.yaml"
 
 
@@ -187,12 +188,12 @@ def main_eval(arguments: Eval) -> int:
     return 0
 
 
-def _fetched(name_or_path: str, data_dir: pathlib.Path) -> Dataset:
+def _fetched(name_or_path: str, data_dir: pathlib.Path, config: LogConfig | None = None) -> Dataset:
     """A data set, downloaded if needed."""
     from drrec.data.datasets import load_dataset
 
     _fetch(name_or_path, data_dir)
-    return load_dataset(name_or_path, data_dir)
+    return load_dataset(name_or_path, data_dir, config=config)
 
 
 def _fetch(name_or_path: str, data_dir: pathlib.Path) -> None:

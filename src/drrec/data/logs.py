@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from drrec.data import scale as scales
 from drrec.data.config import LogConfig
 from drrec.data.interactions import Dataset, Interactions, Repeats
-from drrec.data.readers.checks import LARGEST_RATING, short
+from drrec.data.readers.checks import LARGEST_RATING, NULLS, short
 from drrec.data.times import read_times
 from drrec.errors import InputError
 
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from drrec.data.config import Kind
 
 logger = logging.getLogger(__name__)
-
-NULLS = frozenset(("", "nan", "NaN", "NULL", "null", "None", "<NA>", "\\N"))
-"""What databases and tables write where there is no id."""
 
 _YES_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
@@ -137,7 +133,7 @@ def dataset_of(
 
 def _ids(column: pd.Series, kind: str, raw: LogFrame) -> _Ids:
     codes, found = pd.factorize(column.to_numpy(), use_na_sentinel=True)
-    text = [unicodedata.normalize("NFC", str(each)).strip() for each in found.tolist()]
+    text = [str(each).strip() for each in found.tolist()]
     is_null = np.array([each in NULLS for each in text] + [True])  # the last for code −1
     broken = [at for at, each in enumerate(text) if re.search(r"[\r\n\x00]", each)]
     if broken:

@@ -11,6 +11,7 @@ import typing
 from typing import Any, Literal, TypeVar
 
 from drrec.agents.config import AgentConfig, DDPGConfig
+from drrec.data.config import LogConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
@@ -34,7 +35,8 @@ class RunConfig:
     """Settings of training and evaluation, except those of content."""
 
     dataset: str = "ml-100k"
-    """Built-in data set, folder of RecBole atomic files, or .inter, .csv or .tsv file."""
+    """Built-in data set, or a path: a folder of RecBole or MovieLens files, or a file,
+    .csv, .tsv, .inter, .jsonl or .parquet, also packed as .gz or .zip."""
     repeats: Literal["drop", "keep"] | None = None
     """Rows with the same user and item: drop all but the latest, or keep all.
     By default as the data set was prepared, else drop."""
@@ -70,6 +72,7 @@ class RunConfig:
     """Random seed. Does not affect the split. [>= 0]"""
     seeds: int = 1
     """Number of runs, with seeds from --seed upwards; tables give mean and spread. [>= 1]"""
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: AgentConfig = dataclasses.field(default_factory=DDPGConfig)
@@ -138,7 +141,8 @@ class BenchmarkConfig:
     """Settings shared by all tables of a benchmark."""
 
     dataset: str = "ml-100k"
-    """Built-in data set, folder of RecBole atomic files, or .inter, .csv or .tsv file."""
+    """Built-in data set, or the path of your own, as in `train`."""
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
     judge: Literal["test", "validation"] = "test"
     """Part to evaluate on; validation fits on train only, to choose settings."""
     seed: int = 0

@@ -17,6 +17,7 @@ from drrec.envs.rewards import visits_returned
 from drrec.errors import InputError
 from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
+from drrec.evaluation.protocols.rated import RELEVANT_FROM
 from drrec.evaluation.protocols.session import SESSION_STEPS
 from drrec.experiment.baselines import asked_for
 from drrec.worlds.truth import load_truth
@@ -51,7 +52,7 @@ class Task:
         Raises:
             InputError: the data set is malformed, or the settings do not match it.
         """
-        dataset = load_dataset(config.dataset, data_dir, config.repeats)
+        dataset = load_dataset(config.dataset, data_dir, config.repeats, config.log)
         truth = load_truth(config.dataset, data_dir, dataset)
         _check_fits(config, dataset, truth)
         settings = SplitConfig(strategy=config.split)
@@ -103,6 +104,7 @@ def is_implicit(dataset: Dataset) -> bool:
 
 def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> None:
     environment = config.environment
+    _check_says_something(dataset)
     if environment.sessions == "living" and truth is None:
         raise InputError(
             f"Expected a data set with a hidden world, such as demo, for living sessions. "
@@ -125,3 +127,16 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
             f"ratings are alike. Received: --embedding {chosen[0]} --unlogged {chosen[1]}, which "
             "would have nothing to learn."
         )
+
+
+def _check_says_something(dataset: Dataset) -> None:
+    """See that some ratings are likes and some are not, unless all are alike."""
+    share = float(np.mean(dataset.interactions.rating >= RELEVANT_FROM))
+    if is_implicit(dataset) or 0 < share < 1:
+        return
+    read = f", read as {dataset.scale}" if dataset.scale else ""
+    raise InputError(
+        f"Expected likes and others among the ratings of {dataset.name}. Received: "
+        f"{'likes alone' if share else 'no like'}{read}. Pass --like-from X, the least rating that "
+        "is a like, or --rating-scale LOW,HIGH."
+    )

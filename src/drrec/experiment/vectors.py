@@ -42,7 +42,7 @@ def ensure_features(
     missing = [name for name in names if name not in stored_fingerprints(path, dataset)]
     if missing:
         logger.info("features: extracting %s", ", ".join(missing))
-        wanted = ExtractConfig(dataset=config.dataset, modality=",".join(missing))
+        wanted = ExtractConfig(dataset=config.dataset, modality=",".join(missing), log=config.log)
         try:
             said = extract_apart(wanted, dataset, data_dir)
         except InputError as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from drrec.data.config import LogConfig
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
 from drrec.registry import check_choices
@@ -82,6 +83,8 @@ class ExtractConfig:
     strict: bool = False
     """Stop at the first broken file, or at media or text of an unknown item."""
 
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
+
     def __post_init__(self) -> None:
         check_choices(self)
         check_ranges(
@@ -128,6 +131,7 @@ class ImportConfig:
     For mmrec and ducho, modalities to import, joined by commas; '' is all."""
     encoder: str = ""
     """Name of the encoder, for reports; by default the source."""
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
 
     @property
     def modalities(self) -> list[str]:

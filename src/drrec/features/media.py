@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import collections
+import fractions
 import math
 import pathlib
 import warnings
@@ -129,7 +130,7 @@ def _starts(
 ) -> list[float]:
     """When to begin to listen, in seconds: in the middles of equal segments of a long track."""
     count = max(1, math.ceil(wanted / window - 1e-9))
-    total = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    total = float(stream.duration * _unit(stream)) if stream.duration else 0.0
     total = total or (container.duration or 0) / av.time_base
     if total <= wanted:
         return [index * window for index in range(count)]
@@ -144,15 +145,18 @@ def _heard(
     rate: int,
 ) -> np.ndarray:
     """At most `size` samples from `start` on, in seconds."""
-    first = (stream.start_time or 0) * stream.time_base
-    container.seek(int((first + max(start, 0)) / stream.time_base), stream=stream, backward=True)
+    unit = _unit(stream)
+    first = (stream.start_time or 0) * unit
+    container.seek(int((float(first) + max(start, 0)) / unit), stream=stream, backward=True)
     resampler = av.AudioResampler(format="fltp", layout=_layout(stream), rate=rate)
     blocks: list[np.ndarray] = []
     skip: int | None = None
     heard = 0
     for frame in container.decode(stream):
         if skip is None:
-            begins = float(frame.pts * frame.time_base - first) if frame.pts is not None else start
+            begins = (
+                start if frame.pts is None else float(frame.pts * (frame.time_base or unit) - first)
+            )
             skip = max(0, round((start - begins) * rate))
         blocks += [block.to_ndarray() for block in resampler.resample(frame)]
         heard = sum(block.shape[1] for block in blocks)
@@ -163,6 +167,11 @@ def _heard(
     if not blocks:
         return np.empty(0, np.float32)
     return _mono(np.concatenate(blocks, axis=1)[:, skip or 0 :][:, :size])
+
+
+def _unit(stream: av.AudioStream) -> fractions.Fraction:
+    """Seconds of a unit of the stream's times."""
+    return stream.time_base or fractions.Fraction(1, av.time_base)
 
 
 def _layout(stream: av.AudioStream) -> str:
@@ -199,7 +208,7 @@ def _moments(image: Image.Image, count: int) -> Iterator[None]:
     if size == 1 or not getattr(image, "is_animated", False):
         yield
         return
-    ends = []
+    ends: list[float] = []
     for place in range(size):
         image.seek(place)
         image.load()

@@ -11,6 +11,7 @@ from drrec.cli import flags
 from drrec.data.datasets import DATASETS, load_dataset
 from drrec.data.published.config import PrepareConfig
 from drrec.data.published.prepare import PUBLISHED, prepare
+from drrec.data.readers.checks import NULLS
 from drrec.data.sources import fetch
 from drrec.errors import InputError
 from drrec.files import read_json, write_json
@@ -18,7 +19,9 @@ from drrec.files import read_json, write_json
 HEADER = "user_id,parent_asin,rating,timestamp\n"
 ALL = {"min_user": 0, "min_item": 0}
 TITLES = st.text(st.characters(exclude_categories=["Cc", "Cs"]))
-IDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).filter(str.strip)
+IDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1).filter(
+    lambda raw: raw.strip() not in NULLS
+)
 
 
 def written(folder, frame, file="A.csv"):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LATEST = int(datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC).timestamp())
 """A later timestamp is taken for milliseconds or for nonsense."""
 
+NULLS = frozenset(("", "nan", "NaN", "NULL", "null", "None", "<NA>", "\\N"))
+"""What databases and tables write where there is no id."""
+
 LARGEST_RATING = float(np.finfo(np.float32).max)
 """What a float32 holds."""
 
@@ -31,8 +34,10 @@ def are_sound(rating: np.ndarray, timestamp: np.ndarray) -> bool:
 def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
     """Why a row of text is no rating, as "Expected … Received: …", or None if it is one."""
     for kind, raw in (("user", user), ("item", item)):
-        if not raw.strip():
-            return f"Expected a {kind} id. Received: an empty field"
+        if raw.strip() in NULLS:
+            return (
+                f"Expected a {kind} id. Received: {short(raw) if raw.strip() else 'an empty field'}"
+            )
     value = number(rating)
     if not abs(value) <= LARGEST_RATING:
         return f"Expected a rating that is a finite number. Received: {short(rating)}"

@@ -194,10 +194,10 @@ def _rating(
     given = _given(header, config.rating_column, where)
     if given is not None or config.rating_column is not None:
         name = "" if given is None else names[given]
-        by_name = next((kind for kind, known in KINDS.items() if name in known), "rating")
-        return given, config.rating_kind or by_name
-    kinds: list[Kind] = [*([config.rating_kind] if config.rating_kind else []), *KINDS]
-    for each in kinds:
+        kinds = [kind for kind, known in KINDS.items() if name in known]
+        return given, config.rating_kind or (kinds[0] if kinds else "rating")
+    order: list[Kind] = [*([config.rating_kind] if config.rating_kind else []), *KINDS]
+    for each in order:
         if (place := first(names, KINDS[each], taken)) is not None:
             return place, config.rating_kind or each
     return None, "rating"
