@@ -74,5 +74,7 @@ def _days(values: np.ndarray) -> pd.Series | None:
     """Numbers such as 20240131 as days; None unless all of them are."""
     if not ((values >= 19700101) & (values < 22000101) & (values == np.floor(values))).all():
         return None
-    days = pd.to_datetime(pd.Series(values.astype(np.int64)), format="%Y%m%d", errors="coerce")
+    days = pd.to_datetime(
+        pd.Series(values.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce"
+    )
     return None if days.isna().any() else days

@@ -34,20 +34,24 @@ def opened(path: pathlib.Path) -> BinaryIO:
         InputError: it is missing, or packed and damaged, or several files are packed in it.
     """
     try:
-        file: BinaryIO = path.open("rb")
-        start = file.read(4)
-        file.seek(0)
+        with path.open("rb") as file:
+            start = file.read(4)
         if start[:2] == _GZIP:
-            file = io.BufferedReader(gzip.GzipFile(fileobj=file), 1 << 20)
+            content: BinaryIO = io.BufferedReader(gzip.GzipFile(path), 1 << 20)
         elif start == _ZIP:
-            file = _only_one(path, file)
-        if file.peek(2)[:2] in _UTF_16:  # type: ignore[attr-defined]
-            file = io.BytesIO(file.read().decode("utf-16").encode())
+            content = _only_one(path)
+        else:
+            content = path.open("rb")
+        if content.peek(2)[:2] in _UTF_16:  # type: ignore[attr-defined]
+            with content:
+                return io.BytesIO(content.read().decode("utf-16").encode())
     except OSError as error:
+        if isinstance(error, BROKEN):
+            raise damaged(path, error) from error
         raise unreadable(path, error) from error
     except (*BROKEN, UnicodeDecodeError) as error:
         raise damaged(path, error) from error
-    return file
+    return content
 
 
 def stem(path: pathlib.Path) -> str:
@@ -76,14 +80,15 @@ def damaged(path: pathlib.Path, error: Exception) -> InputError:
     )
 
 
-def _only_one(path: pathlib.Path, file: BinaryIO) -> BinaryIO:
-    archive = zipfile.ZipFile(file)
-    names = [each.filename for each in archive.infolist() if not each.is_dir()]
-    if len(names) != 1:
-        raise InputError(
-            f"Expected one file in {path}. Received: {len(names)} of them. Unpack it, and name "
-            "the file or the folder."
-        )
-    if archive.getinfo(names[0]).flag_bits & 1:
-        raise InputError(f"Expected {path} without a password. Received: one. Unpack it first.")
-    return io.BufferedReader(archive.open(names[0]), 1 << 20)  # type: ignore[type-var]
+def _only_one(path: pathlib.Path) -> BinaryIO:
+    with zipfile.ZipFile(path) as archive:
+        names = [each.filename for each in archive.infolist() if not each.is_dir()]
+        if len(names) != 1:
+            raise InputError(
+                f"Expected one file in {path}. Received: {len(names)} of them. Unpack it, and name "
+                "the file or the folder."
+            )
+        if archive.getinfo(names[0]).flag_bits & 1:
+            raise InputError(f"Expected {path} without a password. Received: one. Unpack it first.")
+        # The archive stays open for as long as what is read of it.
+        return io.BufferedReader(archive.open(names[0]), 1 << 20)  # type: ignore[type-var]
