@@ -314,7 +314,7 @@ class Dataset:
 
         Args:
             strategy: temporal (each user's last fifth is test), leave_one_out, global_time, user
-                (cold users), random, or given (the data set's own parts).
+                (cold users), item (cold items), random, or given (the data set's own parts).
             on: `test` for final fits; `validation`, the rows before the test ones, to choose
                 settings without looking at the test.
             seed: of strategies that draw.

@@ -38,9 +38,9 @@ class RunConfig:
     repeats: Literal["drop", "keep"] | None = None
     """Whether a user may have an item several times, as with plays of songs; by default as the data
     set was prepared, else drop, which keeps the latest."""
-    split: Literal["temporal", "leave_one_out", "global_time", "user", "random", "given"] = (
-        "temporal"
-    )
+    split: Literal[
+        "temporal", "leave_one_out", "global_time", "user", "item", "random", "given"
+    ] = "temporal"
     """Who may see which rating; `leave_one_out` is judged over the whole catalogue; `given` is the
     data set's own."""
     judge: Literal["test", "validation"] = "test"
