@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import pathlib
 import shlex
 
 import numpy as np
@@ -12,6 +11,7 @@ import yaml
 from tests.agents.tiny import write_csv
 
 from drrec import cli
+from drrec.cli.settings import PRESETS
 from drrec.errors import InputError
 from drrec.experiment import grid
 from drrec.experiment.benchmark import benchmark, tables_of
@@ -47,7 +47,7 @@ TABLES = {
         "agents": {"slow": {"algorithm": "a2c"}},
     },
 }
-COMMITTED = sorted((pathlib.Path(__file__).parents[1] / "configs/benchmark").glob("*.yaml"))
+COMMITTED = sorted((PRESETS / "benchmark").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,16 @@ import sys
 
 import pytest
 from tests.agents.tiny import write_csv
+from tests.featured import write_random_features
+
+from drrec.experiment.config import RunConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 
 MODULE = '''
 """Things that drrec has not."""
 import dataclasses
+import sys
 
 import keras
 import numpy as np
@@ -58,7 +62,11 @@ class LastLiked(keras.layers.Layer):
 
 
 class Mine(EarlyFusion):
-    """An early fusion by another name."""
+    """An early fusion by another name, that says so."""
+
+    def call(self, *given, **named):
+        print("fused by mine", file=sys.stderr)
+        return super().call(*given, **named)
 
 
 class Alphabetical(drrec.Recommender):
@@ -96,7 +104,7 @@ TRAIN = (
     "--dataset log.csv --steps 64 --algorithm bold --courage 3 --state last_liked --num-envs 4 "
     "--batch-size 16 --memory-size 64 --dim-emb 7 --embedding variational --min-items 5 "
     "--episode-length 5 --state-size 4 --baselines alphabetical,popularity --also catalogue "
-    "--gpu -1 --name first"
+    "--modality video,text --fusion mine --features content.h5 --no-control --gpu -1 --name first"
 )
 
 
@@ -110,7 +118,8 @@ def installed(tiny_interactions, tmp_path_factory):
     (site / "drrec_plugin.py").write_text(MODULE, encoding="utf-8")
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: drrec-plugin\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    write_csv(tiny_interactions, folder / "log.csv")
+    log = RunConfig(dataset=str(write_csv(tiny_interactions, folder / "log.csv")))
+    write_random_features(log, folder, path=folder / "content.h5")
     paths = os.pathsep.join([str(ROOT / "src"), str(site)])
     return folder, os.environ | {"PYTHONPATH": paths}
 
@@ -136,6 +145,7 @@ def test_a_run_is_trained_judged_and_restored_by_its_names_alone(installed):
     assert "| bold " in done.stdout
     assert "| alphabetical " in done.stdout
     assert "## Protocol `catalogue`" in done.stdout
+    assert "fused by mine" in done.stderr
     again = run(installed, "-m", "drrec", "eval", "--run", "first", "--gpu", "-1")
     assert again.stdout == done.stdout
     code = (
@@ -144,14 +154,6 @@ def test_a_run_is_trained_judged_and_restored_by_its_names_alone(installed):
     )
     loaded = run(installed, "-c", code)
     assert loaded.stdout.split() == ["Bold", "3.0", "3"], loaded.stderr
-
-
-def test_a_fusion_of_ones_own_is_known_to_content(installed):
-    code = (
-        "from drrec.embeddings.config import ContentConfig; from drrec.registry import FUSIONS; "
-        "print(FUSIONS[ContentConfig(modality='text', fusion='mine').fusion].__name__)"
-    )
-    assert run(installed, "-c", code).stdout.split() == ["Mine"]
 
 
 def test_what_nobody_has_installed_is_refused(installed):

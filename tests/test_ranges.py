@@ -38,5 +38,11 @@ def test_what_has_no_end_is_told_without(interval, told, value):
         check_ranges(types.SimpleNamespace(rate=value), {interval: ["rate"]})
 
 
+@pytest.mark.parametrize("value", ["4", [4], 1j])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(InputError, match=r"`rate` must be at least 1\. Received: "):
+        check_ranges(types.SimpleNamespace(rate=value), {"[1, inf)": ["rate"]})
+
+
 def test_what_is_not_given_is_not_checked():
     check_ranges(types.SimpleNamespace(workers=None), {"[1, inf)": ["workers"]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from drrec import cli
@@ -10,9 +9,7 @@ from drrec import cli
 
 def main() -> int:
     """Do what the command line asks for; the exit status."""
-    # A stage that another one has begun complains where that one listens.
-    complaints = sys.stdout if os.environ.get("DRREC_COMPLAINTS") == "stdout" else None
-    return cli.run(*cli.STAGES, prog="drrec", complaints=complaints)
+    return cli.run(*cli.STAGES, prog="drrec")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Data sets by name, for people at a prompt."""
+"""`load_dataset`: data sets by name or path."""
 
 from __future__ import annotations
 
@@ -21,18 +21,25 @@ def load_dataset(
     data_dir: str | os.PathLike[str] | None = None,
     repeats: Repeats | None = None,
 ) -> Dataset:
-    """A known data set, fetched if need be, or a log of one's own.
+    """Load a built-in data set, downloaded on first use, or your own log.
 
     Args:
-        name_or_path: a known name such as ml-100k or demo; a folder of RecBole atomic files; or an
-            .inter, .csv or .tsv file.
-        data_dir: where known data sets are kept; by default `data` in `DRREC_HOME`, or else in the
+        name_or_path: a built-in data set such as ml-100k or demo; a folder of RecBole atomic
+            files; or an .inter, .csv or .tsv file.
+        data_dir: folder of the built-in data sets; by default `data` in `DRREC_HOME` or the
             working folder.
-        repeats: whether a user may have an item several times; by default as the data set was
-            prepared, else the latest row is kept.
+        repeats: rows with the same user and item: `drop` all but the latest, or `keep` all; by
+            default as the data set was prepared, else `drop`.
 
     Raises:
-        InputError: there is no such thing, it is bad, or its host cannot be reached.
+        InputError: the data set is unknown or malformed, or cannot be downloaded.
+
+    Example:
+        >>> import drrec, pathlib
+        >>> _ = pathlib.Path("log.csv").write_text("user,item,rating\\nann,x,5\\nbob,y,2\\n")
+        >>> data = drrec.load_dataset("log.csv")
+        >>> data.name, data.interactions.num_users
+        ('log', 2)
     """
     folder = pathlib.Path(data_dir) if data_dir is not None else files.home() / "data"
     name = os.fspath(name_or_path)

@@ -1,4 +1,4 @@
-"""What everything that recommends has in common: fitted on a log, asked by its owner's ids."""
+"""Recommender: the common interface of agents and baselines, in raw ids and data frames."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from drrec.types import Scorer
 
 MAX_SCORES = 2**23
-"""Scores held at once: users are taken in batches of about this many over the catalogue."""
+"""Scores held in memory at once: users are scored in batches of about this size."""
 
 COLUMNS = ("user", "item", "score", "rank")
-"""Of what `recommend` gives."""
+"""Columns of the data frame that `recommend` returns."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Known:
-    """What a fitted model keeps of the log, to answer by the owner's ids."""
+    """What a fitted model keeps of its training log: id maps, titles, seen items and histories."""
 
     users: IdMap
     items: IdMap
@@ -40,12 +40,12 @@ class Known:
     offsets: np.ndarray  # [U + 1]: user u has seen item[offsets[u] : offsets[u + 1]]
     item: np.ndarray  # [R] int32
     history: np.ndarray  # [U, L] int32, the last liked items, the latest last, 0 = padding
-    liked_rating: float  # what stands for a like of somebody new
+    liked_rating: float  # mean rating of liked items, given to what a new user likes
     disliked_rating: float
 
     @classmethod
     def of(cls, log: Interactions, titles: np.ndarray, length: int) -> Self:
-        """Of a log, with histories of `length` L."""
+        """From a log, with histories of `length` L."""
         liked, rest = log.rating[log.liked], log.rating[~log.liked]
         return cls(
             users=log.users,
@@ -64,26 +64,48 @@ class Known:
 
 
 class Recommender(abc.ABC):
-    """Scores items for users. Constructor arguments are its settings, attributes by that name."""
+    """Base class of agents and baselines.
+
+    Constructor arguments are the settings; each is an attribute of the same name.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.ItemKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))
+        >>> isinstance(model, drrec.Recommender), model.num_neighbours
+        (True, 2)
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
+    """
 
     uses_history: bool = False
-    """Whether `score` reads `histories`; if not, a protocol ranks once and asks no more."""
+    """Whether scores depend on `histories`; if not, protocols score each user only once."""
     is_random: bool = False
-    """Whether `seed` changes what is learned."""
+    """Whether the fitted model depends on `seed`."""
     history_length: int = 10
-    """L, how many liked items a history holds."""
+    """L, the number of liked items in a history."""
     seed: int = 0
 
     _known: Known
 
     def fit(self, train: Dataset | Interactions) -> Self:
-        """Learn from `train` alone.
+        """Fit on `train`.
 
         Args:
-            train: a data set, or its log of ratings.
+            train: a data set, or its interactions.
+
+        Returns:
+            The model itself.
 
         Raises:
-            InputError: there is too little to learn from, or too much to hold.
+            InputError: the log is too small to fit, or too large for memory.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> data = drrec.Dataset.from_pandas(log)
+            >>> drrec.Popularity().fit(data).recommend(["a"])["item"].tolist()
+            ['z']
         """
         log = interactions_of(train)
         self._fit(log)
@@ -91,14 +113,16 @@ class Recommender(abc.ABC):
         return self
 
     def _fit(self, train: Interactions) -> Any:
-        """Learn; what overrides `fit` needs none."""
+        """Fit on a log. Not needed by a class that overrides `fit`."""
         raise NotImplementedError
 
     @abc.abstractmethod
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """Score candidates, higher is better.
+        """Score candidates; higher is better.
+
+        Takes dense ids, as protocols do; `recommend` takes raw ids.
 
         Args:
             users: [B] int32 dense user ids.
@@ -106,8 +130,16 @@ class Recommender(abc.ABC):
             candidates: [B, C] int32 item ids, 0 = padding; None for the whole catalogue.
 
         Returns:
-            [B, C] float32, or [B, I] where `candidates` is None. The score of padding is
+            [B, C] float32, or [B, I] if `candidates` is None. The score of padding is
             unspecified: the caller masks it.
+
+        Example:
+            >>> import drrec, numpy as np, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbb"), "item": list("xyxyx")})
+            >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))
+            >>> users, histories = np.array([0]), np.zeros((1, 10), np.int32)
+            >>> model.score(users, histories, candidates=np.array([[1, 2]])).tolist()
+            [[2.0, 2.0]]
         """
 
     def recommend(
@@ -119,28 +151,39 @@ class Recommender(abc.ABC):
         allow: Iterable[Any] | None = None,
         block: Iterable[Any] | None = None,
     ) -> pd.DataFrame:
-        """The K items of highest score for each user.
+        """Recommend the top K items to each user.
 
         Args:
-            users: raw ids, as in the log.
-            k: K, at least 1; a user with fewer items left gets fewer.
-            filter_seen: leave out what the user has in the log that was learned from.
-            allow: raw ids of the only items to recommend; None allows all.
-            block: raw ids of items that are not recommended.
+            users: raw user ids, as in the training log.
+            k: K, at least 1. A user with fewer candidates gets fewer items.
+            filter_seen: exclude the items that the user has in the training log.
+            allow: raw ids of the items to choose among; None is the whole catalogue.
+            block: raw ids of items to exclude.
 
         Returns:
-            Columns user, item, score, rank (from 1), best first for each user in turn.
+            Columns user, item, score, rank (from 1); best first, users in the given order.
 
         Raises:
-            InputError: an id is unknown, K is below 1, or nothing was learned yet.
+            InputError: an id is unknown, K is below 1, or the model is not fitted.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> model.recommend(["a", "c"], k=1)
+              user item     score  rank
+            0    a    z  1.316497     1
+            1    c    x  1.316497     1
+            >>> model.recommend(["a"], filter_seen=False, block=["z"])["item"].tolist()
+            ['x', 'y']
         """
         raw = [str(each) for each in ([users] if isinstance(users, str) else users)]
         known = self._known
         for each in raw:
             if each not in known.users:
                 raise InputError(
-                    f"Expected users of the log that was learned from. Received: {each!r}. Ask "
-                    "for somebody new by recommend_for(liked=[...])."
+                    f"Expected users of the training log. Received: {each!r}. Recommend to a "
+                    "new user by recommend_for(liked=[...])."
                 )
         dense = np.array([known.users.dense(each) for each in raw], np.int32)
         return self._listed(raw, dense, k, filter_seen, allow, block)
@@ -154,20 +197,27 @@ class Recommender(abc.ABC):
         allow: Iterable[Any] | None = None,
         block: Iterable[Any] | None = None,
     ) -> pd.DataFrame:
-        """The K best items for somebody who is not in the log, by what they like.
+        """Recommend the top K items to a new user, given the items that they like.
 
         Args:
-            liked: raw ids of items, the latest last.
+            liked: raw item ids, most recent last.
             k: K, at least 1.
-            disliked: raw ids of items.
+            disliked: raw item ids.
             allow: as in `recommend`.
             block: as in `recommend`.
 
         Returns:
-            As `recommend`, without the column user. None of `liked` and `disliked` is in it.
+            Columns item, score, rank. Items of `liked` and `disliked` are excluded.
 
         Raises:
-            InputError: an id is unknown, K is below 1, or nothing was learned yet.
+            InputError: an id is unknown, K is below 1, or the model is not fitted.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> model.recommend_for(liked=["x"], k=2)["item"].tolist()
+            ['y', 'z']
         """
         known = self._known
         good, bad = self._dense(liked), self._dense(disliked)
@@ -193,13 +243,25 @@ class Recommender(abc.ABC):
         return model._listed(["new"], user, k, True, allow, block).drop(columns="user")
 
     def similar_items(self, item: Any, k: int = 10) -> pd.DataFrame:
-        """The K items most like one, by its vector, or else by what its friends are shown.
+        """Find the K items most similar to an item.
+
+        Args:
+            item: raw item id.
+            k: K, at least 1.
 
         Returns:
-            Columns item, score, rank. A score is a cosine where items have vectors.
+            Columns item, score, rank. The score is the cosine of item vectors. A model without
+            item vectors recommends to a new user who likes the item.
 
         Raises:
-            InputError: the id is unknown, K is below 1, or nothing was learned yet.
+            InputError: the id is unknown, K is below 1, or the model is not fitted.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> model.similar_items("x", k=1)["item"].tolist()
+            ['y']
         """
         vectors = self._item_vectors()
         if vectors is None:
@@ -211,50 +273,113 @@ class Recommender(abc.ABC):
         return self._frame([""], cosine[None], _checked_k(k)).drop(columns="user")
 
     def liked_by(self, user: Any) -> list[str]:
-        """Raw ids of the last items that a user liked, most recent first: the history."""
+        """Raw ids of the last L items that a user liked, most recent first.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> model.liked_by("b")
+            ['z', 'y', 'x']
+        """
         known = self._known
         history = known.history[known.users.dense(str(user))]
         return [str(known.items.raw[item]) for item in history[::-1] if item != PADDING]
 
     def titles_of(self, items: Iterable[Any]) -> dict[str, str]:
-        """Titles by raw id, "" where unknown."""
+        """Titles by raw item id, "" where unknown.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": ["ann", "ann"], "item": [7, 8]})
+            >>> data = drrec.Dataset.from_pandas(log, titles={7: "Seven"})
+            >>> drrec.Popularity().fit(data).titles_of(["7", "8"])
+            {'7': 'Seven', '8': ''}
+        """
         known = self._known
         return {str(raw): str(known.titles[known.items.dense(str(raw))]) for raw in items}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one file with all that `drrec.load` needs: class, settings, arrays, ids.
+        """Save the model to one file, which `drrec.load` reads without further input.
 
         Raises:
-            InputError: nothing was learned yet, or the class is not registered.
+            InputError: the model is not fitted, or its class is not registered.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> model.save("item_knn.drrec")
+            >>> drrec.load("item_knn.drrec").recommend(["a"])["item"].tolist()
+            ['z']
         """
         write_model(path, self)
 
     def note_seen(self, log: Interactions) -> None:
-        """Leave all that is in `log`, of the same ids, out of what is recommended from now on."""
+        """Set the interactions that `filter_seen` excludes, in place of the training log's.
+
+        Args:
+            log: interactions with the ids of the training log.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aaaa"), "item": list("wxyz")})
+            >>> data = drrec.Dataset.from_pandas(log)
+            >>> model = drrec.Popularity().fit(data.split("leave_one_out")[0])
+            >>> len(model.recommend(["a"]))
+            1
+            >>> model.note_seen(data.interactions)
+            >>> len(model.recommend(["a"]))
+            0
+        """
         self._known = dataclasses.replace(self._known, offsets=log.offsets, item=log.item)
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments, plain values."""
+        """Constructor arguments by name, as plain values.
+
+        Example:
+            >>> import drrec
+            >>> drrec.EASE(l2=50.0).settings()
+            {'l2': 50.0, 'max_memory_gb': 8.0, 'seed': 0}
+        """
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
-        """What was learned, by attribute: what a file holds beside settings."""
+        """Fitted attributes by name: what `save` stores beside the settings.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyx")})
+            >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))
+            >>> model.state()["_score"].tolist()
+            [0.0, 2.0, 1.0]
+        """
         kept = set(self.settings())
         self._known  # noqa: B018 (says so where nothing was learned)
         return {name: value for name, value in self.__dict__.items() if name not in kept}
 
     def restore(self, state: dict[str, Any]) -> Self:
-        """Take what `state` gave."""
+        """Set fitted attributes, as `state` returns them.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyy")})
+            >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))
+            >>> drrec.Popularity().restore(model.state()).recommend(["a"], filter_seen=False)
+              user item  score  rank
+            0    a    y    2.0     1
+            1    a    x    1.0     2
+        """
         self.__dict__.update(state)
         return self
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
-        """The same model for the one user of `log`, who liked `liked`, in place of its own."""
+        """The same model with the one user of `log`, who liked `liked`, as its only user."""
         return copy.copy(self)
 
     def _cold(self) -> Self:
-        """The same model for one user of whom nothing is known."""
+        """The same model with one user without interactions."""
         return self._folded_in(self._nobody(), np.zeros(0, np.int32))
 
     def _nobody(self) -> Interactions:
@@ -265,7 +390,7 @@ class Recommender(abc.ABC):
         return Interactions(nothing, nothing, empty, nothing.astype(np.int64), users, known.items)
 
     def _item_vectors(self) -> np.ndarray | None:
-        """[I, D], if items have vectors whose cosines say how alike they are."""
+        """[I, D] vectors whose cosine is the similarity of items; None if there are none."""
         return None
 
     def _note(self, train: Dataset | Interactions) -> None:
@@ -310,11 +435,11 @@ class Recommender(abc.ABC):
         return pd.concat(parts[1:] or parts, ignore_index=True)
 
     def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        """[B, I] scores for lists; −inf is never listed."""
+        """[B, I] scores; items at −inf are never recommended."""
         return self.score(users, histories)
 
     def _frame(self, names: Sequence[str], scores: np.ndarray, k: int) -> pd.DataFrame:
-        """Of scores [B, I], −inf for what is not listed; equal ones fall by item number."""
+        """Top K of scores [B, I], without −inf; ties are broken by item number."""
         scores[:, PADDING] = -np.inf
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         value = np.take_along_axis(scores, best, axis=1)
@@ -330,20 +455,20 @@ class Recommender(abc.ABC):
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there: learned attributes of what has not learned."""
+        """Called for attributes that do not exist: those of a model that is not fitted."""
         if name.startswith("_") and not name.startswith("__"):
             raise NotFittedError(
-                f"Expected a fitted {type(self).__name__}. Received: one that has learned "
-                "nothing yet. Call fit(train) first."
+                f"Expected a fitted {type(self).__name__}. Received: one that is not fitted. "
+                "Call fit(train) first."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def interactions_of(data: Dataset | Interactions) -> Interactions:
-    """The log of a data set, or the log itself.
+    """The interactions of a data set, or the interactions given.
 
     Raises:
-        InputError: it is neither.
+        InputError: `data` is neither.
     """
     if isinstance(data, Dataset):
         return data.interactions
@@ -365,7 +490,7 @@ def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
 def seen_items(
     offsets: np.ndarray, item: np.ndarray, users: np.ndarray, num_items: int
 ) -> np.ndarray:
-    """[B, I] bool: what users [B] have, user u having `item[offsets[u] : offsets[u + 1]]`."""
+    """[B, I] bool: items of users [B]; those of user u are `item[offsets[u] : offsets[u + 1]]`."""
     counts = np.diff(offsets)[users]
     row = np.repeat(np.arange(len(users)), counts)
     first = np.repeat(offsets[users] - counts.cumsum() + counts, counts)
@@ -375,7 +500,7 @@ def seen_items(
 
 
 def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
-    """[B, I] bool: every item, without those that the user has in `train` if `mask_seen`."""
+    """[B, I] bool: all items, or with `mask_seen` those that the user does not have in `train`."""
     is_candidate = np.ones((len(users), train.num_items), bool)
     is_candidate[:, PADDING] = False
     if mask_seen:
@@ -390,21 +515,20 @@ def candidate_scores(
     candidates: np.ndarray | None,
     is_candidate: np.ndarray,
 ) -> np.ndarray:
-    """Ask for scores; what is not to be ranked gets −inf.
+    """Scores of candidates; −inf for what is not a candidate.
 
     Args:
-        recommender: whom to ask.
+        recommender: a fitted recommender.
         users: [B] int32.
         histories: [B, L] int32, most recent last.
         candidates: [B, C] int32, or None for the whole catalogue (then C = I).
-        is_candidate: [B, C] bool, what may be ranked.
+        is_candidate: [B, C] bool, items to rank.
 
     Returns:
         [B, C] float.
 
     Raises:
-        InputError: the shape is wrong, or a candidate's score is NaN or infinite. Sorting would
-            quietly put a NaN first or last.
+        InputError: the shape is wrong, or a candidate's score is NaN or infinite.
     """
     scores = np.asarray(recommender.score(users, histories, candidates))
     name = type(recommender).__name__

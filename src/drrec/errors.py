@@ -1,9 +1,18 @@
-"""The error that a person can mend: one line, no traceback, exit status 2."""
+"""Errors of the user's input; the command line prints their message and exits with status 2."""
 
 
 class InputError(ValueError):
-    """Bad input: the message says what was expected, what was received and how to mend it."""
+    """Invalid input. The message states what was expected, what was received and how to fix it.
+
+    Example:
+        >>> import drrec
+        >>> try:
+        ...     drrec.load("missing.drrec")
+        ... except drrec.InputError as error:
+        ...     print(error)
+        Expected a saved model in missing.drrec. Received: nothing there. Save the model again.
+    """
 
 
 class NotFittedError(InputError, AttributeError):
-    """What was asked for is there only after `fit`."""
+    """The model is not fitted."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import numbers
+from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
 
@@ -27,10 +28,14 @@ def check_ranges(settings: object, ranges: Mapping[str, Iterable[str]]) -> None:
             value = getattr(settings, name)
             if value is None:
                 continue
-            above = low <= value if interval[0] == "[" else low < value
-            below = value <= high if interval[-1] == "]" else value < high
-            if not (above and below):
-                raise InputError(f"`{name}` must be {_told(interval)}. Received: {value}.")
+            if not (isinstance(value, numbers.Real) and _is_in(interval, value, low, high)):
+                raise InputError(f"`{name}` must be {_told(interval)}. Received: {value!r}.")
+
+
+def _is_in(interval: str, value: Any, low: float, high: float) -> bool:
+    above = low <= value if interval[0] == "[" else low < value
+    below = value <= high if interval[-1] == "]" else value < high
+    return above and below
 
 
 def _told(interval: str) -> str:

@@ -1,7 +1,7 @@
-"""What there is to choose from, by name: flags, YAML and configs read their choices here.
+"""Registries of agents, baselines, states, fusions and protocols; flags and configs read them.
 
-An entry is a class, or says where one stands and is imported when it is asked for. Installed
-packages add their own under entry points named `drrec.<kind>`, a notebook by `register`.
+An entry is a class, or its path `module:name`, imported on first use. Plug-in packages add entries
+by entry points of the group `drrec.<kind>`, a script or notebook by `register`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import difflib
 import functools
 import importlib.metadata
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -20,10 +20,10 @@ from drrec.lazy import resolved
 
 
 class Registry(MutableMapping[str, Any]):
-    """Things of one kind by name, in the order that tables have; plug-ins stand last."""
+    """Entries of one kind by name, in the order of tables; plug-ins come last."""
 
     def __init__(self, kind: str, entries: Mapping[str, Any]) -> None:
-        """`entries` are things, or paths `module:name` of them."""
+        """`entries` are classes or other objects, or their paths `module:name`."""
         self.kind = kind
         self._entries = dict(entries)
 
@@ -39,7 +39,7 @@ class Registry(MutableMapping[str, Any]):
         return iter(self._all)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of entries."""
         return len(self._all)
 
     @functools.cached_property
@@ -51,10 +51,10 @@ class Registry(MutableMapping[str, Any]):
         del self._all[name]
 
     def __setitem__(self, name: str, entry: Any) -> None:
-        """Enter a thing, or its path; one of the same name is replaced.
+        """Add an entry, or its path; an entry of the same name is replaced.
 
         Raises:
-            InputError: the name is no plain word.
+            InputError: the name is not an identifier.
         """
         if not name.isidentifier():
             raise InputError(
@@ -63,10 +63,10 @@ class Registry(MutableMapping[str, Any]):
         self._all[name] = entry
 
     def checked(self, name: str, setting: str) -> str:
-        """The name, if there is such a thing.
+        """The name, if it is registered.
 
         Raises:
-            InputError: there is not; the message names the nearest, or all.
+            InputError: it is not; the message suggests the nearest, or lists all.
         """
         if name in self._all:
             return name
@@ -78,7 +78,7 @@ class Registry(MutableMapping[str, Any]):
         )
 
     def name_of(self, thing: Any) -> str | None:
-        """The name that a thing stands under; None if it is not registered."""
+        """The name of an entry; None if it is not registered."""
         path = f"{thing.__module__}:{thing.__qualname__}"
         for name, entry in self._all.items():
             if entry is thing or entry == path:
@@ -105,7 +105,7 @@ AGENT_CONFIGS = {
     "a2c": "drrec.agents.config:A2CConfig",
     "supervised": "drrec.agents.config:SupervisedConfig",
 }
-"""Settings of our own agents, which are read without loading TensorFlow."""
+"""Config classes of the built-in agents, read without loading TensorFlow."""
 
 BASELINES = Registry(
     "baselines",
@@ -129,7 +129,7 @@ BASELINES = Registry(
 CONTENT_BASELINES = Registry(
     "content_baselines", {"content_knn": "drrec.baselines.content:ContentKNN"}
 )
-"""Baselines that need features of the items."""
+"""Baselines that need content features."""
 
 STATES = Registry(
     "states",
@@ -169,7 +169,7 @@ REGISTRIES = {
 
 
 class OneOf(tyro.constructors.PrimitiveConstructorSpec[str]):
-    """Marks a setting that names an entry of a registry: `--help` lists what there is by then."""
+    """Marks a setting that names a registry entry: `--help` lists the entries."""
 
     kind: str
 
@@ -184,7 +184,7 @@ class OneOf(tyro.constructors.PrimitiveConstructorSpec[str]):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The names."""
+        """The names of the entries."""
         return tuple(REGISTRIES[self.kind])
 
     @property
@@ -210,34 +210,41 @@ else:
 
 
 def check_choices(settings: Any) -> None:
-    """See that each setting marked `OneOf` names something that is registered.
+    """See that each `Literal` setting has one of its words, and each marked `OneOf` a known name.
 
     Raises:
         InputError: one does not.
     """
     hints = get_type_hints(type(settings), include_extras=True)
     for field in dataclasses.fields(settings):
-        for mark in getattr(hints[field.name], "__metadata__", ()):
+        value, hint = getattr(settings, field.name), hints[field.name]
+        for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, OneOf):
-                REGISTRIES[mark.kind].checked(getattr(settings, field.name), field.name)
+                REGISTRIES[mark.kind].checked(value, field.name)
+        for kind in (hint, *get_args(hint)):  # of `Literal[…] | None`, whose default is None, too
+            if get_origin(kind) is Literal and value not in (*get_args(kind), field.default):
+                words = " or ".join(map(str, get_args(kind)))
+                raise InputError(f"Expected `{field.name}` to be {words}. Received: {value!r}.")
 
 
 def register(kind: str, name: str, thing: Any) -> None:
-    """Add to what there is to choose from; flags, YAML and configs know it from then on.
+    """Register a class under a name, which flags, YAML files and `drrec.load` then accept.
 
     Args:
         kind: agents, baselines, content_baselines, states, fusions or protocols.
-        name: a plain word. One of the same name is replaced.
-        thing: a class (of protocols, a `Protocol`), or its path `module:name`.
+        name: an identifier. An entry of the same name is replaced.
+        thing: the class (for protocols, a `Protocol`), or its path `module:name`.
 
     Raises:
-        InputError: there is no such kind, or the name is no plain word.
+        InputError: the kind is unknown, or the name is not an identifier.
 
     Example:
         >>> import drrec
-        >>> drrec.register("baselines", "mine", drrec.Popularity)
-        >>> "mine" in drrec.registry.BASELINES
-        True
+        >>> class Mine(drrec.Popularity):
+        ...     pass
+        >>> drrec.register("baselines", "mine", Mine)
+        >>> drrec.registry.BASELINES["mine"]().counted
+        'ratings'
     """
     if kind not in REGISTRIES:
         raise InputError(f"Expected a kind of {', '.join(REGISTRIES)}. Received: {kind!r}.")
@@ -245,7 +252,7 @@ def register(kind: str, name: str, thing: Any) -> None:
 
 
 def agent_config(name: str) -> type[Any]:
-    """The class of an agent's settings; of a plug-in's agent its attribute `Config`."""
+    """The config class of an agent; for a plug-in's agent, its attribute `Config`."""
     if name in AGENT_CONFIGS and not isinstance(AGENTS._all.get(name), type):
         return resolved(AGENT_CONFIGS[name])
     return AGENTS[name].Config

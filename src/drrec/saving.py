@@ -1,4 +1,4 @@
-"""Models in one file: arrays, and a head in JSON that says what they are. Nothing is unpickled."""
+"""Save and load a model as one file of arrays with a JSON header; nothing is pickled."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from drrec.base import Recommender
 
 VERSION = 1
-"""Of the file."""
+"""Version of the file format."""
 
 _HOMES = (AGENTS, BASELINES, CONTENT_BASELINES)
 _PLAIN = (str, int, float, bool, type(None))
 
 
 def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
-    """Write a fitted model, whole or not at all.
+    """Write a fitted model atomically.
 
     Raises:
-        InputError: it has learned nothing yet, or its class stands in no registry.
+        InputError: the model is not fitted, or its class is not registered.
     """
     import drrec
 
@@ -40,20 +40,18 @@ def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Recommender:
-    """Read what `Recommender.save` wrote; nothing else is needed.
+    """Load a model from a file that `Recommender.save` wrote.
 
     Raises:
-        InputError: there is no such file, it is damaged or of another version, or it was made by
-            a class that is not registered here.
+        InputError: the file is missing, damaged or of another version, or the model's class is
+            not registered.
 
     Example:
-        >>> import drrec, tempfile, pathlib
-        >>> log = [("ann", "a"), ("ann", "b"), ("bob", "b"), ("bob", "c")]
-        >>> frame = __import__("pandas").DataFrame(log, columns=["user", "item"])
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "ease.drrec"
-        >>> drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(frame)).save(path)
-        >>> drrec.load(path).recommend(["ann"], k=1)["item"].tolist()
-        ['c']
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabb"), "item": list("xyyz")})
+        >>> drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(log)).save("ease.drrec")
+        >>> drrec.load("ease.drrec").recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
     mend = "Save the model again."
     arrays = read_arrays(path, "a saved model", mend)

@@ -1,4 +1,4 @@
-"""The protocols that parts of the project meet each other by, and the letters used for shapes.
+"""Types shared by all packages, and the letters used for shapes.
 
 B batch, N parallel environments, L history length (state size), D embedding width, I items
 (row 0 is padding), U users, C candidates, K list length, M modalities, T steps of an episode,
@@ -18,14 +18,14 @@ PADDING = 0
 """The dense item id that stands for no item."""
 
 MODALITIES = ("video", "audio", "text")
-"""What an item looks, sounds and reads like."""
+"""Modalities of content features."""
 
 
 class Transitions(NamedTuple):
     """B transitions. `discount` is γ, or 0 at a true end; a time limit is not an end.
 
-    Histories hold item ids, the most recent last, padded on the left: the replay keeps ids and
-    not encoded states, so that gradients reach the state module.
+    Histories are item ids, most recent last, left-padded with 0. The replay stores ids instead of
+    encoded states, so that gradients reach the state module.
     """
 
     user: tf.Tensor  # [B] int32
@@ -40,11 +40,11 @@ class Transitions(NamedTuple):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Whatever scores items for users: a baseline or a trained agent."""
+    """Anything that scores items for users: a baseline or a trained agent."""
 
     @property
     def uses_history(self) -> bool:
-        """Whether `score` reads `histories`; if not, a protocol ranks once and asks no more."""
+        """Whether scores depend on `histories`; if not, protocols score each user only once."""
         ...
 
     def score(

@@ -1,8 +1,10 @@
 import errno
 import hashlib
 import http.client
+import http.server
 import io
 import pathlib
+import threading
 import urllib.error
 import urllib.request
 
@@ -92,6 +94,28 @@ def test_a_host_that_fails_is_unreachable_and_leaves_nothing(tmp_path, serve, fa
     serve(fault)
     with pytest.raises(Unreachable, match=URL):
         download(URL, tmp_path / "x.zip", len(CONTENT), SHA256)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Shortened(http.server.BaseHTTPRequestHandler):
+    """A host that announces all and sends half."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[: len(CONTENT) // 2])
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_host_that_sends_less_than_it_announces_has_broken_off(tmp_path):
+    with http.server.HTTPServer(("127.0.0.1", 0), Shortened) as host:
+        threading.Thread(target=host.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{host.server_port}/x.zip"
+        with pytest.raises(Unreachable, match="broke off 512,000 bytes before the end"):
+            download(url, tmp_path / "x.zip", len(CONTENT), SHA256)
     assert list(tmp_path.iterdir()) == []
 
 

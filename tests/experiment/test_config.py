@@ -1,12 +1,19 @@
 import dataclasses
 import json
+from typing import get_type_hints
 
 import pytest
 from tests.agents.tiny import small_config
 
-from drrec.embeddings.config import ContentConfig
+from drrec.agents.ddpg import DDPG
+from drrec.baselines.sequential.config import SequenceConfig
+from drrec.data.published.config import PrepareConfig
+from drrec.embeddings.config import ContentConfig, EmbeddingConfig
+from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.experiment.config import TrainConfig, from_dict
+from drrec.features.config import ExtractConfig
+from drrec.registry import AGENTS, agent_config
 
 CONFIG = small_config("log.csv", seed=4)
 
@@ -114,3 +121,43 @@ def test_a_literal_that_may_be_missing_is_read_and_checked():
         InputError, match=r"`aggregation` in own\.yaml to be concat or mean or none"
     ):
         from_dict(ContentConfig, {"aggregation": "sum"}, "own.yaml")
+
+
+def literals(kind):
+    hints = get_type_hints(kind)
+    return [
+        pytest.param(kind, field.name, id=f"{kind.__name__}.{field.name}")
+        for field in dataclasses.fields(kind)
+        if "Literal" in str(hints[field.name])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        each
+        for kind in (
+            *(agent_config(name) for name in AGENTS),
+            TrainConfig,
+            EmbeddingConfig,
+            ContentConfig,
+            LoggedConfig,
+            SequenceConfig,
+            ExtractConfig,
+            PrepareConfig,
+        )
+        for each in literals(kind)
+    ],
+)
+def test_a_word_that_a_setting_does_not_know_is_refused_when_it_is_made(kind, name):
+    default = getattr(kind(), name)
+    assert getattr(kind(**{name: default}), name) == default
+    with pytest.raises(InputError, match=f"Expected `{name}` to be .* or .* Received: 'gibberish'"):
+        kind(**{name: "gibberish"})
+    with pytest.raises(InputError, match=f"Expected `{name}` to be"):
+        kind(**{name: 3})
+
+
+def test_a_constructor_refuses_such_a_word_too():
+    with pytest.raises(InputError, match="Expected `form` to be anchored or plain"):
+        DDPG(form="ancored")

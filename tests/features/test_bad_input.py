@@ -1,6 +1,5 @@
 """What is wrong with content, said in one line by the command line."""
 
-import os
 import pathlib
 import shlex
 import subprocess
@@ -22,48 +21,45 @@ ROOT = pathlib.Path(__file__).parents[2]
     [
         ("train --modality smell", "of video, audio, text, joined by commas. Received: smell."),
         ("train --modality text,text", "Expected each modality once. Received: 'text,text'."),
-        ("train --fusion soon", "'soon' for argument '--fusion'. Expected one of ('early', 'late'"),
-        ("train --aggregation sum", "'sum' for argument '--aggregation'. Expected one of ("),
+        ("train --fusion soon", "Expected --fusion {early,late,gated}. Received: 'soon'."),
+        ("train --aggregation sum", "--aggregation {None,concat,mean}. Received: 'sum'."),
         ("train --fusion gated --aggregation concat", "Expected `aggregation` mean with fusion"),
         ("train --cold-items 0.5", "`cold_items` must be in [0, 0.5)"),
         ("train --cold-users -0.1", "`cold_users` must be in [0, 0.5)"),
         ("train --dropout 1", "`dropout` must be in [0, 1). Received: 1.0."),
-        ("train --steps many", "--steps"),
+        ("train --steps many", "Expected --steps INT. Received: 'many'."),
         ("compare --name c --modality smell", "Expected `modality` to be of video, audio, text"),
-        ("compare --modality text", "--name"),
-        ("extract --pooling sum", "'sum' for argument '--pooling'. Expected one of ("),
-        ("import-features --format npy --from . --dataset demo", "('mmrec', 'ducho', 'json'"),
+        ("compare --modality text", "Expected --name STR. Received: nothing."),
+        ("extract --pooling sum", "Expected --pooling {cls,mean}. Received: 'sum'."),
+        (
+            "import-features --format npy --from . --dataset demo",
+            "--format {mmrec,ducho,json,",
+        ),
     ],
 )
 def test_flags_that_cannot_be_are_one_line(command, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        cli.run(*cli.STAGES, argv=shlex.split(command))
-    assert ended.value.code == 2
+    assert cli.run(*cli.STAGES, argv=shlex.split(command)) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1, captured.err
     assert said in captured.err
-    assert f"see run.py {command.split()[0]}" in captured.err or "--help" in captured.err
-    for foreign in ("---", "dummy", "Error parsing train", "Value error", "Traceback"):
-        assert foreign not in captured.err
+    assert captured.err.endswith(f" See {sys.argv[0]} {command.split()[0]} --help.\n")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])  # tyro draws its boxes with either
-def test_a_program_complains_without_a_box(encoding, tmp_path):
+def test_a_program_complains_in_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "run.py", "train", "--modality", "smell"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONIOENCODING": encoding},
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "Expected `modality` to be of video, audio, text, joined by commas. Received: smell. "
-        f"For full helptext, see {ROOT / 'run.py'} --help\n"
+        f"See {ROOT / 'run.py'} train --help.\n"
     )
 
 

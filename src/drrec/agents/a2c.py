@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 
 
 class A2C(OnPolicy):
-    """One step down the gradient for each rollout; its length is n."""
+    """Advantage actor-critic: one update per rollout, with n-step returns (Mnih et al. 2016).
+
+    Example:
+        >>> import drrec
+        >>> agent = drrec.A2C(horizon=5, entropy=0.02)
+        >>> agent.config.horizon, agent.config.entropy
+        (5, 0.02)
+    """
 
     Config = A2CConfig
     config: A2CConfig
     trace_decay = 1.0
-    """λ of generalised advantages: with 1 they are n-step returns less the value."""
+    """λ of generalised advantage estimation; 1 gives n-step returns minus the value."""
     value_clip = 0.0
-    """Values go any way."""
+    """No clipping of the value update."""
 
     def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
         return self._update(steps, batch)

@@ -1,4 +1,4 @@
-"""What every agent does: plays sessions with N users side by side, compiled whole."""
+"""Agent: base class of agents, which train on N parallel sessions in one compiled loop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Metrics(NamedTuple):
-    """Sums over the iterations of one call; `docs/agents/` says what each means."""
+    """Sums over the iterations of one call; `docs/agents/` defines each."""
 
     reward: tf.Tensor
     q: tf.Tensor
@@ -49,40 +49,40 @@ class Metrics(NamedTuple):
 
 
 class Agent(Recommender):
-    """An agent: a recommender that learns by playing sessions in a compiled loop.
+    """Base class of agents: recommenders trained by reinforcement learning on sessions.
 
-    An action is a vector; what is shown is the available item that it scores highest by dot
-    product, or that is drawn by those scores. Constructor arguments are the settings of its
-    `Config`, of `EmbeddingConfig`, `LoggedConfig` and `ContentConfig`, by the names of their flags.
+    An action is a vector of width D. The item shown is the available one with the highest dot
+    product, or is sampled by these scores. Constructor arguments are the settings of `Config`,
+    `EmbeddingConfig`, `LoggedConfig` and `ContentConfig`; their names are those of the flags.
     """
 
     Config: ClassVar[type[AgentConfig]] = AgentConfig
-    """The class of its own settings."""
+    """Config class of the agent."""
     networks: Any
-    """The agent's own dataclass of what learns, with `items`, `state` and `actor` among it."""
+    """Dataclass of all trainable parts, among them `items`, `state` and `actor`."""
     metrics: Any = Metrics
-    """The NamedTuple that `run` sums up."""
+    """NamedTuple of the metrics that `run` sums."""
     uses_history = True
     is_random = True
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
-    """The random streams that it draws from."""
+    """The random streams in use."""
 
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
-        """Take the settings; nothing is built before `fit`.
+        """Set the settings; networks are built by `fit`.
 
         Raises:
-            InputError: one is unknown, or out of its range.
+            InputError: a setting is unknown, or out of its range.
         """
         self._take(Settings.of(self.Config, seed, settings))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let `help` and notebooks show all settings."""
+        """Give the constructor a signature with all settings."""
         super().__init_subclass__(**kwargs)
         cls.__signature__ = signature_of(cls.Config)  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, setup: Any) -> Self:
-        """With settings by part: `Settings`, or what has all of them."""
+        """Build from `Settings`, or any object with the same attributes."""
         agent = cls.__new__(cls)
         agent._take(setup)
         return agent
@@ -97,7 +97,7 @@ class Agent(Recommender):
         seed: int,
         content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
     ) -> Self:
-        """Ready to play, in an environment that is there already; see `set_up`."""
+        """Build in a given environment, ready to train; see `set_up`."""
         agent = cls.of(Settings(seed=seed, environment=environment.config, agent=config))
         agent.set_up(environment, user, item, content)
         return agent
@@ -113,13 +113,13 @@ class Agent(Recommender):
         item: np.ndarray,
         content: tuple[ItemEncoder, Sequence[Modality]] | None = None,
     ) -> None:
-        """Make what learns, and begin the first sessions.
+        """Build networks and optimizers, and begin the first sessions.
 
         Args:
-            environment: what it acts in.
-            user: [U, D] frozen.
-            item: [I, D], row 0 zero; frozen but for what `content` moves.
-            content: the encoder to be tuned, and what it encodes; None tunes none.
+            environment: the environment.
+            user: [U, D] user embeddings, frozen.
+            item: [I, D] item embeddings, row 0 zero; frozen unless `content` is fine-tuned.
+            content: the item encoder to fine-tune, and its features; None fine-tunes none.
         """
         self.environment = environment
         self.user = tf.constant(user, tf.float32)
@@ -137,17 +137,19 @@ class Agent(Recommender):
         steps: int = 40_000,
         callbacks: Sequence[Callable[[Agent, dict[str, float]], None]] = (),
     ) -> Self:
-        """Pre-train vectors on `train`, and learn in its sessions.
+        """Pre-train embeddings on `train`, then train the agent on its sessions.
 
         Args:
-            train: a data set, or its log of ratings; with a modality, a data set with features.
-            steps: environment steps, all sessions together, rounded up to whole iterations.
-            callbacks: called after each chunk of some 2,000 steps with the agent and the means of
-                what was logged.
+            train: a data set, or its interactions; with a modality, a data set with features.
+            steps: environment steps over all sessions, rounded up to whole iterations.
+            callbacks: called about every 2,000 steps with the agent and the mean metrics.
+
+        Returns:
+            The agent itself.
 
         Raises:
-            InputError: there is too little to learn from, or the settings do not fit it.
-            KeyboardInterrupt: Ctrl-C came; what was learned by then is lost.
+            InputError: the log is too small, or the settings do not match it.
+            KeyboardInterrupt: training was interrupted by Ctrl-C; the agent is not fitted.
         """
         from drrec.agents.training import learn
 
@@ -165,7 +167,7 @@ class Agent(Recommender):
     def begin(
         self, train: Dataset | Interactions, vectors: Vectors, content: Content | None = None
     ) -> None:
-        """Make the sessions of `train` and the networks on `vectors`, before the first step."""
+        """Build the environment of `train` and the networks over `vectors`; no step is taken."""
         log, table = interactions_of(train), vectors.table
         truth = truth_for(
             self.setup, log, getattr(train, "genres", None), getattr(train, "truth", None)
@@ -177,7 +179,7 @@ class Agent(Recommender):
         self.set_up(environment, table.user, table.item, tuned)
 
     def finish(self, train: Dataset | Interactions, vectors: Vectors) -> None:
-        """Keep what has been learned, for the final `vectors` of `train`."""
+        """Store the trained policy, over the final `vectors` of `train`."""
         log, table = interactions_of(train), vectors.table
         self._policy = self.policy(table.user, table.item)
         self._levels = Levels.of(self._policy.user, self._policy.item, log)
@@ -190,18 +192,18 @@ class Agent(Recommender):
 
     @property
     def proposals(self) -> np.ndarray | None:
-        """[U, K] the only items it ranks, if it re-ranks what another method proposes."""
+        """[U, K] the candidates of each user, if the agent re-ranks those of a baseline."""
         return self._proposals
 
     @property
     def proposer_name(self) -> str:
-        """The baseline that proposes, '' if none does."""
+        """The baseline whose candidates the agent re-ranks; '' if none."""
         return self.setup.environment.proposals.propose
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """i·a of the actor's action a; see `Recommender.score`. Of one that re-ranks, see there."""
+        """Dot products i·a with the actor's action a; see `Recommender.score`."""
         if self._proposer is None:
             return self._policy.score(users, histories, candidates)
         return reranked_scores(
@@ -209,11 +211,11 @@ class Agent(Recommender):
         )
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments, plain values."""
+        """Constructor arguments by name, as plain values."""
         return Settings.flat(self.setup)
 
     def state(self) -> dict[str, Any]:
-        """What recommending needs, and nothing that learning needs."""
+        """What inference needs; nothing that only training needs."""
         policy = self._policy
         return {
             "user_vectors": policy.user,
@@ -226,7 +228,7 @@ class Agent(Recommender):
         }
 
     def restore(self, state: dict[str, Any]) -> Self:
-        """Take what `state` gave."""
+        """Set fitted attributes, as `state` returns them."""
         size = self.history_length
         user, item = state["user_vectors"], state["item_vectors"]
         self._policy = Policy.build(self.config, user, item, size)
@@ -263,19 +265,19 @@ class Agent(Recommender):
 
     @abc.abstractmethod
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
-        """Make the networks, and what else learns, on one item table or several."""
+        """Build the networks and optimizers over one item table or several."""
 
     @property
     @abc.abstractmethod
     def learner(self) -> Any:
-        """All state of training: what a checkpoint holds, as a dataclass of variables."""
+        """All state of training, as a dataclass of variables: the content of a checkpoint."""
 
     @abc.abstractmethod
     def _iterate(self) -> Any:
-        """Play and learn; the counter goes on by one for each step of the sessions."""
+        """Act and update; the counter is increased by one for each step of the sessions."""
 
     def run(self, iterations: tf.Tensor) -> Any:
-        """Do `iterations [] int32` iterations, of `steps_each` steps a session; sums of metrics."""
+        """Run `iterations [] int32` iterations of `steps_each` steps; sums of metrics."""
         for total in self._terms.values():
             total.assign(0.0)
         return self._run(iterations)
@@ -291,30 +293,30 @@ class Agent(Recommender):
         return sums
 
     def reward_terms(self, iterations: int) -> dict[str, float]:
-        """Means of the reward's terms, unweighted, over the last `run`, of so many iterations.
+        """Unweighted means of the reward's terms over the last `run` of `iterations` iterations.
 
-        By `reward_<term>`; none where an item's rating is all that it pays.
+        By `reward_<term>`; empty if the rating is the only term.
         """
         steps = iterations * self.steps_each
         return {f"reward_{name}": float(total) / steps for name, total in self._terms.items()}
 
     @property
     def steps_each(self) -> int:
-        """Steps that every session takes in an iteration."""
+        """Steps per session in an iteration."""
         return 1
 
     @property
     def steps_an_iteration(self) -> int:
-        """Environment steps, all sessions together."""
+        """Environment steps over all sessions in an iteration."""
         return self.config.num_envs * self.steps_each
 
     @property
     def steps(self) -> int:
-        """Environment steps done, all sessions together."""
+        """Environment steps so far, over all sessions."""
         return int(self.iteration) * self.config.num_envs
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
-        """What has been learned, for final tables `user [U, D]` and `item [I, D]`."""
+        """The trained policy over final embeddings `user [U, D]` and `item [I, D]`."""
         item = self.networks.items.moved(item)
         return Policy(user, item, self.networks.state, self.networks.actor)
 
@@ -331,7 +333,7 @@ class Agent(Recommender):
         return LoggedState(*(tf.convert_to_tensor(part) for part in self.sessions))
 
     def _play(self, state: LoggedState, item: tf.Tensor) -> Outcome:
-        """Show `item [N]`; sessions that are over start anew with users drawn."""
+        """Step with `item [N]`; sessions that have ended restart with users drawn at random."""
         moved, outcome = self.environment.step(state, item)
         restarted = self.environment.restart(moved, outcome.done, self._draw_users(Stream.RESTART))
         for variable, value in zip(self.sessions, restarted, strict=True):
@@ -343,7 +345,7 @@ class Agent(Recommender):
     def _shown_by(
         self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
     ) -> tf.Tensor:
-        """[B] int32: the available item of `items [I, D]` that action [B, D] scores highest."""
+        """[B] int32: the available item of `items [I, D]` with the highest score by `action`."""
         scores = tf.matmul(action, items, transpose_b=True)  # [B, I]
         return self.environment.choose(scores, user, shown)
 

@@ -1,6 +1,6 @@
 """Everything that learns, in one file that is whole or absent.
 
-A checkpoint is what training goes on from; an export (`serving`) is what recommending needs.
+A checkpoint resumes training; a saved model (`drrec.saving`) is for inference.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from drrec.registry import State, check_choices
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AgentConfig:
-    """What all agents have."""
+    """Settings of all agents."""
 
     state: State = "drr_ave"
     """State module."""
     form: Literal["anchored", "plain"] = "anchored"
-    """Networks: `anchored` starts at matrix factorisation, `plain` is the paper's."""
+    """anchored: networks initialised at matrix factorisation; plain: networks of the paper."""
     dim_actor: int = 128
     """Hidden units of each actor layer. [>= 1]"""
     dim_critic: int = 128
@@ -30,14 +30,13 @@ class AgentConfig:
     lr_encoder: float = 1e-4
     """Adam learning rate of the item encoder, with --encoder finetuned. [0 < rate <= 1]"""
     discount: float = 0.0
-    """Discount factor γ. The default, 0, is what validation chose for logged sessions, whose items
-    are all shown sooner or later. [0 <= γ < 1]"""
+    """Discount factor γ. The default was chosen on validation, in logged sessions. [0 <= γ < 1]"""
     num_envs: int = 32
-    """N, sessions side by side; one update follows each step of all of them. [>= 1]"""
+    """N, number of parallel sessions; one update follows each step of all of them. [>= 1]"""
     clip_norm: float = 0.0
-    """Largest norm of a gradient; 0 is no clipping. [>= 0]"""
+    """Maximum global norm of gradients; 0 is no clipping. [>= 0]"""
     products: Literal["float32", "bfloat16"] = "float32"
-    """Number format of the networks' matrix products; weights are float32 in both."""
+    """Precision of the networks' matrix products; weights are always float32."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.discount < 1:
@@ -58,28 +57,30 @@ class AgentConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DDPGConfig(AgentConfig):
-    """Settings of DDPG, which learns from a replay."""
+    """Settings of DDPG."""
 
     critic_action: Literal["item", "proto"] = "item"
-    """What the critic is trained on: the vector of the item shown, or the actor's own output."""
+    """Action that the critic is trained on.
+    item: the embedding of the item shown; proto: the actor's output."""
     tau: float = 0.001
     """Polyak coefficient of the target networks. [0 < τ <= 1]"""
     batch_size: int = 1024
-    """Transitions in an update. [>= 1]"""
+    """Transitions in a batch. [>= 1]"""
     memory_size: int = 100_000
-    """Transitions in the replay. [>= batch size and number of sessions]"""
+    """Replay buffer size, in transitions. [>= batch size and number of sessions]"""
     epsilon: float = 1.0
-    """Probability that an action is perturbed, at the start; it falls to 0 linearly. [0 to 1]"""
+    """Initial probability of exploration noise on an action; decays linearly to 0. [0 to 1]"""
     epsilon_steps: int = 10_000
-    """Environment steps until epsilon is 0. [>= 1]"""
+    """Environment steps over which epsilon decays to 0. [>= 1]"""
     std: float = 0.1
-    """Standard deviation of the Gaussian noise on each coordinate of an action. [>= 0]"""
+    """Standard deviation of the Gaussian exploration noise on each action dimension. [>= 0]"""
     per_alpha: float = 0.6
-    """Exponent of |TD error| in the replay's priorities; 0 is uniform. [0 to 1]"""
+    """Prioritised replay: exponent of |TD error|; 0 is uniform sampling. [0 to 1]"""
     per_beta: float = 0.4
-    """Initial exponent of the importance weights; rises to 1 as epsilon falls. [0 to 1]"""
+    """Prioritised replay: initial exponent of the importance weights.
+    Annealed to 1 as epsilon decays. [0 to 1]"""
     critic_l2: float = 1e-3
-    """L2 penalty on the kernels of critic and state module, not on biases. [>= 0]"""
+    """L2 penalty on the kernels of critic and state module. [>= 0]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,14 +106,14 @@ class TD3Config(DDPGConfig):
     """Settings of TD3."""
 
     policy_delay: int = 2
-    """Updates of the critics for one of the actor and the targets. [>= 1]"""
+    """Critic updates per update of the actor and the target networks. [>= 1]"""
     smoothing: float = 0.05
-    """Standard deviation of the noise on each coordinate of the target action. [>= 0]"""
+    """Target policy smoothing: standard deviation of the noise. [>= 0]"""
     smoothing_clip: float = 0.1
-    """Largest absolute value of that noise. [>= 0]"""
+    """Target policy smoothing: maximum absolute value of the noise. [>= 0]"""
     cloning: float = 0.0
-    """Behaviour-cloning weight beside a Q of mean size 1 (TD3+BC); 0 is plain TD3, 0.4 the authors'
-    offline form. [>= 0]"""
+    """Behaviour-cloning weight (TD3+BC), relative to Q scaled to a mean size of 1.
+    0 is TD3; 0.4 is the published TD3+BC. [>= 0]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,17 +123,17 @@ class TD3Config(DDPGConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SACConfig(DDPGConfig):
-    """Settings of SAC, which samples its actions: `epsilon` and `std` play no part in it."""
+    """Settings of SAC. Actions are sampled: `epsilon` and `std` have no effect."""
 
     target_entropy: float = -1.0
-    """Entropy of the policy that the temperature is adjusted to, in nats per coordinate of the
-    action; at most log 2 = 0.69, which is a uniform policy. [<= log 2]"""
+    """Target entropy of the policy, in nats per action dimension.
+    A uniform policy has log 2 = 0.69. [<= log 2]"""
     temperature: float = 0.01
     """Initial entropy temperature α. [> 0]"""
     lr_temperature: float = 3e-3
-    """Adam learning rate of log α; 0 keeps α as it is. [0 to 1]"""
+    """Adam learning rate of log α; 0 keeps α constant. [0 to 1]"""
     initial_std: float = 0.1
-    """Initial standard deviation of each coordinate of the action before its tanh. [> 0]"""
+    """Initial standard deviation of each action dimension, before tanh. [> 0]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -147,16 +148,16 @@ class SACConfig(DDPGConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OnPolicyConfig(AgentConfig):
-    """What agents have that learn from their own rollouts."""
+    """Settings of on-policy agents."""
 
     horizon: int = 16
-    """H, steps of each session in a rollout; A2C's n. [>= 1]"""
+    """H, rollout length in steps of each session; the n of A2C. [>= 1]"""
     value_weight: float = 0.5
-    """Weight of the value loss beside the policy's. [>= 0]"""
+    """Coefficient of the value loss. [>= 0]"""
     entropy: float = 0.01
-    """Weight of the policy's entropy, in nats. [>= 0]"""
+    """Coefficient of the entropy bonus; entropy is in nats. [>= 0]"""
     inverse_temperature: float = 10.0
-    """Initial κ, which multiplies scores before the softmax. [> 0]"""
+    """Initial inverse temperature κ of the softmax over scores. [> 0]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -180,15 +181,15 @@ class PPOConfig(OnPolicyConfig):
     """Settings of PPO."""
 
     gae_lambda: float = 0.95
-    """λ of generalised advantage estimation. [0 to 1]"""
+    """λ of generalised advantage estimation (GAE). [0 to 1]"""
     clip: float = 0.2
     """Clipping range of the probability ratio. [> 0]"""
     value_clip: float = 0.0
     """Clipping range of the value update; 0 is no clipping. [>= 0]"""
     epochs: int = 4
-    """Passes over a rollout. [>= 1]"""
+    """Epochs over each rollout. [>= 1]"""
     minibatches: int = 4
-    """Minibatches in an epoch; they divide `num_envs` times `horizon`. [>= 1]"""
+    """Minibatches per epoch; must divide `num_envs` times `horizon`. [>= 1]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -211,28 +212,29 @@ class PPOConfig(OnPolicyConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SupervisedConfig(PPOConfig):
-    """Settings of the supervised actor-critic: PPO's, and those of its sequence encoder."""
+    """Settings of the supervised actor-critic: those of PPO and of its sequence encoder."""
 
     sequence_width: int = 64
-    """E, learned coordinates of an item beside those of matrix factorisation. [>= 1]"""
+    """E, width of the sequence encoder, added to the embedding dimension. [>= 1]"""
     window: int = 50
-    """W, rows of the log in a training window. [>= 1]"""
+    """W, maximum length of a training sequence. [>= 1]"""
     sequence_layers: int = 2
     """Transformer blocks of the sequence encoder. [>= 1]"""
     sequence_heads: int = 2
-    """Attention heads, which divide `sequence_width`. [>= 1]"""
+    """Attention heads; must divide `sequence_width`. [>= 1]"""
     sequence_dropout: float = 0.3
     """Dropout rate of the sequence encoder. [0 to 1)"""
     lr_sequence: float = 5e-3
-    """Adam learning rate of sequence encoder and items; 1e-4 does better for predicting ratings, as
-    in logged sessions with --unlogged never. [0 < rate <= 1]"""
+    """Adam learning rate of the sequence encoder and its item embeddings. [0 < rate <= 1]
+    In logged sessions with --unlogged never, 1e-4 gives better results."""
     sequence_average: float = 0.01
-    """Polyak coefficient of the averaged sequence encoder, which is the one in use; 1 is no
-    averaging. [0 < share <= 1]"""
+    """Polyak coefficient of the averaged sequence encoder, which is the one used.
+    1 is no averaging. [0 < share <= 1]"""
     windows: int = 128
-    """Training windows in an iteration. [>= 1]"""
+    """Training sequences per iteration. [>= 1]"""
     warm_up: int = 0
-    """Environment steps before reinforcement begins; until then only the log is learned. [>= 0]"""
+    """Environment steps before PPO updates begin.
+    Until then only the sequence encoder is trained. [>= 0]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

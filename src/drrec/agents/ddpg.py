@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DDPGLearner:
-    """All state of training: what a checkpoint holds, derived from these fields."""
+    """All state of training; the content of a checkpoint is derived from these fields."""
 
     networks: DDPGNetworks
     replay: Replay
@@ -40,7 +40,18 @@ class DDPGLearner:
 
 
 class DDPG(Agent):
-    """The learner: environment, networks and replay, and the compiled loop over them."""
+    """Deep deterministic policy gradient with the state modules of DRR (Liu et al. 2018).
+
+    Constructor arguments are the settings, by the names of the flags of `drrec train`.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = [(u, i, 1 + (u * i) % 5) for u in range(4) for i in range(12) if (u, i) != (0, 3)]
+        >>> data = drrec.Dataset.from_pandas(pd.DataFrame(log, columns=["user", "item", "rating"]))
+        >>> agent = drrec.DDPG(embedding="variational", batch_size=32, seed=0)
+        >>> agent.fit(data, steps=32).recommend(["0"])["item"].tolist()
+        ['3']
+    """
 
     Config = DDPGConfig
     config: DDPGConfig
@@ -113,7 +124,7 @@ class DDPG(Agent):
     def _update_critic(
         self, sample: Sample, user: tf.Tensor, target: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Draw the critics to `target [B]`: states [B, S], Q [B] of the first, the loss []."""
+        """Fit the critics to TD targets [B]: states [B, S], Q [B] of the first, the loss []."""
         nets, config, batch = self.networks, self.config, sample.transitions
         critics = nets.critics()
         weights = [w for part in (nets.state, *critics) for w in part.trainable_variables]
@@ -134,7 +145,7 @@ class DDPG(Agent):
     def _update_actor(
         self, state: tf.Tensor, user: tf.Tensor, batch: Transitions
     ) -> dict[str, tf.Tensor]:
-        """Let the actor follow the critic, and the targets both; metrics [] by name."""
+        """Update the actor on the critic, then the target networks; metrics [] by name."""
         nets = self.networks
         weights = nets.actor.trainable_variables
         with tf.GradientTape() as tape:
@@ -152,7 +163,7 @@ class DDPG(Agent):
         return actor_loss(nets.critic(state, user, nets.actor(state, user)))
 
     def _target(self, batch: Transitions, user: tf.Tensor) -> tf.Tensor:
-        """[B] what Q is drawn to."""
+        """TD targets [B]."""
         if not self.config.discount:
             return batch.reward
         nets = self.networks
@@ -165,7 +176,7 @@ class DDPG(Agent):
         return td_target(batch.reward, batch.discount, next_q)
 
     def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
-        """[B, D] what the target actor's `action [B, D]` is taken for."""
+        """[B, D] the target actor's `action [B, D]`; a hook for target policy smoothing."""
         return action
 
     def _as_trained(self, action: tf.Tensor, items: tf.Tensor, batch: Transitions) -> tf.Tensor:
@@ -179,11 +190,11 @@ class DDPG(Agent):
         return tf.gather(items, self._shown_by(action, items, batch.user, batch.next_shown))
 
     def _behaviour(self, state: LoggedState, items: tf.Tensor) -> tf.Tensor:
-        """[N, D] the actions that are played and stored."""
+        """[N, D] actions of the behaviour policy."""
         return self._explore(self._act(state.user, state.history, items))
 
     def _explore(self, action: tf.Tensor) -> tf.Tensor:
-        """With probability ε add Gaussian noise, drawn for each row by itself."""
+        """Add Gaussian noise with probability ε, independently for each row."""
         noise = tf.random.stateless_normal(tf.shape(action), self._stream(Stream.NOISE))
         chance = tf.random.stateless_uniform([tf.shape(action)[0], 1], self._stream(Stream.CHANCE))
         perturbed = chance < self.config.epsilon * (1 - self._progress())
@@ -199,7 +210,7 @@ class DDPG(Agent):
 def least_value(
     critics: list[keras.layers.Layer], state: tf.Tensor, user: tf.Tensor, action: tf.Tensor
 ) -> tf.Tensor:
-    """[B] the least of the critics' Q(s, a)."""
+    """[B] the minimum of the critics' Q(s, a)."""
     return functools.reduce(tf.minimum, [critic(state, user, action) for critic in critics])
 
 

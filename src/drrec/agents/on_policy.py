@@ -1,8 +1,8 @@
-"""What PPO and A2C share: a softmax over what may be shown, and rollouts to learn it from.
+"""Common base of PPO and A2C: a softmax policy over the available items, trained on rollouts.
 
-The policy is π(i | s) = softmax(κ i·a) with a = μ(s), the action that DDPG's actor would give, and
-a learned inverse temperature κ: whoever recommends afterwards shows the likeliest item, which is
-the one that a scores highest, and needs κ no more.
+The policy is π(i | s) = softmax(κ i·a) with a = μ(s), the output of the same actor as DDPG's, and
+a learned inverse temperature κ. Inference recommends the most probable items, which are those with
+the highest i·a, whatever κ.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class OnPolicy(Agent):
-    """Rollouts of `horizon` steps of each session, and what is learned from each once."""
+    """On-policy training on rollouts of `horizon` steps of each session."""
 
     Config = OnPolicyConfig
     config: OnPolicyConfig
@@ -57,16 +57,16 @@ class OnPolicy(Agent):
     @property
     @abc.abstractmethod
     def trace_decay(self) -> float:
-        """λ of generalised advantages."""
+        """λ of generalised advantage estimation."""
 
     @property
     @abc.abstractmethod
     def value_clip(self) -> float:
-        """How far a value may go from its old self; 0 is any way."""
+        """Clipping range of the value update; 0 is no clipping."""
 
     @abc.abstractmethod
     def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
-        """Learn from a rollout's B steps, by one update or several."""
+        """Update on the B steps of a rollout, once or several times."""
 
     @abc.abstractmethod
     def _policy_loss(self, log_prob: tf.Tensor, batch: TrainingBatch) -> tf.Tensor:

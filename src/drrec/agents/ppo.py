@@ -1,4 +1,4 @@
-"""PPO over sessions, the policy a softmax over what may be shown (Schulman et al. 2017)."""
+"""PPO over sessions, the policy a softmax over the available items (Schulman et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from drrec.nn.losses import clipped_policy_loss
 
 
 class PPO(OnPolicy):
-    """Several epochs of minibatches over each rollout, with clipped ratios and values."""
+    """Proximal policy optimisation (Schulman et al. 2017): a clipped objective, several epochs.
+
+    Example:
+        >>> import drrec
+        >>> agent = drrec.PPO(epochs=2, horizon=8)
+        >>> agent.config.epochs, agent.config.clip
+        (2, 0.2)
+    """
 
     Config = PPOConfig
     config: PPOConfig
@@ -20,12 +27,12 @@ class PPO(OnPolicy):
 
     @property
     def trace_decay(self) -> float:
-        """λ of generalised advantages."""
+        """λ of generalised advantage estimation."""
         return self.config.gae_lambda
 
     @property
     def value_clip(self) -> float:
-        """How far a value may go from its old self; 0 is any way."""
+        """Clipping range of the value update; 0 is no clipping."""
         return self.config.value_clip
 
     def _study(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:
@@ -44,7 +51,7 @@ class PPO(OnPolicy):
         return sums
 
     def _rows(self, update: tf.Tensor, total: int, size: int) -> tf.Tensor:
-        """[size] a minibatch: each epoch deals all rows out once, in an order of its own."""
+        """[size] the rows of a minibatch; each epoch is one pass over all rows, shuffled."""
         settings = self.config
         seed = self._stream(Stream.ROWS, update // settings.minibatches)
         order = tf.argsort(tf.random.stateless_uniform([total], seed))

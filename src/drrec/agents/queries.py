@@ -1,4 +1,4 @@
-"""What a reader of the log is asked at each position, and how far off its answer is."""
+"""Prediction targets of the sequence encoder at each position, and their losses."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from drrec.agents.windows import Windows
 
 _NEVER = -1e30
-"""Logit of what cannot be: not −inf, for a row may have nothing else."""
+"""Logit of an impossible item; not −inf, as a row may have no other."""
 
 
 def next_of_all(scores: tf.Tensor, windows: Windows) -> tf.Tensor:
-    """Cross-entropy of the next item among all that the user had not had.
+    """Cross-entropy of the next item over all items new to the user.
 
-    An item that comes again is told apart from none that was had: nothing is asked there.
+    Positions where an item is repeated have no target.
 
     Args:
         scores: [N, W, I], of position w after what came before it.
         windows: N of them.
 
     Returns:
-        [N, W], 0 where nothing is asked.
+        [N, W], 0 where there is no target.
     """
     _check(scores, windows)
     column = tf.range(windows.item.shape[1])[:, None]  # [W, 1]
@@ -40,14 +40,14 @@ def liked_among_rated(scores: tf.Tensor, windows: Windows) -> tf.Tensor:
     """Cross-entropy of what will be liked among what will be rated (Cao et al. 2007, ListNet).
 
     That is what the windows has from a position on. The liked ones share the target's mass evenly;
-    where there are none, nothing is asked.
+    where there are none, there is no target.
 
     Args:
         scores: [N, W, I], of position w after what came before it.
         windows: N of them.
 
     Returns:
-        [N, W], 0 where nothing is asked.
+        [N, W], 0 where there is no target.
     """
     _check(scores, windows)
     width = windows.item.shape[1]

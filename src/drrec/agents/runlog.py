@@ -1,4 +1,4 @@
-"""What a run tells of itself while it trains: `training.csv` and TensorBoard events."""
+"""Training logs of a run: `training.csv` and TensorBoard events."""
 
 from __future__ import annotations
 

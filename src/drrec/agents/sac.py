@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SACMetrics(NamedTuple):
-    """Sums over the iterations of one call; `docs/agents/sac.md` says what each means."""
+    """Sums over the iterations of one call; `docs/agents/sac.md` defines each."""
 
     reward: tf.Tensor
     q: tf.Tensor
@@ -37,7 +37,14 @@ class SACMetrics(NamedTuple):
 
 
 class SAC(DDPG):
-    """DDPG's loop with twin critics, a stochastic actor and entropy in the return."""
+    """Soft actor-critic (Haarnoja et al. 2018) with a learned entropy temperature.
+
+    Example:
+        >>> import drrec
+        >>> agent = drrec.SAC(target_entropy=-1.5)
+        >>> agent.config.target_entropy, agent.config.temperature
+        (-1.5, 0.01)
+    """
 
     Config = SACConfig
     config: SACConfig
@@ -81,7 +88,7 @@ class SAC(DDPG):
     def _update_actor(
         self, state: tf.Tensor, user: tf.Tensor, batch: Transitions
     ) -> dict[str, tf.Tensor]:
-        """Let the actor follow the lesser critic, the temperature the entropy; then the targets."""
+        """Update the actor on the minimum of the critics, the temperature, then the targets."""
         nets = self.networks
         alpha = nets.temperature.factor()
         with tf.GradientTape() as tape:
@@ -94,7 +101,7 @@ class SAC(DDPG):
         return {"actor_loss": loss, "alpha": alpha, "entropy": -tf.reduce_mean(log_prob)}
 
     def _update_temperature(self, log_prob: tf.Tensor) -> None:
-        """Raise α if the entropy of samples with log π [B] is below its target, else lower it."""
+        """Raise α if the entropy, of samples with log π [B], is below its target; else lower it."""
         nets = self.networks
         target_entropy = self.config.target_entropy * self.user.shape[1]
         with tf.GradientTape() as tape:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def truth_for(
     config: Any, train: Interactions, genres: np.ndarray | None, truth: Truth | None
 ) -> Truth | None:
-    """What lies behind the users that the agent plays with; `truth` is the data set's own."""
+    """The user model of the sessions; `truth` is that of the data set, if it has one."""
     if config.environment.sessions == "living" and truth is None:
         raise InputError(
             "Expected a data set with a hidden world, such as demo, for living sessions. "
@@ -47,7 +47,7 @@ def build_environment(
         config: an agent's `Settings`, or what has all of them.
         train: the ratings to learn from.
         vectors: fitted on each user's past.
-        truth: what lies behind the users, unless they are the log's.
+        truth: the user model; None for logged sessions.
     """
     settings = config.environment
     rewards = Rewards.over(settings.rewards, train, vectors.item)

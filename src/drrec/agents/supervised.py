@@ -1,9 +1,9 @@
-"""A supervised actor-critic: reads the log in its order, and reinforces what it has read.
+"""Supervised actor-critic: next-item prediction on the log, and PPO on sessions.
 
-A transformer, the reader, makes E coordinates of a user from all that was rated so far. They stand
-beside those of matrix factorisation, so that i·z is the sum of what both say; cross-entropy trains
-the reader, the items' learned coordinates and the factorisation's weight (after Xin et al. 2020 and
-2022). Actor and critic are PPO's and start from there: what they learn is what to add to z.
+A transformer, the sequence encoder, computes E coordinates of a user from all rated items so far.
+They are concatenated with those of matrix factorisation, so that i·z is the sum of both scores.
+Cross-entropy trains the encoder, the items' E coordinates and the weight of the factorisation
+(after Xin et al. 2020 and 2022). Actor and critic are PPO's; the actor learns a residual to z.
 """
 
 from __future__ import annotations
@@ -35,11 +35,18 @@ if TYPE_CHECKING:
     from drrec.agents.items import ItemTable
 
 REFRESHED_AT_ONCE = 256
-"""Users whose vectors are brought up to date in an iteration, in turn."""
+"""Users whose vectors are recomputed in an iteration, round-robin."""
 
 
 class Supervised(PPO):
-    """PPO whose users are known by what a reader of the log says of them, too."""
+    """Supervised actor-critic (after Xin et al. 2020): PPO with a sequence encoder of the log.
+
+    Example:
+        >>> import drrec
+        >>> agent = drrec.Supervised(sequence_layers=1, warm_up=10_000)
+        >>> agent.config.sequence_layers, agent.config.window
+        (1, 50)
+    """
 
     Config = SupervisedConfig
     config: SupervisedConfig
@@ -65,7 +72,7 @@ class Supervised(PPO):
         return SupervisedLearner(self.networks, self.sessions, self.iteration, self.user)
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
-        """What has been learned, for final tables `user [U, D]` and `item [I, D]`."""
+        """The trained policy over final embeddings `user [U, D]` and `item [I, D]`."""
         nets = self.networks
         parts = [
             self._vectors(
@@ -91,13 +98,13 @@ class Supervised(PPO):
         return sums
 
     def _rest(self) -> PolicyMetrics:
-        """Let the time of a rollout go by."""
+        """Advance the counter by the steps of a rollout."""
         self.iteration.assign_add(self.steps_each)
         return PolicyMetrics(*(tf.constant(0.0) for _ in PolicyMetrics._fields))
 
     @tf.function(jit_compile=True)
     def _read(self) -> tf.Tensor:
-        """Learn from windows, and bring some users up to date; the loss []."""
+        """Update on training windows, and recompute some users' vectors; the loss []."""
         seed = self._stream(Stream.WINDOWS)
         windows = self.windows.draw(self.config.windows, seed)
         loss = self._update_sequence(windows)
@@ -126,7 +133,7 @@ class Supervised(PPO):
         return loss
 
     def _refresh_users(self, first: tf.Tensor) -> None:
-        """Bring users up to date who come from `first []` on, counted round and round."""
+        """Recompute the vectors of users from `first []` on, round-robin."""
         total = len(self._before)
         users = (first + tf.range(min(REFRESHED_AT_ONCE, total))) % total
         vectors = self._vectors(tf.gather(self._factors, users), tf.gather(self._before, users))
@@ -134,6 +141,6 @@ class Supervised(PPO):
         self.networks.items.grow(self.networks.reader.table.value)
 
     def _vectors(self, factors: tf.Tensor, sequence: tf.Tensor) -> tf.Tensor:
-        """[B, D], [B, W] items -> [B, D + E] users after these."""
+        """[B, D], [B, W] items -> [B, D + E] users after these items."""
         read = self.networks.reader(sequence, training=False)[:, -1]
         return tf.concat([self.networks.gain(factors), read], axis=1)

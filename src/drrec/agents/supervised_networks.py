@@ -1,4 +1,4 @@
-"""What the supervised actor-critic is made of: PPO's networks, and the reader's."""
+"""Networks of the supervised actor-critic: those of PPO, and the sequence encoder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SupervisedNetworks(PolicyNetworks):
 
     items: GrownItemTable
     learner: NextItem
-    reader: NextItem  # what the learner has been of late, on average
+    reader: NextItem  # the Polyak average of the learner
     gain: keras.layers.Layer
     sequence_optimizer: keras.optimizers.Optimizer
 
@@ -53,7 +53,7 @@ class SupervisedMetrics(NamedTuple):
 def supervised_networks(
     config: SupervisedConfig, base: ItemTable, state_size: int, seed: int
 ) -> SupervisedNetworks:
-    """Networks started from `seed`, over items of `base` with the reader's coordinates beside."""
+    """Networks initialised by `seed`, over `base` items with the encoder's dimensions added."""
     keras.utils.set_random_seed(seed)
     own, num_items = config, base.table().shape[0]
     blocks = {

@@ -1,7 +1,7 @@
 """TD3 over logged sessions, and its offline form (Fujimoto et al. 2018; Fujimoto and Gu 2021).
 
-DDPG with three mends: the lesser of two critics' values is believed, the actor follows only every
-second update, and the next action is smoothed by noise, drawn for each row by itself.
+DDPG with three changes: the minimum of two critics, delayed updates of the actor, and target policy
+smoothing, with noise drawn independently for each row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from drrec.types import Transitions
 
 
 class TD3(DDPG):
-    """DDPG's loop with twin critics, a delayed actor and smoothed targets."""
+    """Twin delayed DDPG (Fujimoto et al. 2018), with behaviour cloning if wanted (TD3+BC).
+
+    Example:
+        >>> import drrec
+        >>> agent = drrec.TD3(policy_delay=2, cloning=0.4)
+        >>> agent.config.cloning, agent.config.tau
+        (0.4, 0.001)
+    """
 
     Config = TD3Config
     config: TD3Config
@@ -26,7 +33,7 @@ class TD3(DDPG):
     def _update_actor(
         self, state: tf.Tensor, user: tf.Tensor, batch: Transitions
     ) -> dict[str, tf.Tensor]:
-        """Every `policy_delay` updates; the actor's loss is 0 where it rests."""
+        """Every `policy_delay` updates; the reported actor loss is 0 in between."""
         is_time = self.iteration % self.config.policy_delay == 0
 
         def improved() -> dict[str, tf.Tensor]:
@@ -35,7 +42,7 @@ class TD3(DDPG):
         return tf.cond(is_time, improved, lambda: {"actor_loss": tf.constant(0.0)})
 
     def _actor_loss(self, state: tf.Tensor, user: tf.Tensor, batch: Transitions) -> tf.Tensor:
-        """−Q, and with `cloning` how far the action is from the item that was shown."""
+        """−Q, plus the behaviour-cloning loss if `cloning` > 0."""
         nets, settings = self.networks, self.config
         action = nets.actor(state, user)
         q = nets.critic(state, user, action)
@@ -46,7 +53,7 @@ class TD3(DDPG):
         return actor_loss(q) / scale + settings.cloning * cloning_loss(action, shown)
 
     def _next_proto(self, action: tf.Tensor) -> tf.Tensor:
-        """[B, D] the target's `action [B, D]` with clipped noise (equation 14)."""
+        """[B, D] the target actor's `action [B, D]` with clipped noise (equation 14)."""
         settings = self.config
         seed = self._stream(Stream.SMOOTHING)
         noise = tf.random.stateless_normal(tf.shape(action), seed, 0, settings.smoothing)

@@ -1,4 +1,4 @@
-"""The log as a reader learns from it: windows of users' ratings, in the order of time."""
+"""Training sequences of the sequence encoder: windows of users' ratings, oldest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BPR: factors that put what a user took above what they did not (Rendle et al. 2009)."""
+"""BPR: matrix factorisation with a pairwise ranking loss (Rendle et al. 2009)."""
 
 from __future__ import annotations
 
@@ -22,25 +22,31 @@ _START_DEVIATION = 0.1
 
 
 class BPR(Recommender):
-    """Matrix factorisation trained on pairs of items by stochastic gradient (Rendle et al. 2009).
+    """Bayesian personalised ranking: factors with a pairwise loss (Rendle et al. 2009).
 
         maximise Σ ln σ(p_u·(q_i − q_j) + b_i − b_j) − l2/2 (‖p_u‖² + ‖q_i‖² + ‖q_j‖²)
 
-    over the pairs (u, i) with a row, in an order drawn anew each epoch, each with an item j drawn
-    evenly among those that u did not take; whoever took all has no say. Ratings are not read.
-    Updates are of `batch_size` pairs, by Adagrad (Duchi et al. 2011) with one step size for each
-    row of a table.
+    over the interactions (u, i), shuffled in each epoch, each with a negative item j sampled
+    uniformly among those that u has not interacted with. Ratings are ignored. The optimizer is
+    Adagrad (Duchi et al. 2011) with one step size per embedding row.
 
-    Items without a row, which are only ever drawn as j, share the mean of their vectors, and so do
-    users without one: their mean is that of all others.
+    Items without interactions get the mean of their embeddings, users without interactions the
+    mean of all other users.
 
     Args:
-        dim: factors, the item's bias not counted.
-        num_epochs: passes over all pairs.
-        learning_rate: of Adagrad.
-        l2: penalty, as above.
-        batch_size: pairs in an update.
-        seed: of start, order and negatives.
+        dim: number of factors, item bias excluded.
+        num_epochs: number of epochs.
+        learning_rate: Adagrad learning rate.
+        l2: L2 penalty.
+        batch_size: pairs in a batch.
+        seed: random seed of initialisation, shuffling and negative sampling.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.BPR(dim=4, num_epochs=20).fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     is_random = True
@@ -67,7 +73,7 @@ class BPR(Recommender):
         self.seed = seed
 
     def _fit(self, train: Interactions) -> None:
-        """Learn from who took what in `train`."""
+        """Fit on the interactions of `train`."""
         rng = np.random.default_rng(self.seed)
         user = _Table.drawn(rng, train.num_users, self.dim)
         item = _Table.drawn(rng, train.num_items, self.dim)

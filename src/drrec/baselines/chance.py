@@ -1,4 +1,4 @@
-"""Random scores: the floor under every table."""
+"""Random scores, the lower bound of a comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 
 class Random(Recommender):
-    """A hash of (seed, user, item): the same pair always gets the same score."""
+    """Random recommender: a score is a hash of seed, user and item, so that repeated calls agree.
+
+    Args:
+        seed: random seed.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.Random(seed=1).fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], filter_seen=False)["item"].tolist()
+        ['x', 'y', 'z']
+    """
 
     is_random = True
 
@@ -21,7 +32,7 @@ class Random(Recommender):
         self.seed = seed
 
     def _fit(self, train: Interactions) -> None:
-        """Learn how many items there are."""
+        """Store the number of items."""
         self._num_items = train.num_items
 
     def score(

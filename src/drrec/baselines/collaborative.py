@@ -1,4 +1,4 @@
-"""Collaborative filtering: a rating as neighbours' opinions foretell it, around biases."""
+"""Neighbourhood collaborative filtering: ratings predicted from neighbours, around biases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Similarity = Literal["adjusted", "cosine"]
 
 
 class _AroundBiases(Recommender):
-    """What a user or an item is beside the biases, by its neighbours."""
+    """Ratings predicted as biases plus a weighted mean of the neighbours' residuals."""
 
     rating_offset = 0.0
     by: ClassVar[Literal["item", "user"]]
@@ -89,18 +89,25 @@ class ItemCF(_AroundBiases):
 
         r̂(u, i) = μ + b_u + b_i + Σ_j s_ij (r_uj − μ − b_u − b_j) / (Σ_j s_ij + smoothing)
 
-    with j over those of the `num_neighbours` most similar items of i that u rated. The biases are
-    fitted in turn, so that a user who only watched good films is not taken for a kind one. Without
-    neighbours the prediction falls back to the biases; a user without ratings has b_u = 0.
+    with j over those of the `num_neighbours` most similar items of i that u rated. Biases of
+    users and items are fitted alternately. Without neighbours the prediction is the biases; a
+    user without ratings has b_u = 0.
 
     Args:
-        num_neighbours: similar items kept for each item.
-        shrinkage: how many common users a similarity needs to count by half.
-        bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
-        smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
-        similarity: `adjusted` cosines are of user-centred ratings, plain `cosine` of the ratings
-            as they are, so that having been rated by the same users is what counts most.
-        seed: not used, nothing is random.
+        num_neighbours: neighbours kept for each item.
+        shrinkage: number of common users at which a similarity is shrunk by half.
+        bias_damping: added to an item's number of ratings, which shrinks its bias towards 0.
+        smoothing: constant added to the sum of similarities in the denominator.
+        similarity: `adjusted` is the cosine of user-centred ratings, `cosine` of the raw ratings.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
+        >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}
+        >>> model = drrec.ItemCF(num_neighbours=2).fit(drrec.Dataset.from_pandas(pd.DataFrame(log)))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     by = "item"
@@ -133,17 +140,24 @@ class UserCF(_AroundBiases):
 
         r̂(u, i) = μ + b_u + b_i + Σ_v s_uv (r_vi − μ − b_v − b_i) / (Σ_v s_uv + smoothing)
 
-    with v over those of the `num_neighbours` most similar users of u who rated i. Users are
-    compared by the cosine of their ratings less both biases, that is, by where they differ from
-    everybody. Without neighbours the prediction falls back to the biases; a user without ratings
-    has b_u = 0.
+    with v over those of the `num_neighbours` most similar users of u who rated i. The similarity
+    of users is the cosine of their ratings less both biases. Without neighbours the prediction is
+    the biases; a user without ratings has b_u = 0.
 
     Args:
-        num_neighbours: similar users kept for each user.
-        shrinkage: how many common items a similarity needs to count by half.
-        bias_damping: imagined ratings of mean value that draw an item's bias towards 0.
-        smoothing: similarity of an imagined neighbour without opinion, added to the divisor.
-        seed: not used, nothing is random.
+        num_neighbours: neighbours kept for each user.
+        shrinkage: number of common items at which a similarity is shrunk by half.
+        bias_damping: added to an item's number of ratings, which shrinks its bias towards 0.
+        smoothing: constant added to the sum of similarities in the denominator.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
+        >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}
+        >>> model = drrec.UserCF(num_neighbours=2).fit(drrec.Dataset.from_pandas(pd.DataFrame(log)))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     by = "user"

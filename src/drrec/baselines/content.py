@@ -1,4 +1,4 @@
-"""Content-based nearest neighbours: what a user took up, carried over to what resembles it."""
+"""Content-based nearest neighbours: item similarities from content features."""
 
 from __future__ import annotations
 
@@ -20,33 +20,41 @@ if TYPE_CHECKING:
     from drrec.features.store import Modality
 
 MAX_PAIRED = 2000
-"""Items, those with the most ratings, whose pairs say what a modality is worth."""
+"""Number of items, those with the most ratings, whose pairs weigh the modalities."""
 
 _BIAS_DAMPING = 5.0
 
 
 class ContentKNN(Recommender):
-    """Item-kNN with similarities out of the features alone, so that it can rank cold items.
+    """Item-based nearest neighbours on content features, which can rank cold items.
 
         score(u, i) = Σ_j s_ij^p (1 + c (r_uj − μ − b_u)) / (Σ_j s_ij^p)^e
 
-    with j over those of the `num_neighbours` most similar items of i, among the items of `train`,
-    that u rated; the divisor's sum is over all of them. A neighbour counts for having been rated,
-    and more if it was rated above the user's level. s is a cosine of the modalities' features,
-    each centred on the items of `train`, brought to length 1, and weighed:
-    the weights are the least-squares fit, without negative ones, of the cosines of two items'
-    audiences in `train` by their cosines in each modality (as in Cella et al. 2017, who weigh each
-    feature). A modality that says nothing of tastes gets nothing.
+    with j over those of the `num_neighbours` nearest neighbours of i in `train` that u rated; the
+    sum of the denominator is over all neighbours. s is the cosine of weighted features: those of
+    each modality are centred on the items of `train` and scaled to length 1. The weights are a
+    non-negative least-squares fit of collaborative similarities in `train` by the cosines of each
+    modality (after Cella et al. 2017, who weigh single features).
 
-    An item of which nothing is present gets the mean score of those in `train`, user by user.
+    An item without features gets the user's mean score over the items of `train`.
 
     Args:
-        features: by modality, for all items of the catalogue; None takes the data set's own.
-        num_neighbours: similar items kept for each item.
-        power: p, how much nearer neighbours count for more.
-        opinion: c, how much ratings count beside having rated.
-        evenness: e; 0 sums, which favours items that resemble many, and 1 takes means.
-        seed: not used, nothing is random.
+        features: by modality, for all items of the catalogue; None takes those of the data set.
+        num_neighbours: neighbours kept for each item.
+        power: p, exponent of the similarities.
+        opinion: c, weight of the user-centred rating; 0 is implicit feedback.
+        evenness: e, exponent of the denominator; 0 is a sum, 1 a weighted mean.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, numpy as np, pandas as pd
+        >>> from drrec.features.store import Modality
+        >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyz")})
+        >>> vectors = np.array([[0, 0], [1, 0], [0, 1], [1, 0.1]])
+        >>> text = Modality(vectors, np.array([False, True, True, True]), "bert")
+        >>> model = drrec.ContentKNN({"text": text}).fit(drrec.Dataset.from_pandas(log))
+        >>> model.similar_items("x", k=1)["item"].tolist()
+        ['z']
     """
 
     def __init__(
@@ -72,7 +80,7 @@ class ContentKNN(Recommender):
         self.seed = seed
 
     def fit(self, train: Dataset | Interactions) -> Self:
-        """Learn from `train` alone, and from the features of its items.
+        """Fit on `train` and the features of its items.
 
         Raises:
             InputError: there are no features.
@@ -81,13 +89,13 @@ class ContentKNN(Recommender):
             self.features = getattr(train, "features", None)
         if not self.features:
             raise InputError(
-                "Expected a data set with features of its items. Received: none. Load them by "
-                "data.with_features(path), or extract some: drrec extract."
+                "Expected a data set with content features. Received: none. Add them by "
+                "drrec.with_features(data, path), or extract some: drrec extract."
             )
         return super().fit(train)
 
     def settings(self) -> dict[str, Any]:
-        """All but the features, which are not asked for again once it has learned."""
+        """Constructor arguments without the features, which a fitted model does not need."""
         return super().settings() | {"features": None}
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
@@ -112,7 +120,7 @@ class ContentKNN(Recommender):
         self._taken = self._taken_by(train)
 
     def _taken_by(self, log: Interactions) -> sp.csr_array:
-        """[U, I] what each rating counts."""
+        """[U, I] the weight of each rating."""
         level = biases(log, _BIAS_DAMPING)[0] if len(log) else np.zeros(log.num_users)
         taken = 1 + self.opinion * (log.rating - level[log.user])  # [R]
         shape = (log.num_users, log.num_items)
@@ -121,7 +129,7 @@ class ContentKNN(Recommender):
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """Nearness to what the user took up, [B, C] or [B, I]; see `Recommender.score`."""
+        """Weighted similarities to the user's items, [B, C] or [B, I]; see `Recommender.score`."""
         score = (self._taken[users] @ self._nearness).toarray()  # [B, I]
         if self._is_told.any():
             neutral = score[:, self._is_told].mean(axis=1, keepdims=True)
@@ -147,7 +155,7 @@ class ContentKNN(Recommender):
 
 
 def _directions(modality: Modality, is_known: np.ndarray) -> np.ndarray:
-    """[I, dim] features centred on the items that `train` knows, of length 1, 0 where absent."""
+    """[I, dim] features centred on the items of `train`, scaled to length 1; 0 if absent."""
     present = modality.present & (np.arange(len(is_known)) > 0)
     if not (present & is_known).any():
         return np.zeros(modality.features.shape)
@@ -158,7 +166,7 @@ def _directions(modality: Modality, is_known: np.ndarray) -> np.ndarray:
 
 
 def _weights(train: Interactions, directions: list[np.ndarray], count: np.ndarray) -> np.ndarray:
-    """[M], sum 1: how well each modality's cosines tell those of the items' audiences."""
+    """[M], sum 1: least-squares weights of the modalities' cosines for collaborative ones."""
     paired = np.argsort(-count, kind="stable")[: min(MAX_PAIRED, (count > 0).sum())]
     pair = np.triu_indices(len(paired), 1)
     ones = np.ones(len(train))

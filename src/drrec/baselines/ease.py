@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 _BYTES = 8 + 4
-"""Of each pair of items at the peak: the inverse, and the float32 weights made of it."""
+"""Peak memory of a pair of items: the inverse and the float32 weights."""
 
 _COLUMNS_AT_ONCE = 512
 
@@ -29,20 +29,27 @@ class EASE(Recommender):
         score(u) = x_u B,  min ‖X − X B‖² + l2 ‖B‖²  with diag(B) = 0
         P = (XᵀX + l2 · 1)⁻¹,  B_ij = −P_ij / P_jj
 
-    X [U, I] is 1 where the user took the item, whatever the rating. Items without a row are left
-    out of the inverse and score 0, as all items do for a user without a row.
+    X [U, I] is 1 where the user interacted with the item, whatever the rating. Items without
+    interactions score 0; for a user without interactions all items do.
 
     Args:
-        l2: λ of the ridge regression of each item on all others.
-        max_memory_gb: what fitting may take; a catalogue of n items with rows takes 12 n² bytes.
-        seed: not used, nothing is random.
+        l2: λ, the L2 penalty.
+        max_memory_gb: memory limit of fitting; a catalogue of n items takes 12 n² bytes.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     def __init__(self, l2: float = 100.0, max_memory_gb: float = 8.0, seed: int = 0) -> None:
         if not (l2 > 0 and max_memory_gb > 0):
             raise ValueError(
                 f"Expected `l2` > 0 and `max_memory_gb` > 0. Received: {l2} and {max_memory_gb}. "
-                "Without a penalty items that are always taken together have no inverse."
+                "Without a penalty the Gram matrix of items may be singular."
             )
         self.l2 = l2
         self.max_memory_gb = max_memory_gb
@@ -63,7 +70,7 @@ class EASE(Recommender):
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """What the user's items say of each, [B, C] or [B, I]; see `Recommender.score`."""
+        """x_u B, [B, C] or [B, I]; see `Recommender.score`."""
         score = np.zeros((len(users), self._num_items), np.float32)  # [B, I]
         score[:, self._items] = self._taken[users] @ self._weight
         if candidates is not None:
@@ -71,7 +78,7 @@ class EASE(Recommender):
         return score
 
     def _taken_by(self, log: Interactions) -> sp.csr_array:
-        """[U, n], in the weights' precision: else each product would copy them into another."""
+        """[U, n] float32, like the weights: another type would copy them in each product."""
         return taken(log)[:, self._items].astype(np.float32)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:

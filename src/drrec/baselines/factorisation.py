@@ -1,4 +1,4 @@
-"""Matrix factorisation as a recommender: the models that the agent's vectors come from."""
+"""Matrix factorisation as baselines: the models that pre-train the agents' embeddings."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Factorisation(Recommender):
     _embeddings: Embeddings
 
     def __init__(self, dim: int, seed: int = 0) -> None:
-        """D `dim` and the start's seed."""
+        """`dim` D and the seed of the initialisation."""
         self.dim = dim
         self.seed = seed
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """[B], [B, L], [B, C] or None -> [B, C] or [B, I]: the dot products."""
+        """Dot products, [B, C] or [B, I]; see `Recommender.score`."""
         vectors = self._embeddings.user[users]  # [B, D]
         if candidates is None:
             return vectors @ self._embeddings.item.T
@@ -51,15 +51,21 @@ class PMF(_Factorisation):
     """Probabilistic matrix factorisation by gradient descent (Salakhutdinov and Mnih 2007).
 
     Args:
-        dim: D, factors and the item's bias.
-        seed: of start and order.
+        dim: D, the number of factors, item bias included.
+        seed: random seed of initialisation and shuffling.
+
+    Example:
+        >>> import drrec
+        >>> model = drrec.PMF(dim=33, seed=1)
+        >>> model.settings()
+        {'dim': 33, 'seed': 1}
     """
 
     def __init__(self, dim: int = 65, seed: int = 0) -> None:
         super().__init__(dim, seed)
 
     def _fit(self, train: Interactions) -> None:
-        """Learn from `train`."""
+        """Factorise the ratings of `train`."""
         from drrec.embeddings.pmf import fit_pmf  # loads Keras, which other baselines do not need
 
         self._embeddings = fit_pmf(train, dim=self.dim, seed=self.seed)
@@ -69,18 +75,26 @@ class VariationalMF(_Factorisation):
     """Variational Bayesian matrix factorisation (Lim and Teh 2007).
 
     Args:
-        dim: D, factors.
-        seed: of the start.
+        dim: D, the number of factors.
+        seed: random seed of the initialisation.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
+        >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}
+        >>> model = drrec.VariationalMF(dim=2).fit(drrec.Dataset.from_pandas(pd.DataFrame(log)))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     def __init__(self, dim: int = 16, seed: int = 0) -> None:
         super().__init__(dim, seed)
 
     def _fit(self, train: Interactions) -> None:
-        """Learn from `train`."""
+        """Factorise the ratings of `train`."""
         self._embeddings = fit_variational(train, dim=self.dim, seed=self.seed)
 
     @property
     def rating_offset(self) -> float:
-        """What makes a score a rating: the mean that vectors were fitted beside."""
+        """Global mean, which added to a score gives a rating."""
         return self._embeddings.mean

@@ -1,7 +1,7 @@
-"""Nearest neighbours of sets: who took what, whatever the ratings.
+"""Nearest neighbours on implicit feedback: which users interacted with which items.
 
-Ranking a whole catalogue is guessing what a user will take up next, which predicted ratings tell
-little of.
+To rank a whole catalogue is to predict what a user interacts with next, for which predicted
+ratings are a poor guide.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _BySets(Recommender):
-    """The sum over neighbours of the cosines of two sets."""
+    """Sums of cosine similarities over neighbours."""
 
     by: ClassVar[Literal["item", "user"]]
 
@@ -58,14 +58,21 @@ class _BySets(Recommender):
 
 
 class ItemKNN(_BySets):
-    """How near an item is to all that the user took, by who took either.
+    """Item-based nearest neighbours on implicit feedback (Deshpande and Karypis 2004).
 
-    After Deshpande and Karypis (2004).
+    The score of an item is the sum of its cosine similarities to the user's items.
 
     Args:
-        num_neighbours: similar items kept for each item.
-        shrinkage: how many common users a similarity needs to count by half.
-        seed: not used, nothing is random.
+        num_neighbours: neighbours kept for each item.
+        shrinkage: number of common users at which a similarity is shrunk by half.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.ItemKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     by = "item"
@@ -75,14 +82,22 @@ class ItemKNN(_BySets):
 
 
 class UserKNN(_BySets):
-    """How many of the users most like this one took an item, by what either took.
+    """User-based nearest neighbours on implicit feedback (Sarwar et al. 2000).
 
-    After Sarwar et al. (2000).
+    The score of an item is the sum of the cosine similarities of the user's neighbours who
+    interacted with it.
 
     Args:
-        num_neighbours: similar users kept for each user.
-        shrinkage: how many common items a similarity needs to count by half.
-        seed: not used, nothing is random.
+        num_neighbours: neighbours kept for each user.
+        shrinkage: number of common items at which a similarity is shrunk by half.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.UserKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     by = "user"

@@ -1,4 +1,4 @@
-"""Who and what is alike: neighbours by shrunk cosine, and what a rating is worth beside biases."""
+"""Nearest neighbours by shrunk cosine similarity, and user and item biases."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 MAX_SIMILARITIES = 2**23
-"""Similarities held at once while neighbours are sought."""
+"""Similarities held in memory at once."""
 
 BIAS_ROUNDS = 5
-"""Rounds of fitting user and item biases in turn."""
+"""Rounds of alternating fits of user and item biases."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neighbourhood:
-    """The nearest others of each item, or of each user."""
+    """The nearest neighbours of each item, or of each user."""
 
     by: Literal["item", "user"]
     similarity: sp.csr_array  # [I, I] with those of an item in its column, or [U, U] in its row
@@ -49,7 +49,7 @@ class Neighbourhood:
         return dataclasses.replace(self, similarity=sp.csr_array(largest(found, num_neighbours).T))
 
     def summed(self, own: sp.csr_array, table: sp.csr_array, users: np.ndarray) -> np.ndarray:
-        """Sums over neighbours, each counting by its similarity.
+        """Sums over neighbours, weighted by similarity.
 
         Args:
             own: [V, I] what is summed over near items.
@@ -74,7 +74,7 @@ def by_pair(train: Interactions, value: np.ndarray) -> sp.csr_array:
 
 
 def taken(train: Interactions) -> sp.csr_array:
-    """[U, I] 1 for each pair with a row, however many it has."""
+    """[U, I] 1 for each pair with a row or several."""
     return by_pair(train, np.ones(len(train)))
 
 

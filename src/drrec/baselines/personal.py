@@ -1,4 +1,4 @@
-"""What the user themself comes back to: the baseline that wins wherever consumption repeats."""
+"""Personal popularity: a user's own items first, a strong baseline for repeat consumption."""
 
 from __future__ import annotations
 
@@ -16,20 +16,28 @@ if TYPE_CHECKING:
 
 
 class PersonalPopularity(Recommender):
-    """The user's own items by how often and how lately they were taken, then all others by count.
+    """The user's own items by frequency and recency, then all others by popularity.
 
-        own(u, i) = Σ 2^(−age / (half_life · typical age))
+        own(u, i) = Σ 2^(−age / (half_life · median age))
 
-    over the rows of u and i. Every item with a row of the user's stands above every item without:
-    own items by `own`, equal ones and the rest by how many users took them. Ages run back from the
-    user's own last row, which moves no order, and the typical one is the median of all rows.
+    over the rows of u and i. Items that the user has interacted with rank above all others: by
+    `own`, ties by number of users. All others rank by number of users. Ages are measured from the
+    user's latest row, in units of the median age of all rows.
 
-    A log that keeps one row for each user and item has no repeats to count: own items then stand
-    by how late they were, and where seen items are left out what remains is popularity.
+    In a log without repeated (user, item) rows, own items rank by recency; where seen items are
+    filtered, this is plain popularity.
 
     Args:
-        half_life: after how many typical ages a row counts by half; infinity counts rows.
-        seed: not used, nothing is random.
+        half_life: half-life of a row, in median ages; infinity counts rows.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aaabb"), "item": list("xxyyz")})
+        >>> data = drrec.Dataset.from_pandas(log, repeats="keep")
+        >>> model = drrec.PersonalPopularity(half_life=float("inf")).fit(data)
+        >>> model.recommend(["a"], filter_seen=False)["item"].tolist()
+        ['x', 'y', 'z']
     """
 
     def __init__(self, half_life: float = 1.0, seed: int = 0) -> None:

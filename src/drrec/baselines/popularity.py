@@ -1,4 +1,4 @@
-"""One score per item, the same for everybody."""
+"""Popularity baselines: one score per item, the same for all users."""
 
 from __future__ import annotations
 
@@ -21,20 +21,27 @@ class _OneForAll(Recommender):
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """The item's own score, [B, C] or [B, I]; see `Recommender.score`."""
+        """The popularity of items, [B, C] or [B, I]; see `Recommender.score`."""
         if candidates is None:
             return np.tile(self._score, (len(users), 1))
         return self._score[candidates]
 
 
 class Popularity(_OneForAll):
-    """How often an item was rated, how often it was liked, or how well it was rated.
+    """Most popular items, by number of ratings, number of likes, or mean rating.
 
     Args:
-        counted: `ratings` counts ratings, `liked` those above 3, and `mean` is the mean rating,
-            drawn towards the mean of all ratings where an item has few.
-        damping: with `mean`, the number of ratings that the overall mean is worth.
-        seed: not used, nothing is random.
+        counted: `ratings` counts ratings, `liked` ratings above 3; `mean` is the damped mean
+            rating.
+        damping: with `mean`, the number of ratings at the global mean added to each item.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.Popularity(counted="ratings").fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], k=1)["item"].tolist()
+        ['z']
     """
 
     def __init__(self, counted: Counted = "ratings", damping: float = 5.0, seed: int = 0) -> None:
@@ -46,7 +53,7 @@ class Popularity(_OneForAll):
         if not damping > 0:
             raise ValueError(
                 f"Expected `damping` > 0. Received: {damping}. "
-                "An item without ratings needs the overall mean to stand on."
+                "Without damping an item without ratings has no mean."
             )
         self.counted = counted
         self.damping = damping
@@ -65,18 +72,24 @@ class Popularity(_OneForAll):
 
 
 class RecentPopularity(_OneForAll):
-    """How often an item was rated, late ratings counting for more.
+    """Popularity with exponential time decay.
 
-        score(i) = Σ 2^(−age / (half_life · typical age))
+        score(i) = Σ 2^(−age / (half_life · median age))
 
-    over the ratings of i. Ages run back from the last moment of the log, and the typical one is the
-    median: so days, years and single stray dates are all met by one setting. A log without time
-    stamps has the numbers of its rows in their place, and the order of the rows counts. Where all
-    ratings are of one moment, or the median is, this is plain popularity.
+    over the ratings of i. Ages are measured from the latest rating of the log, in units of the
+    median age, so that the setting does not depend on the time span of the log. A log without
+    timestamps is decayed by row order. If the median age is 0, this is plain popularity.
 
     Args:
-        half_life: after how many typical ages a rating counts by half.
-        seed: not used, nothing is random.
+        half_life: half-life of a rating, in median ages.
+        seed: unused; the model is deterministic.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> model = drrec.RecentPopularity().fit(drrec.Dataset.from_pandas(log))
+        >>> model.recommend(["a"], filter_seen=False)["item"].tolist()
+        ['z', 'y', 'x']
     """
 
     def __init__(self, half_life: float = 0.2, seed: int = 0) -> None:
@@ -92,10 +105,10 @@ class RecentPopularity(_OneForAll):
 
 
 def check_half_life(half_life: float) -> None:
-    """Refuse what is not positive.
+    """Check a half-life.
 
     Raises:
-        ValueError: it is zero, negative or no number.
+        ValueError: it is zero, negative or NaN.
     """
     if not half_life > 0:
         raise ValueError(
@@ -104,7 +117,7 @@ def check_half_life(half_life: float) -> None:
 
 
 def faded(age: np.ndarray, half_life: float) -> np.ndarray:
-    """2^(−age / half_life), in [0, 1]; all 1 where there is no half-life to measure by."""
+    """2^(−age / half_life), in [0, 1]; all 1 if `half_life` is 0."""
     if half_life <= 0:
         return np.ones(len(age))
     return np.exp2(-age / half_life)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import logging
 import operator
+import os
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from drrec.cli.agents import algorithm_in, as_given, with_flags_of
 from drrec.cli.flags import Eval, Recommend, Train
+from drrec.cli.refusals import refusing
 from drrec.cli.settings import config_path, settings_in
 from drrec.cli.stages import STAGES
 from drrec.errors import InputError
@@ -29,7 +29,6 @@ def run(
     *stages: Any,
     argv: Sequence[str] | None = None,
     prog: str | None = None,
-    complaints: TextIO | None = None,
 ) -> int:
     """Parse the command line, do one stage, and return the exit status.
 
@@ -37,7 +36,6 @@ def run(
         stages: which there are to choose from; one alone needs no name.
         argv: the arguments; None takes the process's.
         prog: the program's name in `--help`; None takes the process's.
-        complaints: where the line about bad input goes; None takes stderr.
 
     Returns:
         0 if it went well, 2 for bad input, 130 if interrupted.
@@ -47,37 +45,24 @@ def run(
     try:
         chosen = algorithm_in(given, config_path(given))
         shown = [with_flags_of(stage, chosen) for stage in stages]
-        arguments = as_given(_parsed_in_one_line(shown, given, prog))
+        arguments = as_given(_parsed(shown, given, prog))
         return STAGES[type(arguments)](arguments)
     except InputError as error:
-        _complain(error, complaints)
+        _complain(error)
         return 2
+    except BrokenPipeError:  # whoever read what it prints has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _complain(
             f"Expected to read and write files{where}. Received: {error.strerror or error}. "
-            "Make room or mend the permissions, and run again.",
-            complaints,
+            "Make room or mend the permissions, and run again."
         )
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted", complaints)
+        _complain("interrupted")
         return 130
-
-
-def _parsed_in_one_line(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
-    """Parse; what tyro complains of in a box of many lines becomes one."""
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return _parsed(stages, given, prog)
-    except SystemExit as ended:
-        if ended.code:
-            lines = box.getvalue().splitlines()[1:]  # the first is a title
-            inside = [line.strip("│╰╯─ ") for line in lines]
-            said = " ".join(" ".join(line for line in inside if line.strip("-")).split())
-            _complain(re.sub(r"Error parsing [^-\s]\S*: ", "", said), None)
-        raise
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
@@ -92,14 +77,15 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
         is_meant = len(stages) == 1 or given[:1] == [names[position]]
         return {"default": settings_in(path, stages[position])} if path and is_meant else {}
 
-    if len(stages) == 1:
-        return parse(stages[0], **default(0))
-    choices: list[Any] = [
-        Annotated[stage, tyro.conf.subcommand(names[position], **default(position))]
-        for position, stage in enumerate(stages)
-    ]
-    return parse(functools.reduce(operator.or_, choices))
+    with refusing(dict(zip(names, stages, strict=True)), given, prog):
+        if len(stages) == 1:
+            return parse(stages[0], **default(0))
+        choices: list[Any] = [
+            Annotated[stage, tyro.conf.subcommand(names[position], **default(position))]
+            for position, stage in enumerate(stages)
+        ]
+        return parse(functools.reduce(operator.or_, choices))
 
 
-def _complain(message: object, to: TextIO | None) -> None:
-    (to or sys.stderr).write(" ".join(str(message).split()) + "\n")
+def _complain(message: object) -> None:
+    sys.stderr.write(" ".join(str(message).split()) + "\n")

@@ -7,14 +7,13 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from drrec.agents.config import AgentConfig
+from drrec.cli.settings import value_of
 from drrec.files import read_yaml
 from drrec.registry import AGENTS, agent_config
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
-
-_FLAG = "--algorithm"
 
 
 def algorithm_in(given: Sequence[str], path: pathlib.Path | None) -> str:
@@ -23,12 +22,7 @@ def algorithm_in(given: Sequence[str], path: pathlib.Path | None) -> str:
     Raises:
         InputError: there is no such agent.
     """
-    name = None
-    for position, argument in enumerate(given):
-        if argument == _FLAG and position + 1 < len(given):
-            name = given[position + 1]
-        elif argument.startswith(f"{_FLAG}="):
-            name = argument.removeprefix(f"{_FLAG}=")
+    name = value_of("--algorithm", given)
     if name is None and path is not None:
         values = read_yaml(path)
         name = values.get("algorithm") if isinstance(values, dict) else None

@@ -29,37 +29,38 @@ Name = Literal[
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What every stage knows."""
+    """Flags of every stage."""
 
     config: pathlib.Path | None = None
-    """YAML file of settings that flags override: a run's config.yaml, or one of configs/."""
+    """Settings that flags override: a YAML file, such as a run's config.yaml, or a preset,
+    drr_paper, supervised_full or whole_catalogue."""
     data_dir: pathlib.Path | None = None
     """Folder of the data sets; by default data/ in DRREC_HOME, else in the working folder."""
     runs_dir: pathlib.Path | None = None
-    """Folder that holds save_model/ and save_weights/; by default DRREC_HOME, else the working
-    folder."""
+    """Parent folder of save_model/ and save_weights/.
+    By default DRREC_HOME, else the working folder."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(Stage):
-    """Put a data set into data/: fetched and checked, made, or prepared `--from` a folder."""
+    """Download, generate or prepare a data set in data/."""
 
     name: tyro.conf.Positional[Name]
-    """Which."""
+    """Data set."""
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Device:
-    """Where to compute."""
+    """Compute device."""
 
     gpu: int | None = None
-    """Number of the card; -1 is the processor; by default the first card if there is one."""
+    """GPU index; -1 is the CPU. By default the first GPU, if there is one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Extract(Stage):
-    """Encode what items look, sound and read like into data/features/<dataset>.h5."""
+    """Extract content features of media and text into data/features/<dataset>.h5."""
 
     extract: ExtractConfig = dataclasses.field(default_factory=ExtractConfig)
     device: Device = dataclasses.field(default_factory=Device)
@@ -67,14 +68,14 @@ class Extract(Stage):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportFeatures(Stage):
-    """Take features that others made over into data/features/<dataset>.h5."""
+    """Import precomputed content features into data/features/<dataset>.h5."""
 
     features: ImportConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Embed(Stage):
-    """Pre-train the vectors of users and items into save_weights/embeddings/."""
+    """Pre-train user and item embeddings into save_weights/embeddings/."""
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     device: Device = dataclasses.field(default_factory=Device)
@@ -82,7 +83,7 @@ class Embed(Stage):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Train(Stage):
-    """Fetch, pre-train, train, evaluate and report."""
+    """Train an agent, evaluate it beside baselines, and report."""
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     device: Device = dataclasses.field(default_factory=Device)
@@ -94,25 +95,26 @@ class Train(Stage):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compare(Stage):
-    """Train a grid of modalities and fusions, and say what each is worth beyond ids alone."""
+    """Train a grid of modalities and fusions, and compare each with ids only."""
 
     compare: CompareConfig = dataclasses.field(default_factory=CompareConfig)
     device: Device = dataclasses.field(default_factory=Device)
     name: str
-    """Of the comparison, its folder in save_model/; given again it goes on where it stopped."""
+    """Run name; the run's folder under save_model/. An existing run is resumed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Benchmark(Stage):
-    """Train every agent, judge them and every baseline, and print the whole table of a data set."""
+    """Train all agents, evaluate them beside all baselines, and print the tables."""
 
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
     device: Device = dataclasses.field(default_factory=Device)
     name: str | None = None
-    """Of its folder in save_model/, by default benchmark-<data set>; given again it goes on."""
+    """Run name; the run's folder under save_model/. By default benchmark-<dataset>.
+    An existing run is resumed."""
     tables: pathlib.Path | None = None
-    """YAML file of tables and agents; by default the data set's own in configs/benchmark/, or else
-    explicit.yaml there for ratings and implicit.yaml for logs without."""
+    """YAML file of tables and agents; by default the package's own for the data set, or else its
+    one for ratings or for logs without."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,24 +122,24 @@ class Eval(Stage):
     """Evaluate a saved run again and print its table."""
 
     run: str | None = None
-    """Name or folder of the run; by default the latest."""
+    """Run name or folder; by default the latest run."""
     with_content: bool = False
-    """By default the latest run that knows content."""
+    """Without --run: the latest run with content."""
     json: bool = False
-    """Print metrics.json in place of the table."""
+    """Print metrics.json instead of the table."""
     device: Device = dataclasses.field(default_factory=Device)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recommend(Stage):
-    """Print what a saved run would show a user next."""
+    """Print the top items of one user, recommended by a saved run."""
 
     run: str
-    """Name or folder of the run."""
+    """Run name or folder."""
     user: str
-    """Raw id of the user, as in the data set."""
+    """Raw user id, as in the data set."""
     top_k: int = 10
-    """K, how many items. [>= 1]"""
+    """K, number of items. [>= 1]"""
     json: bool = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
     device: Device = dataclasses.field(default_factory=Device)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import typing
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from drrec.errors import InputError
 from drrec.experiment.config import checked, from_dict
 from drrec.files import read_yaml
 
@@ -16,14 +18,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PRESETS = pathlib.Path(__file__).parents[1] / "configs"
+"""Settings that come with the package, and below them the tables of `benchmark`."""
+
+
+def value_of(flag: str, given: Sequence[str]) -> str | None:
+    """What the arguments give a flag, the last time that they do; None if they do not."""
+    found = None
+    for word, following in itertools.zip_longest(given, given[1:]):
+        name, is_joined, value = word.partition("=")
+        if name.replace("_", "-") == flag:
+            found = value if is_joined else following
+    return found
+
+
 def config_path(given: Sequence[str]) -> pathlib.Path | None:
-    """The file that --config names: its settings are the defaults that flags override."""
-    for position, argument in enumerate(given):
-        if argument == "--config" and position + 1 < len(given):
-            return pathlib.Path(given[position + 1])
-        if argument.startswith("--config="):
-            return pathlib.Path(argument.removeprefix("--config="))
-    return None
+    """The file that --config names: its settings are the defaults that flags override.
+
+    Raises:
+        InputError: there is no such file, and no such preset.
+    """
+    named = value_of("--config", given)
+    return None if named is None else _found(named)
+
+
+def _found(named: str) -> pathlib.Path:
+    """A file, or the preset of this name."""
+    preset = PRESETS / f"{named}.yaml"
+    for path in (pathlib.Path(named), preset):
+        if path.is_file():
+            return path
+    there = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+    raise InputError(
+        f"Expected a YAML file or a preset for --config. Received: {named}. Presets: {there}."
+    )
 
 
 def settings_in(path: pathlib.Path, stage: type) -> Any:

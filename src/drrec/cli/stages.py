@@ -1,4 +1,4 @@
-"""What each stage does; what is heavy is loaded by the stage that needs it."""
+"""The stages of the command line; each imports what it needs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from drrec.cli.flags import (
     Stage,
     Train,
 )
+from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
 from drrec.files import home, read_yaml
 
@@ -90,8 +91,8 @@ def main_embed(arguments: Embed) -> int:
     from drrec.experiment.vectors import embed
 
     config = arguments.train
-    judged, content = _inputs(config, _data(arguments))
-    embed(config, judged.train, _root(arguments) / "save_weights", content)
+    task, content = _inputs(config, _data(arguments))
+    embed(config, task.train, _root(arguments) / "save_weights", content)
     return 0
 
 
@@ -104,12 +105,12 @@ def main_train(arguments: Train) -> int:
 
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     config = resumed.config() if resumed else arguments.train
-    judged, content = _inputs(config, _data(arguments))
+    task, content = _inputs(config, _data(arguments))
     run = resumed or Run.create(_root(arguments), arguments.name, config)
-    if not train_run(run, config, judged, content):
+    if not train_run(run, config, task, content):
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
-    metrics = evaluate_run(run, config, judged, content)
+    metrics = evaluate_run(run, config, task, content)
     _say(report_run(run, config, metrics))
     logging.info("all of it is in %s", run.folder)
     return 0
@@ -124,8 +125,8 @@ def main_compare(arguments: Compare) -> int:
 
     config = arguments.compare
     run = Run.named(_root(arguments), arguments.name)
-    judged = _judged(config, _data(arguments))
-    metrics = compare(run, config, judged, _data(arguments))
+    task = _task(config, _data(arguments))
+    metrics = compare(run, config, task, _data(arguments))
     if metrics is None:
         logging.warning("interrupted: the same command goes on where it stopped")
         return 130
@@ -156,10 +157,10 @@ def main_benchmark(arguments: Benchmark) -> int:
 
 
 def _tables_for(dataset: str, data_dir: pathlib.Path) -> pathlib.Path:
-    """The tables that go with a data set, which is fetched if need be."""
+    """The benchmark tables of a data set, which is downloaded if needed."""
     from drrec.experiment.task import is_implicit
 
-    tables = home() / "configs/benchmark"
+    tables = PRESETS / "benchmark"
     own = tables / f"{pathlib.PurePath(dataset).stem}.yaml"
     if own.is_file():
         _fetched(dataset, data_dir)
@@ -187,7 +188,7 @@ def main_eval(arguments: Eval) -> int:
 
 
 def _fetched(name_or_path: str, data_dir: pathlib.Path) -> Dataset:
-    """A data set, fetched if need be."""
+    """A data set, downloaded if needed."""
     from drrec.data.datasets import load_dataset
 
     _fetch(name_or_path, data_dir)
@@ -202,8 +203,8 @@ def _fetch(name_or_path: str, data_dir: pathlib.Path) -> None:
         fetch(name_or_path, data_dir)
 
 
-def _judged(config: RunConfig, data_dir: pathlib.Path) -> Task:
-    """The ratings, fetched if need be, and divided."""
+def _task(config: RunConfig, data_dir: pathlib.Path) -> Task:
+    """The data set, downloaded if needed, and its split."""
     from drrec.experiment.task import Task
 
     _fetch(config.dataset, data_dir)
@@ -211,11 +212,11 @@ def _judged(config: RunConfig, data_dir: pathlib.Path) -> Task:
 
 
 def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content | None]:
-    """What a run learns from and is judged by, and what it knows items by beside ids."""
+    """The task of a run, and its content features."""
     from drrec.experiment.vectors import content_of
 
-    judged = _judged(config, data_dir)
-    return judged, content_of(config, config.content, judged, data_dir)
+    task = _task(config, data_dir)
+    return task, content_of(config, config.content, task, data_dir)
 
 
 def main_recommend(arguments: Recommend) -> int:

@@ -1,10 +1,9 @@
-"""Cold items and cold users: taken out of what an ordinary split gives to learn from, and judged.
+"""Cold items and cold users: held out of the training part of a split, and evaluated.
 
-The ordinary split is made first and stays as it is. Then a share of the items, drawn by the seed
-whatever their ratings, is cold for test, and as many others are cold for validation; likewise
-users. Where settings are chosen (`validation`), both groups are out of train and the validation
-group is judged; in a final fit (`test`) the validation group has gone back, and the test group is
-out and is judged.
+The ordinary split is made first. Then a share of the items, drawn at random, is cold for test, and
+an equal share of the others is cold for validation; likewise users. To choose settings
+(`validation`), both groups are held out and the validation group is evaluated. In a final fit
+(`test`), the validation group is back in train, and the test group is held out and evaluated.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ _ITEM_STREAM, _USER_STREAM = 0, 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ColdConfig:
-    """How much is kept out of training altogether."""
+    """Shares of cold items and cold users."""
 
     items: float = 0.0
-    """Share of the items that are cold for test, and of those cold for validation. [0, 0.5)"""
+    """Share of the items that are cold for test, and again for validation. [0, 0.5)"""
     users: float = 0.0
-    """Share of the users that are cold for test, and of those cold for validation. [0, 0.5)"""
+    """Share of the users that are cold for test, and again for validation. [0, 0.5)"""
     seed: int = 0
-    """What both are drawn with. [>= 0]"""
+    """Random seed of both. [>= 0]"""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check ranges.
 
         Raises:
             InputError: a share leaves nothing warm, or the seed is negative.
@@ -54,22 +53,22 @@ class ColdConfig:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ColdSplit:
-    """What may be learned from, and three disjoint logs to judge by, with the same id maps."""
+    """A training log and three disjoint evaluation logs, with the same id maps."""
 
     train: Interactions
-    """What the ordinary split gives to learn from, of warm users and warm items alone."""
+    """The training part of the ordinary split, without cold users and cold items."""
     test: Interactions
-    """What the ordinary split judges by, of warm users and warm items alone."""
+    """The evaluation part of the ordinary split, without cold users and cold items."""
     cold_items: Interactions
-    """All rows of warm users on the judged cold items: none of them was learned from."""
+    """All rows of warm users on the evaluated cold items; none is in `train`."""
     cold_users: Interactions
-    """All rows of the judged cold users on warm items."""
+    """All rows of the evaluated cold users on warm items."""
     item_group: np.ndarray
     """[I] int8: TRAIN for warm items, VALIDATION or TEST for those cold for one of them."""
     user_group: np.ndarray
     """[U] int8, likewise."""
     candidates: np.ndarray
-    """[C] int32, the judged cold items, rising: what `cold_items` is ranked among."""
+    """[C] int32, the evaluated cold items, ascending: the candidates of `cold_items`."""
 
 
 def cold_split(
@@ -78,41 +77,41 @@ def cold_split(
     config: ColdConfig,
     judge: Literal["test", "validation"] = "test",
 ) -> ColdSplit:
-    """Take cold items and cold users out of an ordinary split.
+    """Hold cold items and cold users out of an ordinary split.
 
-    Rows of the ordinary test are judged in a final fit alone: where settings are chosen, the rows
-    of cold items and users that fall into it stay unseen, too.
+    Rows of the ordinary test part are evaluated in a final fit only; with `validation`, rows of
+    cold items and users that are in it are left out, too.
 
     Args:
-        interactions: what was divided.
-        split: the ordinary split of it, final or not.
-        config: how much is cold.
+        interactions: the log.
+        split: its ordinary split, final or not.
+        config: shares of cold items and users.
         judge: `validation` to choose settings, `test` for a final fit.
 
     Raises:
-        InputError: there are too few items or users, or nothing is left to learn from or to judge.
+        InputError: there are too few items or users, or a part would be empty.
     """
     item_group = cold_groups(interactions.item, interactions.num_items, config, "items")
     user_group = cold_groups(interactions.user, interactions.num_users, config, "users")
-    judged = TEST if judge == "test" else VALIDATION
+    evaluated = TEST if judge == "test" else VALIDATION
     item_of, user_of = item_group[interactions.item], user_group[interactions.user]  # [R]
-    is_warm_item, is_warm_user = item_of < judged, user_of < judged
+    is_warm_item, is_warm_user = item_of < evaluated, user_of < evaluated
     is_warm = is_warm_item & is_warm_user
-    may_be_seen = split.part <= judged
+    may_be_seen = split.part <= evaluated
     made = ColdSplit(
-        train=interactions.where(is_warm & (split.part < judged)),
-        test=interactions.where(is_warm & (split.part == judged)),
-        cold_items=interactions.where(is_warm_user & (item_of == judged) & may_be_seen),
-        cold_users=interactions.where(is_warm_item & (user_of == judged) & may_be_seen),
+        train=interactions.where(is_warm & (split.part < evaluated)),
+        test=interactions.where(is_warm & (split.part == evaluated)),
+        cold_items=interactions.where(is_warm_user & (item_of == evaluated) & may_be_seen),
+        cold_users=interactions.where(is_warm_item & (user_of == evaluated) & may_be_seen),
         item_group=item_group,
         user_group=user_group,
-        candidates=np.flatnonzero(item_group == judged).astype(np.int32),
+        candidates=np.flatnonzero(item_group == evaluated).astype(np.int32),
     )
     needed = {"train": True, "test": True, "cold_items": config.items, "cold_users": config.users}
     if empty := [name for name, share in needed.items() if share and not len(getattr(made, name))]:
         raise InputError(
             f"Expected ratings enough for cold items ({config.items}) and cold users "
-            f"({config.users}) beside the {split.strategy} split, judged by {judge}. Received: "
+            f"({config.users}) beside the {split.strategy} split, evaluated on {judge}. Received: "
             f"none for {', '.join(empty)}. Add ratings, or choose other shares."
         )
     return made

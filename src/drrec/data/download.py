@@ -65,6 +65,8 @@ def _chunks(url: str) -> Iterator[bytes]:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             while chunk := response.read(_CHUNK):
                 yield chunk
+            if getattr(response, "length", 0):  # the rest of what was announced
+                raise ConnectionError(f"it broke off {response.length:,} bytes before the end")
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreachable(f"{url} cannot be reached ({reason})") from error

@@ -1,4 +1,4 @@
-"""Raw ids, as the data set's owner knows them, and the dense ones that arrays are indexed by."""
+"""Raw ids, as in the source data, and the dense ids that index arrays."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class IdMap:
-    """Raw ids by dense id: `raw[dense]` is the id that the data set's owner knows."""
+    """Raw ids by dense id: `raw[dense]` is the id in the source data."""
 
     raw: np.ndarray  # [size] str
     kind: str = "id"
 
     def __len__(self) -> int:
-        """How many dense ids there are, padding included."""
+        """The number of dense ids, padding included."""
         return len(self.raw)
 
     @functools.cached_property
@@ -36,10 +36,10 @@ class IdMap:
         return raw != "" and raw in self._dense
 
     def dense(self, raw: str) -> int:
-        """The dense id of a raw one.
+        """The dense id of a raw id.
 
         Raises:
-            InputError: it is not in the map; the message names the nearest that is.
+            InputError: the id is unknown; the message suggests the nearest.
         """
         if raw not in self:
             near = difflib.get_close_matches(raw, self.raw[:50_000].tolist(), n=1)
@@ -49,10 +49,10 @@ class IdMap:
 
 
 def numbered(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """The unique raw ids in order, numbers first, as numbers; and [R] int32 of each row its place.
+    """Unique raw ids, sorted, numbers first in numeric order; [R] int32 the index of each row.
 
     Raises:
-        InputError: there is none, or one is empty; the message calls them `kind`.
+        InputError: there are no ids, or one is empty; the message calls them `kind`.
     """
     # Text is made of the unique ids only: of 25 million rows it would take gigabytes.
     codes, found = pd.factorize(np.asarray(raw))
@@ -60,7 +60,9 @@ def numbered(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np
     if len(unique) == 0:
         raise InputError(f"Expected at least one {kind}. Received: none. Check the file's rows.")
     if codes.min() < 0 or not all(text.strip() for text in unique.tolist()):
-        raise InputError(f"Expected a {kind} id in each row. Received: an empty one. Mend its row.")
+        raise InputError(
+            f"Expected a {kind} id in each row. Received: an empty one. Correct its row."
+        )
     as_number = pd.to_numeric(pd.Series(unique), errors="coerce")
     order = np.lexsort((unique, as_number.fillna(np.inf)))
     rank = np.empty(len(order), np.int32)

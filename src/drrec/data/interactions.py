@@ -1,4 +1,4 @@
-"""Ratings as four aligned arrays with dense ids, checked once, at the edge."""
+"""Interactions: a rating log as aligned arrays with dense ids; Dataset: a log with item titles."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Repeats = Literal["drop", "keep"]
-"""Of rows with the same user and item: keep the last in time, or all."""
+"""Rows with the same user and item: `drop` all but the latest, or `keep` all."""
 
 ONLY_TAKEN = 5.0
-"""The rating of each row of a log that says only who took what."""
+"""The rating of each row of an implicit-feedback log."""
 
 LIKED_ABOVE = 3.0
 """A rating above this is a positive reward: (rating − 3) / 2 > 0."""
@@ -36,9 +36,16 @@ LIKED_ABOVE = 3.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Interactions:
-    """Ratings sorted by user, then time, ties by original row.
+    """A rating log as aligned arrays, sorted by user, then time; ties keep their order.
 
-    Users are 0 … U−1; items are 1 … I−1, because item 0 is padding.
+    Dense user ids are 0 … U−1; dense item ids are 1 … I−1, because item 0 is padding.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": ["bob", "ann"], "item": [8, 7]})
+        >>> log = drrec.Dataset.from_pandas(log).interactions
+        >>> len(log), log.users.raw.tolist(), log.item.tolist()
+        (2, ['ann', 'bob'], [1, 2])
     """
 
     user: np.ndarray  # [R] int32
@@ -47,7 +54,7 @@ class Interactions:
     timestamp: np.ndarray  # [R] int64, seconds since 1970
     users: IdMap
     items: IdMap
-    session: np.ndarray | None = None  # [R] int32, of each row its sitting; None where unknown
+    session: np.ndarray | None = None  # [R] int32 session of each row; None if unknown
 
     @classmethod
     def from_raw(
@@ -57,10 +64,10 @@ class Interactions:
         rating: np.ndarray,
         timestamp: np.ndarray,
     ) -> Self:
-        """Check, number the ids, keep the last of repeated (user, item) pairs, and sort.
+        """Build from raw columns: check, map ids, drop repeated (user, item) pairs, and sort.
 
-        Dense ids follow the order of the raw ones (numbers first, as numbers), so that they do
-        not depend on the order of the rows.
+        Of repeated pairs the latest row is kept. Dense ids follow the order of the raw ids
+        (numbers first, in numeric order) and do not depend on the order of the rows.
 
         Args:
             user: [R] raw ids.
@@ -70,6 +77,12 @@ class Interactions:
 
         Raises:
             InputError: there are no rows, an id is empty, or a value is out of range.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating, time = np.array([5.0, 2.0]), np.array([1, 0])
+            >>> drrec.Interactions.from_raw(["ann", "ann"], ["x", "y"], rating, time).rating
+            array([2., 5.], dtype=float32)
         """
         return cls.with_source_rows(user, item, rating, timestamp)[0]
 
@@ -83,20 +96,27 @@ class Interactions:
         session: np.ndarray | None = None,
         repeats: Repeats = "drop",
     ) -> tuple[Self, np.ndarray]:
-        """What `from_raw` gives, and [R] which of the raw rows each of its rows was.
+        """Build as `from_raw` does; also return [R] the input row of each row.
 
         Args:
             user: as in `from_raw`.
             item: as in `from_raw`.
             rating: as in `from_raw`.
             timestamp: as in `from_raw`.
-            session: [R] raw ids; the same one of another user is another session.
-            repeats: whether to keep all rows of a repeated (user, item) pair.
+            session: [R] raw session ids, distinguished by user.
+            repeats: rows with the same user and item: `drop` all but the latest, or `keep` all.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating, time = np.array([5.0, 2.0]), np.array([1, 0])
+            >>> make = drrec.Interactions.with_source_rows
+            >>> make(["ann", "ann"], ["x", "y"], rating, time)[1].tolist()
+            [1, 0]
         """
         if not are_sound(np.asarray(rating), np.asarray(timestamp)):
             raise InputError(
                 "Expected finite ratings, and timestamps in whole seconds from 1970 to the year "
-                "2200. Received: a value that is not. Mend or remove its row."
+                "2200. Received: a value that is not. Correct or remove its row."
             )
         users, user_codes = numbered(user, "user")
         items, item_codes = numbered(item, "item")
@@ -126,12 +146,12 @@ class Interactions:
 
     @property
     def num_users(self) -> int:
-        """U."""
+        """U, the number of users."""
         return len(self.users)
 
     @property
     def num_items(self) -> int:
-        """I, padding included."""
+        """I, the number of items, padding included."""
         return len(self.items)
 
     @functools.cached_property
@@ -141,7 +161,7 @@ class Interactions:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of every rating with its raw ids, in canonical order; sessions do not count."""
+        """SHA-256 of all ratings with their raw ids, in canonical order; sessions are left out."""
         digest = hashlib.sha256()
         for ids in (self.users, self.items):
             digest.update(json.dumps(ids.raw.tolist()).encode())
@@ -151,12 +171,20 @@ class Interactions:
 
     @functools.cached_property
     def has_repeats(self) -> bool:
-        """Whether a user has an item more than once, so that what was seen may come again."""
+        """Whether a user has an item more than once."""
         pair = self.user * np.int64(self.num_items) + self.item
         return len(np.unique(pair)) < len(pair)
 
     def where(self, keep: np.ndarray) -> Interactions:
-        """The rows for which `keep [R]` is True, with the same id maps."""
+        """The rows where `keep [R]` is True, with the same id maps.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.where(log.rating > 3).item.tolist()
+            [1, 3]
+        """
         return dataclasses.replace(
             self,
             user=self.user[keep],
@@ -167,34 +195,83 @@ class Interactions:
         )
 
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
-        """The earlier 1 − `share` of each user's ratings, rounded up, and the later rest."""
+        """Divide each user's rows: the latest `share`, rounded down, is the future.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> past, future = log.past_and_future(0.4)
+            >>> len(past), len(future)
+            (3, 1)
+        """
         future = self.is_future(share)
         return self.where(~future), self.where(future)
 
     def is_future(self, share: float) -> np.ndarray:
-        """[R] bool: whether a row is of the later `share` of its user's ratings, rounded down."""
+        """[R] bool: whether a row is in the latest `share` of its user's rows, rounded down.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.is_future(0.4).tolist()
+            [False, False, True, False]
+        """
         # 0.29 × 100 is 28.999999999999996 in floats and must be 29.
         return self.position_from_end() < np.floor(share * self.counts()[self.user] + 1e-9)
 
     def position_from_end(self) -> np.ndarray:
-        """[R]: 0 for each user's last row, 1 for the one before."""
+        """[R]: 0 for each user's last row, 1 for the one before.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.position_from_end().tolist()
+            [2, 1, 0, 0]
+        """
         return self.offsets[self.user + 1] - 1 - np.arange(len(self))
 
     def counts(self) -> np.ndarray:
-        """[U] ratings of each user."""
+        """[U] the number of rows of each user.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.counts().tolist()
+            [3, 1]
+        """
         return np.diff(self.offsets)
 
     @property
     def liked(self) -> np.ndarray:
-        """[R] bool: which ratings are a positive reward."""
+        """[R] bool: whether the rating is above 3, a positive reward."""
         return self.rating > LIKED_ABOVE
 
     def liked_histories(self, length: int) -> np.ndarray:
-        """[U, L] each user's last L liked items, most recent last, left-padded with 0."""
+        """[U, L] each user's last L liked items, most recent last, left-padded with 0.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.liked_histories(3).tolist()
+            [[0, 1, 3], [0, 0, 0]]
+        """
         return self.where(self.liked).histories(length)
 
     def histories(self, length: int) -> np.ndarray:
-        """[U, L] each user's last L items, most recent last, left-padded with 0."""
+        """[U, L] each user's last L items, most recent last, left-padded with 0.
+
+        Example:
+            >>> import drrec, numpy as np
+            >>> rating = np.array([5, 1, 4, 2])
+            >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
+            >>> log.histories(2).tolist()
+            [[2, 3], [0, 3]]
+        """
         back = self.position_from_end()
         recent = back < length
         histories = np.full((self.num_users, length), PADDING, np.int32)
@@ -203,7 +280,7 @@ class Interactions:
 
 
 def joined(first: Interactions | None, second: Interactions) -> Interactions:
-    """The rows of both, which have the same id maps, sorted again."""
+    """The rows of both, which share their id maps, sorted again."""
     if first is None:
         return second
     names = ("user", "item", "rating", "timestamp")
@@ -215,17 +292,25 @@ def joined(first: Interactions | None, second: Interactions) -> Interactions:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named log of ratings, and what its items are called."""
+    """A named rating log with item titles, genres and features.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8], "rating": [4, 2]})
+        >>> data = drrec.Dataset.from_pandas(log, titles={7: "Seven"}, name="films")
+        >>> data.name, len(data.interactions), data.titles.tolist()
+        ('films', 2, ['', 'Seven', ''])
+    """
 
     name: str
     interactions: Interactions
-    titles: np.ndarray  # [I] str, "" where unknown
+    titles: np.ndarray  # [I] str, "" if unknown
     genres: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, "<U1"))
-    # [I] str, joined by ", ", "" where unknown, as all of them are where none are given
-    parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, where its owner divided it
-    features: Mapping[str, Any] | None = None  # by modality, what items look, sound, read like
-    truth: Any = None  # what lies behind made-up ratings, a `worlds.world.Truth`
-    known: Interactions | None = None  # of a test part: what may be known of its users
+    # [I] str, joined by ", "; "" if unknown
+    parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, if it comes with a split
+    features: Mapping[str, Any] | None = None  # content features of the items by modality
+    truth: Any = None  # the user model of synthetic ratings, a `worlds.world.Truth`
+    known: Interactions | None = None  # of a test part: the training log
 
     def __post_init__(self) -> None:
         if not self.genres.size:
@@ -244,18 +329,19 @@ class Dataset:
         name: str = "log",
         repeats: Repeats = "drop",
     ) -> Self:
-        """A table of ratings, or of who took what.
+        """Build from a data frame of ratings or of implicit feedback.
 
         Args:
-            frame: a row for each rating.
+            frame: one row per interaction.
             user: column of raw user ids.
             item: column of raw item ids.
-            rating: column of ratings from 1 to 5, above 3 is liked; without it all rows are likes.
-            timestamp: column of seconds since 1970 or of dates; without it the order of the rows
-                is the order in time.
-            titles: by raw item id.
-            name: of the data set.
-            repeats: of rows with the same user and item: keep the last in time, or all.
+            rating: column of ratings from 1 to 5; above 3 is liked. If there is no such column,
+                feedback is implicit: each row is a like.
+            timestamp: column of seconds since 1970, or of dates. If there is no such column, rows
+                are in order of time.
+            titles: item titles by raw item id.
+            name: name of the data set.
+            repeats: rows with the same user and item: `drop` all but the latest, or `keep` all.
 
         Raises:
             InputError: a column is missing, or a value is empty or out of range.
@@ -274,7 +360,7 @@ class Dataset:
         for column in (user, item):
             if frame[column].isna().any():
                 raise InputError(
-                    f"Expected an id in each row of {column!r}. Received: none in one."
+                    f"Expected an id in each row of {column!r}. Received: a missing value."
                 )
         ratings = np.full(len(frame), ONLY_TAKEN)
         if rating in frame.columns:
@@ -294,10 +380,20 @@ class Dataset:
 
     @classmethod
     def from_csv(cls, path: str | os.PathLike[str], repeats: Repeats = "drop") -> Dataset:
-        """A CSV or TSV file with a header, as the flag `--dataset` takes it.
+        """Read a CSV or TSV file with a header.
+
+        Args:
+            path: a file with columns user and item and, optionally, rating and timestamp.
+            repeats: rows with the same user and item: `drop` all but the latest, or `keep` all.
 
         Raises:
-            InputError: there is no such file, or it is bad; the message names the row.
+            InputError: the file is missing or malformed; the message names the row.
+
+        Example:
+            >>> import drrec, pathlib
+            >>> _ = pathlib.Path("log.csv").write_text("user,item,rating\\nann,x,5\\nbob,y,2\\n")
+            >>> drrec.Dataset.from_csv("log.csv").interactions.rating.tolist()
+            [5.0, 2.0]
         """
         from drrec.data.readers.columns import load
 
@@ -310,18 +406,18 @@ class Dataset:
         on: Literal["test", "validation"] = "test",
         seed: int = 0,
     ) -> tuple[Dataset, Dataset]:
-        """What to learn from, and what to evaluate on.
+        """Split into a training part and a test part.
 
         Args:
             strategy: temporal (each user's last fifth is test), leave_one_out, global_time, user
                 (cold users), item (cold items), random, or given (the data set's own parts).
-            on: `test` for final fits; `validation`, the rows before the test ones, to choose
-                settings without looking at the test.
-            seed: of strategies that draw.
+            on: `test`: train on train and validation, test on test. `validation`: train on train,
+                test on validation, to choose settings.
+            seed: random seed of the strategies user, item and random.
 
         Returns:
-            Two data sets with the ids of this one. The second knows what the first has, for
-            histories and for what was seen.
+            The training part and the test part, with the ids of this data set. The test part
+            holds the training log as well, for histories and seen items.
 
         Raises:
             InputError: the strategy is unknown, or a part would be empty.
@@ -352,7 +448,7 @@ def _numbers(column: pd.Series, name: str) -> np.ndarray:
         row = int(np.flatnonzero(~np.isfinite(found))[0])
         raise InputError(
             f"Expected a number in each row of {name!r}. Received: {column.iloc[row]!r} in row "
-            f"{row}. Mend or remove that row."
+            f"{row}. Correct or remove that row."
         )
     return found
 
@@ -361,7 +457,7 @@ def _seconds(column: pd.Series, name: str) -> np.ndarray:
     """[R] int64 seconds since 1970, of numbers or dates."""
     if pd.api.types.is_datetime64_any_dtype(column):
         if column.isna().any():
-            raise InputError(f"Expected a date in each row of {name!r}. Received: none in one.")
+            raise InputError(f"Expected a date in each row of {name!r}. Received: a missing value.")
         return column.to_numpy("datetime64[s]").astype(np.int64)
     found = _numbers(column, name)
     if (found != np.floor(found)).any():

@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EmbeddingConfig:
-    """What users and items are known by."""
+    """Pre-training of user and item embeddings."""
 
     embedding: Literal["both", "variational", "pmf", "implicit"] = "both"
-    """Matrix factorisation: of ratings by variational Bayes, by gradient descent (the paper's PMF),
-    or half of the coordinates by each, which add up to the mean of what they predict; or of who
-    interacted with what, to rank a whole catalogue or a log without ratings."""
+    """Matrix factorisation that pre-trains embeddings.
+    variational: variational Bayes on ratings; pmf: PMF on ratings, as in the paper;
+    both: half of the dimensions each; implicit: on implicit feedback."""
     dim_emb: int = 33
-    """D, width of a user's or an item's vector. [>= 2]"""
+    """D, embedding dimension. [>= 2]"""
     popularity: float = 0.3
-    """Weight of one more coordinate, an item's standardised log popularity; 0 is none. [>= 0]"""
+    """Weight of an extra dimension, the standardised log popularity; 0 is none. [>= 0]"""
     refit: bool = False
-    """Fit items' vectors anew around their mean, with a prior no narrower than ratings call for, as
-    is always done where content says where an item starts from."""
+    """Refit item embeddings under a Gaussian prior centred on their mean.
+    Always done with --identity prior."""
     held_out: float = 0.2
-    """Share of each user's training ratings, the latest, that sessions hand out to an agent whose
-    vectors have not seen them; 0: vectors know all that is handed out, as in the paper. [0 to 1)"""
+    """Share of each user's latest training ratings that embeddings are not fitted on.
+    Sessions show these; 0: embeddings are fitted on all ratings, as in the paper. [0 to 1)"""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if min(self.widths().values()) < 2:
             raise InputError(
                 "`dim_emb` must leave each factorisation at least 2 coordinates, beside the one "
@@ -64,36 +65,38 @@ Aggregation = Literal["concat", "mean"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """How content joins the ids, and how its encoder is trained, whatever it fuses."""
+    """Combination of content and ids, and training of the item encoder."""
 
     identity: Literal["prior", "half", "none"] = "prior"
-    """How content joins the ids: it says where an item starts from and ratings move it; half of the
-    coordinates are each one's; or ids play no part, but for items without content."""
+    """How content and ids are combined.
+    prior: content gives the prior mean, ratings update it; half: half of the dimensions each;
+    none: content only, except for items without content."""
     encoder: Literal["frozen", "finetuned"] = "frozen"
-    """Whether the critic's loss goes on training the item encoder."""
+    """frozen: the item encoder is pre-trained only; finetuned: the critic's loss trains it, too."""
     dropout: float = 0.7
-    """Share of the features dropped while the item encoder is pre-trained. [0 to 1)"""
+    """Dropout rate of the features while the item encoder is pre-trained. [0 to 1)"""
     lr_content: float = 1e-3
-    """Learning rate of that pre-training. [> 0]"""
+    """Learning rate of the item encoder's pre-training. [> 0]"""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(self, {"[0, 1)": ("dropout",), "(0, inf)": ("lr_content",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContentConfig(EncoderConfig):
-    """What items are known by beside their id."""
+    """Content features of the items."""
 
     modality: str = ""
-    """Any of video, audio and text, joined by commas; '' knows items by id alone."""
+    """Any of video, audio and text, joined by commas; '' uses ids only."""
     fusion: FusionName = "early"
-    """Pool modalities, then one dense layer; a dense layer each, then pool; or attend and gate."""
+    """early: pool the modalities, then one dense layer; late: a dense layer each, then pool;
+    gated: attention and gates."""
     aggregation: Aggregation | None = None
-    """How a fusion pools; by default concat, and mean where gated, which knows no other."""
+    """Pooling of the modalities; by default concat, or mean with gated, which needs it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self)
         listed("modality", self.modality, MODALITIES)
         if self.fusion == "gated" and self.aggregation == "concat":
             raise InputError(
@@ -109,14 +112,14 @@ class ContentConfig(EncoderConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridConfig(EncoderConfig):
-    """What to compare."""
+    """Variants to compare."""
 
     modality: str = "video,audio,text"
-    """Modalities, joined by commas: every subset of them is tried."""
+    """Modalities, joined by commas; every subset is trained."""
     fusion: str = "early,late"
     """Fusions, joined by commas: early, late, gated, and those of plug-ins."""
     aggregation: str = "concat,mean"
-    """Ways of pooling, joined by commas, of concat and mean; gated knows mean alone."""
+    """Poolings, joined by commas: concat, mean. gated supports mean only."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,7 +35,7 @@ class Encoded(NamedTuple):
 
 
 class _TrainingBatch(NamedTuple):
-    """Items to learn from, or to be judged by."""
+    """A batch of items, for training or validation."""
 
     features: list[tf.Tensor]  # M of [B, dim_m]
     present: tf.Tensor  # [B, M]
@@ -74,8 +74,8 @@ def fit_encoder(
     """
     is_trained_on = evidence.is_rated & encoder_inputs(modalities)[1].any(axis=1)
     items = np.random.default_rng(seed).permutation(np.flatnonzero(is_trained_on))
-    num_judged = int(len(items) * _STOPPING_SHARE)
-    if not num_judged:
+    num_validation = int(len(items) * _STOPPING_SHARE)
+    if not num_validation:
         raise InputError(
             f"Expected features of at least {round(1 / _STOPPING_SHARE)} items that have ratings "
             f"to train on. Received: of {len(items)}. Extract more, or leave --modality out."
@@ -90,8 +90,10 @@ def fit_encoder(
         return encoder
 
     keras.utils.set_random_seed(seed)
-    first, judged = items[num_judged:], items[:num_judged]
-    losses = _train(start(first), start(first), batch(first), config, _MOST_ROUNDS, batch(judged))
+    first, validation = items[num_validation:], items[:num_validation]
+    losses = _train(
+        start(first), start(first), batch(first), config, _MOST_ROUNDS, batch(validation)
+    )
     keras.utils.set_random_seed(seed)
     average = start(items)
     _train(start(items), average, batch(items), config, int(np.argmin(losses)) + 1)
@@ -104,14 +106,14 @@ def check_trained_on(modalities: Sequence[Modality], rated: np.ndarray) -> np.nd
     Raises:
         InputError: they are too few to teach an encoder.
     """
-    taught = rated[encoder_inputs(modalities)[1][rated].any(axis=1)]
+    usable = rated[encoder_inputs(modalities)[1][rated].any(axis=1)]
     least = round(1 / _STOPPING_SHARE)
-    if len(taught) < least:
+    if len(usable) < least:
         raise InputError(
             f"Expected features of at least {least} items that have ratings to train on. "
-            f"Received: of {len(taught)}. Extract more, or leave --modality out."
+            f"Received: of {len(usable)}. Extract more, or leave --modality out."
         )
-    return taught
+    return usable
 
 
 def encoded(
@@ -145,13 +147,12 @@ def _train(
     batch: _TrainingBatch,
     config: ContentConfig,
     rounds: int,
-    judged: _TrainingBatch | None = None,
+    validation: _TrainingBatch | None = None,
 ) -> list[float]:
     """Descend, and keep the running average of the weights (Polyak and Juditsky 1992).
 
     Returns:
-        What the average loses on `judged`, if given, after each round; rounds end early when that
-        has not fallen for a while.
+        The averaged encoder's loss on `validation`, if given, after each round; stops early.
     """
     pairs = list(zip(learner.trainable_variables, average.trainable_variables, strict=True))
     for weight, mean in pairs:
@@ -171,8 +172,8 @@ def _train(
     losses: list[float] = []
     for _ in tqdm(range(rounds), desc="content", unit="round", leave=False):
         advance()
-        if judged is not None:
-            losses.append(float(judged.loss(average, training=False)))
+        if validation is not None:
+            losses.append(float(validation.loss(average, training=False)))
             if len(losses) - int(np.argmin(losses)) > _PATIENCE:
                 break
     return losses

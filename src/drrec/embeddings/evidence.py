@@ -71,9 +71,9 @@ def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
     """Of 1 for an interaction and 0 else, as `fit_implicit` weighs them."""
     observed = _by_item(ratings, np.ones(len(ratings)))
     is_known = np.diff(observed.indptr) > 0
-    # Who has taken up nothing is not in the loss: their vectors are the others' mean.
-    taught = user[np.unique(ratings.user)].astype(np.float64)
-    everywhere = UNOBSERVED_WEIGHT * taught.T @ taught
+    # Users without interactions are not in the loss: their vectors are the others' mean.
+    active = user[np.unique(ratings.user)].astype(np.float64)
+    everywhere = UNOBSERVED_WEIGHT * active.T @ active
     there = (1 - UNOBSERVED_WEIGHT) * _outer_sums(observed, user)
     information = there + is_known[:, None, None] * everywhere
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
@@ -82,9 +82,8 @@ def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
 def posterior(evidence: Evidence, prior_mean: np.ndarray) -> np.ndarray:
     """[I, D] the vectors that `evidence` and a Gaussian prior around `prior_mean [I, D]` make.
 
-    The prior's covariance is the one that makes the rated items likeliest (expectation
-    maximisation): the better content tells them, the more it counts. An item without ratings gets
-    its `prior_mean`.
+    The prior's covariance is fitted by expectation maximisation: the better `prior_mean` predicts
+    the vectors of rated items, the more it counts. An item without ratings gets its `prior_mean`.
     """
     is_rated = evidence.is_rated
     information, target = evidence.where(is_rated)

@@ -1,4 +1,4 @@
-"""The vectors that an agent learns with, and those that it is used with."""
+"""Pre-trained embeddings: the prefix fit for training sessions, and the final fit for use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Factorisation(NamedTuple):
-    """How vectors are fitted, and what ratings say of an item's while the users' stay."""
+    """How embeddings are fitted, and the likelihood of an item's, given the users'."""
 
     fit: Callable[..., Embeddings]
     """`(train, *, dim, seed, start) -> Embeddings`."""
@@ -46,7 +46,7 @@ FACTORISATIONS: dict[str, Factorisation] = {
 
 
 class Content(NamedTuple):
-    """What items are known by beside their ids, and how it is made use of."""
+    """Content features of the items, and the settings of their use."""
 
     config: ContentConfig
     features: dict[str, Modality]
@@ -58,7 +58,7 @@ class Content(NamedTuple):
 
     @property
     def encoders(self) -> dict[str, str]:
-        """By modality: what made its features."""
+        """Encoder of the features, by modality."""
         return {name: modality.encoder for name, modality in self.features.items()}
 
     @property
@@ -74,7 +74,7 @@ class Content(NamedTuple):
 
 
 def content_of(config: ContentConfig, train: Dataset | Interactions) -> Content | None:
-    """What a data set's items are known by beside their ids; None if no modality is asked for.
+    """Content features of a data set; None if no modality is set.
 
     Raises:
         InputError: the data set has no features of one.
@@ -132,7 +132,7 @@ class Pretrained(NamedTuple):
     """Two tables with the same axes, one table where nothing is held out."""
 
     prefix: Vectors
-    """Fitted on the past alone: sessions that hand out the rest hold something to be learned."""
+    """Prefix fit, on each user's past only; sessions show the rest."""
     final: Vectors
     """Fitted on all of `train`."""
 

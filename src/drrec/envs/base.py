@@ -1,4 +1,4 @@
-"""Sessions of N users side by side, as tensors: what every environment of them shares."""
+"""SessionEnvironment: base class of environments with N parallel sessions, as tensors."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 class LoggedState(NamedTuple):
-    """N sessions under way."""
+    """State of N sessions."""
 
     user: tf.Tensor  # [N] int32
-    step: tf.Tensor  # [N] int32, how many items were shown
+    step: tf.Tensor  # [N] int32, number of items shown
     history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
     shown: tf.Tensor  # [N, T] int32 item ids, 0 where nothing was shown yet
 
 
 class Outcome(NamedTuple):
-    """What showing one item to each of N users led to, before any session starts anew."""
+    """Outcome of one step of N sessions, before any restart."""
 
     reward: tf.Tensor  # [N] float32
-    pleased: tf.Tensor  # [N] float32 what it pays by ratings alone; liked if above 0
-    terms: dict[str, tf.Tensor]  # [N] each, unweighted; none where the reward is as it pleased
+    pleased: tf.Tensor  # [N] float32 the rating term; liked if above 0
+    terms: dict[str, tf.Tensor]  # [N] each, unweighted; empty if the rating is the only term
     next_history: tf.Tensor  # [N, L] int32
     next_shown: tf.Tensor  # [N, T] int32
-    terminal: tf.Tensor  # [N] bool: nothing is left to show; a time limit is not an end
-    done: tf.Tensor  # [N] bool: the session is over, by its end or by its time limit
+    terminal: tf.Tensor  # [N] bool: no item is left; a time limit is not an end
+    done: tf.Tensor  # [N] bool: the session is over, terminal or by time limit
 
 
 class SessionEnvironment(abc.ABC):
-    """Shows one item at a time to N users; a liked item enters the history.
+    """N parallel sessions: a step shows one item to each user; a liked item enters the history.
 
-    An item is shown once a session. Pure: every method maps states to states.
+    An item is shown at most once per session. Methods are pure: they map states to states.
     """
 
     log: Interactions
-    """What sessions are made from."""
+    """The log of the sessions."""
 
     def __init__(
         self,
@@ -55,15 +55,15 @@ class SessionEnvironment(abc.ABC):
         rewards: Rewards | None = None,
         offered: np.ndarray | None = None,
     ) -> None:
-        """Put the tables on the device.
+        """Move the tables to the device.
 
         Args:
-            config: how long sessions are.
+            config: settings of sessions.
             num_items: I.
-            playing: [V] int32 the users to play.
-            history: [U, L] int32 how each user's session opens.
-            rewards: what is paid in place of what pleases; None pays just that.
-            offered: [U, C] int32 the only items that may be shown, 0 = padding; None shows any.
+            playing: [V] int32 the users that sessions are drawn from.
+            history: [U, L] int32 initial history of each user.
+            rewards: weighted reward terms; None is the rating alone.
+            offered: [U, C] int32 the only items available to each user, 0 = padding; None is all.
         """
         if (rewards.weights if rewards else {"rating": 1}) != config.rewards.weights:
             raise ValueError("`rewards` goes with weights in `config`, the same ones.")
@@ -77,35 +77,35 @@ class SessionEnvironment(abc.ABC):
 
     @property
     def pays_for_uptake(self) -> bool:
-        """Whether it is worth most to show what a user takes up at all, rather than likes."""
+        """Whether reward depends mainly on interaction, rather than on the rating."""
         return False
 
     def is_new(self) -> np.ndarray:
-        """[R] bool: the ratings of the log that users' vectors do not know; none if not said."""
+        """[R] bool: the ratings that user embeddings are not fitted on; by default none."""
         return np.zeros(len(self.log), bool)
 
     @abc.abstractmethod
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
-        """[D] the mean of item vectors [I, D] over what sessions may show."""
+        """[D] the mean of item vectors [I, D] over the items that sessions may show."""
 
     @abc.abstractmethod
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] float32 how `item [N]` pleases when it is shown now; liked if above 0."""
+        """[N] float32 the rating term of `item [N]` in this state; liked if above 0."""
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Names of the terms that the reward is the sum of; none where it is as it pleases."""
+        """Names of the reward's terms; empty if the rating is the only term."""
         return tuple(self.rewards.weights) if self.rewards else ()
 
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`."""
+        """[B, I] bool: the items available to users [B] after `shown [B, T]`."""
         items = tf.fill([tf.shape(user)[0], self.num_items], self._offered is None)
         if self._offered is not None:
             items = mark(items, tf.gather(self._offered, user), True)
         return mark(items, shown, False) & (tf.range(self.num_items) != PADDING)
 
     def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B] int32: the available item that `scores [B, I]` puts first."""
+        """[B] int32: the available item with the highest of `scores [B, I]`."""
         if self._offered is not None:
             # What is offered is little: looking its scores up is cheaper than masking all.
             offered = tf.gather(self._offered, user)  # [B, C]
@@ -117,18 +117,18 @@ class SessionEnvironment(abc.ABC):
         return tf.argmax(scores, axis=1, output_type=tf.int32)
 
     def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[N] bool: nothing is available."""
+        """[N] bool: no item is available."""
         if self._offered is not None:
             return ~tf.reduce_any(_left(tf.gather(self._offered, user), shown), axis=1)
         return ~tf.reduce_any(self.available(user, shown), axis=1)
 
     def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
-        """[count] int32 users to play, uniform over those whose log has enough to show."""
+        """[count] int32 users, drawn uniformly from `playing`."""
         drawn = tf.random.stateless_uniform([count], seed, 0, len(self._players), tf.int32)
         return tf.gather(self._players, drawn)
 
     def start(self, user: tf.Tensor) -> LoggedState:
-        """Fresh sessions of users [N] int32."""
+        """New sessions of users [N] int32."""
         shown = tf.fill([tf.shape(user)[0], self.config.episode_length], PADDING)
         return LoggedState(user, tf.zeros_like(user), tf.gather(self._history, user), shown)
 
@@ -151,7 +151,7 @@ class SessionEnvironment(abc.ABC):
         return LoggedState(state.user, step, history, shown), outcome
 
     def restart(self, state: LoggedState, done: tf.Tensor, user: tf.Tensor) -> LoggedState:
-        """Start a session of `user [N]` wherever `done [N]`."""
+        """Restart sessions where `done [N]`, with `user [N]`."""
         fresh = self.start(user)
         return LoggedState(
             *(

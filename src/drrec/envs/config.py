@@ -8,25 +8,26 @@ from typing import Literal
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 _TERMS = ("rating", "novelty", "diversity", "return")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RewardConfig:
-    """What a shown item pays: the sum of its terms, each times its weight."""
+    """Reward of a shown item: a weighted sum of terms."""
 
     reward_rating: float = 1.0
-    """Weight of the rating, (rating - 3) / 2, or what the session pays in its place. [>= 0]"""
+    """Weight of the rating, (rating - 3) / 2, or of the simulated user's reward. [>= 0]"""
     reward_novelty: float = 0.0
-    """Weight of how few users have the item, from 0 for all to 1 for one. [>= 0]"""
+    """Weight of novelty: 0 for an item that all users have, 1 for one user or none. [>= 0]"""
     reward_diversity: float = 0.0
-    """Weight of how far the item is from what the user liked last, from 0 to 1. [>= 0]"""
+    """Weight of diversity, the mean distance to the items of the history, 0 to 1. [>= 0]"""
     reward_return: float = 0.0
-    """Weight of whether the user came back after the visit in which they took the item, 0 or 1;
-    for logs with time stamps. [>= 0]"""
+    """Weight of user return: 1 if the user came back after the visit of that rating, else 0.
+    Needs timestamps. [>= 0]"""
     return_days: float = 7.0
-    """Who comes back within so many days has come back. [days, > 0]"""
+    """Days within which a user must come back to count as returned. [days, > 0]"""
 
     def __post_init__(self) -> None:
         given = {f"reward_{term}": getattr(self, f"reward_{term}") for term in _TERMS}
@@ -47,12 +48,12 @@ class RewardConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProposalConfig:
-    """Who proposes what the agent chooses among."""
+    """Candidates that the agent re-ranks."""
 
     propose: str = ""
-    """A baseline that proposes items, which the agent re-ranks; by default it ranks all."""
+    """Baseline that generates the candidates; '' is none: the agent ranks the whole catalogue."""
     propose_k: int = 100
-    """K, how many are proposed to each user. [>= 1]"""
+    """K, number of candidates for each user. [>= 1]"""
 
     def __post_init__(self) -> None:
         check_ranges(self, {"[1, inf)": ("propose_k",)})
@@ -60,28 +61,31 @@ class ProposalConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoggedConfig:
-    """What a session shows and pays."""
+    """Sessions: the environment that the agent is trained in."""
 
     sessions: Literal["logged", "living", "simulated"] = "logged"
-    """Who plays: users as the ratings tell of them; as they are in the hidden world of a made-up
-    data set, which `demo` has; or as a factorisation of the training ratings makes them up. Those
-    two take any item, so --unlogged is moot."""
+    """logged: replay the ratings of the log;
+    living: the true user model of a synthetic data set, such as demo;
+    simulated: users simulated by matrix factorisation on the training ratings.
+    In living and simulated sessions any item may be shown, and --unlogged has no effect."""
     boredom: float = 0.0
-    """With --sessions simulated: what an item takes from the next ones of its kind, which is the
-    main genre where there are genres. [reward, >= 0]"""
+    """Reward penalty on the next items of the same genre, with --sessions simulated.
+    Items without genres are clustered by embedding. [reward, >= 0]"""
     unlogged: Literal["never", "constant", "model"] = "never"
-    """What an item pays that the user has not rated: such items are never shown; a constant
-    (--unlogged-reward); or what matrix factorisation on the training ratings predicts."""
+    """Reward of items that the user has not rated.
+    never: such items are not shown; constant: --unlogged-reward;
+    model: predicted by matrix factorisation on the training ratings."""
     unlogged_reward: float = -0.5
-    """The constant that --unlogged constant pays. [reward, -1 to 1]"""
+    """Reward of unrated items with --unlogged constant. [reward, -1 to 1]"""
     state_size: int = 10
-    """L, the last liked items that make the state. [items, >= 1]"""
+    """L, number of last liked items in the state. [items, >= 1]"""
     episode_length: int = 30
-    """T, items shown in a session before the next begins. [steps, >= 1]"""
+    """T, number of items shown in a session. [steps, >= 1]"""
     rewards: RewardConfig = dataclasses.field(default_factory=RewardConfig)
     proposals: ProposalConfig = dataclasses.field(default_factory=ProposalConfig)
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(
             self,
             {

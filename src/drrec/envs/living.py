@@ -1,4 +1,4 @@
-"""Living sessions: users of a made-up world, who please and tire as the world has it."""
+"""LivingEnvironment: sessions with the true user model of a synthetic data set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class LivingEnvironment(SessionEnvironment):
-    """Any item of the catalogue may be shown; it pays its appeal less what was shown takes from it.
+    """Sessions over the whole catalogue: reward is appeal minus boredom from earlier items.
 
-    Sessions open with what each user liked last in the log; nobody comes bored.
+    The initial history is each user's last liked items of the log; boredom starts at 0.
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class LivingEnvironment(SessionEnvironment):
         offered: np.ndarray | None = None,
         held_out: float = 0.0,
     ) -> None:
-        """Put the tables on the device.
+        """Move the tables to the device.
 
         Args:
-            config: how long sessions and histories are.
-            train: the ratings that sessions open from; all users play who are offered anything.
-            truth: what items really please, by the dense ids of `train`.
+            config: settings of sessions.
+            train: the training ratings, for initial histories.
+            truth: the user model, by the dense ids of `train`.
             rewards: as in `SessionEnvironment`.
-            offered: likewise.
-            held_out: the later share of each user's ratings that users' vectors do not know.
+            offered: as in `SessionEnvironment`.
+            held_out: share of each user's latest ratings that embeddings are not fitted on.
         """
         playing = np.arange(train.num_users, dtype=np.int32)
         if offered is not None:
@@ -55,7 +55,7 @@ class LivingEnvironment(SessionEnvironment):
         self._window = truth.window
 
     def is_new(self) -> np.ndarray:
-        """[R] bool: the ratings of the log that users' vectors do not know."""
+        """[R] bool: the ratings that user embeddings are not fitted on."""
         return self.log.is_future(self._held_out)
 
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
@@ -63,7 +63,7 @@ class LivingEnvironment(SessionEnvironment):
         return tf.reduce_mean(vectors[1:], axis=0)
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] appeal less boredom; not clipped."""
+        """[N] appeal minus boredom; not clipped."""
         reward = tf.gather_nd(self._appeal, tf.stack([state.user, item], axis=1))  # [N]
         kind = tf.gather(self._kind, item)
         for back in range(1, self._window + 1):

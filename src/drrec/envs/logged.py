@@ -1,4 +1,4 @@
-"""N logged sessions side by side, as tensors: nothing here runs per step in Python."""
+"""LoggedEnvironment: N parallel sessions that replay a rating log, as tensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LoggedEnvironment(SessionEnvironment):
-    """Sessions over a log of ratings: an item pleases by (rating − 3) / 2."""
+    """Sessions over a rating log, with reward (rating − 3) / 2."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class LoggedEnvironment(SessionEnvironment):
         rewards: Rewards | None = None,
         offered: np.ndarray | None = None,
     ) -> None:
-        """Put the tables on the device.
+        """Move the tables to the device.
 
         Args:
-            config: what a session shows and pays.
-            train: every rating that may be handed out.
-            sessions: how each user's session opens, and what it may show.
+            config: settings of sessions.
+            train: the training ratings.
+            sessions: initial history and items of each user's session.
             predicted: user vectors [U, D], item vectors [I, D] and mean, for `model` rewards.
             rewards: as in `SessionEnvironment`.
-            offered: likewise; where unlogged items are never shown, only the session's own may be.
+            offered: as in `SessionEnvironment`; ignored with `unlogged` never.
         """
         if (config.unlogged == "model") != (predicted is not None):
             raise ValueError("`predicted` goes with `unlogged='model'`, and only with it.")
@@ -57,11 +57,11 @@ class LoggedEnvironment(SessionEnvironment):
 
     @property
     def pays_for_uptake(self) -> bool:
-        """Whether all that a user has not rated pays the same."""
+        """Whether all unrated items have the same reward."""
         return self.config.unlogged == "constant"
 
     def is_new(self) -> np.ndarray:
-        """[R] bool: the ratings of the log that sessions hand out, which vectors do not know."""
+        """[R] bool: the ratings that sessions show, which embeddings are not fitted on."""
         shown, log = self._candidates.numpy(), self.log
         pair = np.arange(log.num_users)[:, None] * np.int64(log.num_items) + shown
         return np.isin(log.user * np.int64(log.num_items) + log.item, pair[shown != PADDING])
@@ -73,10 +73,9 @@ class LoggedEnvironment(SessionEnvironment):
         return tf.linalg.matvec(vectors, counts / tf.reduce_sum(counts), transpose_a=True)
 
     def available(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
-        """[B, I] bool: what may be shown to users [B] after `shown [B, T]`.
+        """[B, I] bool: the items available to users [B] after `shown [B, T]`.
 
-        Never what they had rated before the session, nor what nobody has rated: of a cold item the
-        log cannot say that it would not have pleased.
+        Items that the user rated before the session, and items without ratings, are unavailable.
         """
         not_shown = super().available(user, shown)
         if self._offered is not None:
@@ -84,11 +83,11 @@ class LoggedEnvironment(SessionEnvironment):
         return mark(not_shown & self._is_rated, tf.gather(self._known, user), False)
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
-        """[N] how `item [N]` pleases now: in a log, as it always does."""
+        """[N] the rating term of `item [N]`; it does not depend on the session."""
         return self.reward(state.user, item)
 
     def reward(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        """[N] how `item [N]` pleases users [N]: by their logged rating, else `config.unlogged`."""
+        """[N] the rating term of `item [N]`: by the logged rating, else by `config.unlogged`."""
         place, is_logged = self._pairs.find(user, item)
         logged = tf.gather(self._logged_reward, place)
         return tf.where(is_logged, logged, self._unlogged(user, item))

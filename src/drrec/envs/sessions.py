@@ -1,4 +1,4 @@
-"""Cuts a log of ratings into the sessions that the logged environment plays, one a user."""
+"""Sessions of the logged environment, one per user, from a rating log."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ if TYPE_CHECKING:
 
 
 MOST_CANDIDATES = 512
-"""A user's session hands out the first so many at most, and withholds as many of those known: a
-table is as wide as its longest row."""
+"""Maximum number of items that a session may show, and of earlier items that it excludes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sessions:
-    """How each user's session opens, and which logged items it hands out and withholds."""
+    """Initial history, available items and excluded items of each user's session."""
 
-    playing: np.ndarray  # [V] int32, the users that have at least two items to be shown
+    playing: np.ndarray  # [V] int32, the users with at least two available items
     history: np.ndarray  # [U, L] int32 liked item ids, most recent last, 0 = padding
     candidates: np.ndarray  # [U, C] int32 item ids, 0 = padding
     known: np.ndarray  # [U, K] int32 items rated before the session, 0 = padding
 
     @classmethod
     def over(cls, known: Interactions, shown: Interactions, state_size: int) -> Self:
-        """Sessions that open with the last likes of `known` and hand out the items of `shown`.
+        """Sessions that start with the last liked items of `known` and show the items of `shown`.
 
         Raises:
-            InputError: nobody has two items to be shown.
+            InputError: no user has two items to be shown.
         """
         shown = shown.where(_place(shown) < MOST_CANDIDATES)
         counts = shown.counts()
@@ -48,7 +47,7 @@ class Sessions:
 
 
 def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:
-    """The first L ratings that each user liked, which open DRR's sessions, and all others."""
+    """Each user's first L liked ratings, the initial history in DRR, and all others."""
     liked = train.liked
     before = np.cumsum(liked) - liked  # likes before each row, all users together
     first = before - before[np.minimum(train.offsets[train.user], len(train) - 1)]
@@ -57,7 +56,7 @@ def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions
 
 
 def _by_user(ratings: Interactions) -> np.ndarray:
-    """[U, C] int32 each user's items in the order of time, 0 = padding."""
+    """[U, C] int32 each user's items, oldest first, 0 = padding."""
     table = np.full((ratings.num_users, ratings.counts().max()), PADDING, np.int32)
     table[ratings.user, _place(ratings)] = ratings.item
     return table

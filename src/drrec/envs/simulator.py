@@ -1,9 +1,7 @@
-"""Users made up from a user model: what it predicts of every item is what they like.
+"""Simulated users: a user model fitted on a log predicts the appeal of every item.
 
-A model fitted on ratings says what an item pleases, (r̂ − 3) / 2 clipped to [−1, 1]. A log whose
-ratings are all alike says only who took up what; then an item pleases by where its score lies
-between two of the user's means: −1 is the mean score of what the user has not taken up, 1 that of
-what the user has.
+With ratings, appeal is (r̂ − 3) / 2, clipped to [−1, 1]. With implicit feedback, appeal is the score
+scaled linearly so that the user's mean is −1 over items without interaction and 1 over items with.
 """
 
 from __future__ import annotations
@@ -23,29 +21,29 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 MAX_APPEALS = 2**29
-"""Users times items of a simulator: its table takes four bytes for each, 2 GiB at most."""
+"""Maximum number of users times items; the table takes four bytes for each, 2 GiB."""
 
 NUM_CLUSTERS = 8
-"""K, kinds of items where nothing tells their genres."""
+"""K, number of item clusters in a log without genres."""
 
 RATING_DIM = 16
-"""D of the factors that predict ratings, as the baseline `variational` has it."""
+"""D of the rating model, as in the baseline `variational`."""
 
 TAKEN_UP_DIM = 32
-"""D of the factors that predict who takes up what."""
+"""D of the implicit-feedback model."""
 
 
 class Boredom(NamedTuple):
-    """How a shown item tires for the next ones of its own kind."""
+    """Reward penalty of a shown item on the next items of the same kind."""
 
     amount: float = 0.0
-    """What is taken from each of them. 0 bores nobody."""
+    """Penalty on each of them; 0 is none."""
     window: int = WINDOW
-    """W, for how many of the next items."""
+    """W, number of next items."""
 
 
 class Factors(NamedTuple):
-    """What a factorisation predicts, and its items' vectors."""
+    """Predictions of a factorisation, and its item vectors."""
 
     appeal: np.ndarray  # [U, I] float32 in [−1, 1], column 0 is 0
     item: np.ndarray  # [I, D] float32
@@ -58,24 +56,24 @@ def training_truth(
     boredom: Boredom | None = None,
     seed: int = 0,
 ) -> Truth:
-    """Users to train with: a matrix factorisation of `train`, and of nothing else.
+    """Simulated users for training: a matrix factorisation of `train`.
 
     Args:
-        train: what may be learned from.
-        genres: [I] str as `Dataset.genres` has them; the first is an item's kind. Without any the
-            kinds are clusters of the items' vectors.
-        boredom: None bores nobody.
-        seed: of the factors and the clusters.
+        train: the training log.
+        genres: [I] str as in `Dataset.genres`; the first is an item's kind. Without genres, kinds
+            are clusters of item vectors.
+        boredom: None is none.
+        seed: random seed of the factorisation and the clusters.
 
     Raises:
-        InputError: there are too many users and items to hold what each pleases each.
+        InputError: there are too many users and items for memory.
     """
     factors = fitted_factors(train, seed)
     return made_up(factors.appeal, kinds(factors.item, genres, seed), boredom)
 
 
 def fitted_factors(ratings: Interactions, seed: int) -> Factors:
-    """Variational factors of ratings, or implicit ones where all ratings are alike.
+    """Variational factorisation of ratings, or an implicit one if all ratings are equal.
 
     Raises:
         InputError: there are too many users and items.
@@ -89,7 +87,7 @@ def fitted_factors(ratings: Interactions, seed: int) -> Factors:
 
 
 def check_size(ratings: Interactions) -> None:
-    """Refuse a log whose users times items are more than `MAX_APPEALS`."""
+    """Raise InputError if users times items exceed `MAX_APPEALS`."""
     if ratings.num_users * ratings.num_items > MAX_APPEALS:
         raise InputError(
             f"Expected at most {MAX_APPEALS:,} users times items for simulated users. Received: "
@@ -105,7 +103,7 @@ def appeal_of_ratings(predicted: np.ndarray) -> np.ndarray:
 def appeal_of_scores(score: np.ndarray, taken_up: Interactions) -> np.ndarray:
     """[U, I] scores of any scale -> [U, I] float32 appeal in [−1, 1], column 0 is 0.
 
-    −1 is the mean score of what the user has not taken up, 1 that of what the user has. Users to
+    −1 is the user's mean score of items without interaction, 1 that of items with. Users to
     whom this does not apply get the means over all.
     """
     num_users, num_items = score.shape

@@ -26,19 +26,48 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` measured."""
+    """Per-user metrics of several methods, as `evaluate` returns them.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aaaabbbb"), "item": list("wxyzxwzy")})
+        >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+        >>> found = drrec.evaluate({"ease": drrec.EASE().fit(train)}, test, protocol="full")
+        >>> isinstance(found, drrec.Evaluation), len(found.values["user"].unique())
+        (True, 2)
+    """
 
     values: pd.DataFrame
     """Columns protocol, method, metric, seed, user, value: a row for each number."""
     protocol: Protocol
 
     def means(self) -> pd.DataFrame:
-        """Methods by metrics: the mean over users, all metrics."""
+        """Mean over users: a row for each method, a column for each metric.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+            >>> models = {"ease": drrec.EASE().fit(train), "random": drrec.Random().fit(train)}
+            >>> found = drrec.evaluate(models, test, protocol="full")
+            >>> found.means()["mrr@5"].to_dict()
+            {'ease': 1.0, 'random': 0.6875}
+        """
         means = self.values.pivot_table("value", "method", "metric", "mean", sort=False)
         return means.reindex(columns=list(self.protocol.metrics))
 
     def table(self) -> pd.DataFrame:
-        """Methods by the protocol's columns: means with 95 % bootstrap intervals over users."""
+        """Means with 95 % bootstrap intervals over users, for the main metrics of the protocol.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+            >>> models = {"ease": drrec.EASE().fit(train), "random": drrec.Random().fit(train)}
+            >>> found = drrec.evaluate(models, test, protocol="full")
+            >>> found.table()["mrr@10"].to_dict()
+            {'ease': '1.000 [1.000, 1.000]', 'random': '.688 [.375, 1.000]'}
+        """
         cells = {
             method: {metric: _cell(column) for metric, column in self._users(method).items()}
             for method in self.values["method"].unique()
@@ -46,18 +75,28 @@ class Evaluation:
         return pd.DataFrame(cells).T[list(self.protocol.shown)].rename_axis("method")
 
     def compare(self, first: str, second: str) -> pd.DataFrame:
-        """How far one method is from another, by metric.
+        """Paired comparison of two methods over users.
 
         Args:
-            first: a method.
-            second: what it is compared with.
+            first: name of a method.
+            second: name of the method to compare it with.
 
         Returns:
-            Columns metric, mean (of the users' differences), low, high (95 % bootstrap), p_value
-            (paired permutation test), d_z, superiority (share of users who are better off).
+            Columns metric, mean (first minus second), low, high (95 % bootstrap interval), p_value
+            (paired permutation test), d_z (effect size), superiority (share of users for whom the
+            first method is better, ties counting half).
 
         Raises:
-            InputError: there is no such method.
+            InputError: a method is unknown.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+            >>> models = {"ease": drrec.EASE().fit(train), "random": drrec.Random().fit(train)}
+            >>> found = drrec.evaluate(models, test, protocol="full")
+            >>> found.compare("ease", "random").set_index("metric")["mean"]["mrr@5"].item()
+            0.3125
         """
         methods = self.values["method"].unique().tolist()
         for name in (first, second):
@@ -71,7 +110,16 @@ class Evaluation:
         return pd.DataFrame(rows).drop(columns="p_holm")
 
     def plot(self) -> Figure:
-        """Means with intervals, a panel for each column of the table, a row for each method."""
+        """Plot means and intervals: a panel for each column of `table`, a row for each method.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+            >>> models = {"ease": drrec.EASE().fit(train), "random": drrec.Random().fit(train)}
+            >>> found = drrec.evaluate(models, test, protocol="full")
+            >>> found.plot().savefig("comparison.png")
+        """
         from matplotlib.figure import Figure
 
         shown, methods = self.protocol.shown, self.values["method"].unique().tolist()

@@ -27,7 +27,7 @@ Tables = dict[str, dict[str, TrainConfig]]
 
 
 def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
-    """What a file of `configs/benchmark/` asks for.
+    """What a file of tables asks for, such as those in `src/drrec/configs/benchmark/`.
 
     Args:
         values: `{table: {"settings": {…}, "agents": {name: {…}}}}`, the settings being

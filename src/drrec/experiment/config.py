@@ -19,7 +19,7 @@ from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_cho
 
 T = TypeVar("T")
 
-_FLAGS = {"from": "source"}
+FLAGS = {"from": "source"}
 """Settings by the names of their flags, where Python keeps those to itself."""
 
 ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
@@ -31,43 +31,45 @@ OWN = ("rated", "full", "ranked", "cold_items", "cold_users", "session", "drifti
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a run learns from and is judged by, and how; all but what items are known by."""
+    """Settings of training and evaluation, except those of content."""
 
     dataset: str = "ml-100k"
-    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    """Built-in data set, folder of RecBole atomic files, or .inter, .csv or .tsv file."""
     repeats: Literal["drop", "keep"] | None = None
-    """Whether a user may have an item several times, as with plays of songs; by default as the data
-    set was prepared, else drop, which keeps the latest."""
+    """Rows with the same user and item: drop all but the latest, or keep all.
+    By default as the data set was prepared, else drop."""
     split: Literal[
         "temporal", "leave_one_out", "global_time", "user", "item", "random", "given"
     ] = "temporal"
-    """Who may see which rating; `leave_one_out` is judged over the whole catalogue; `given` is the
-    data set's own."""
+    """Split strategy. leave_one_out is evaluated over the whole catalogue.
+    given is the split that comes with the data set."""
     judge: Literal["test", "validation"] = "test"
-    """What to judge on: `validation` fits on train alone, and is where settings are chosen."""
+    """Part to evaluate on. test: fit on train and validation;
+    validation: fit on train only, to choose settings."""
     min_items: int = 10
-    """Items that a user must have in the judged part to count in protocol `rated`. [>= 1]"""
+    """Protocol rated: minimum number of test items of an evaluated user. [>= 1]"""
     cold_items: float = 0.0
-    """Share of the items that are kept out of training altogether, and judged. [0 to 0.5)"""
+    """Share of the items held out of training, and evaluated as cold items. [0 to 0.5)"""
     cold_users: float = 0.0
-    """Share of the users that are kept out of training altogether, and judged. [0 to 0.5)"""
+    """Share of the users held out of training, and evaluated as cold users. [0 to 0.5)"""
     cold_seed: int = 0
-    """Which items and users are cold; the same for all --seeds. [>= 0]"""
+    """Random seed of the cold items and users; the same for all --seeds. [>= 0]"""
     features: str | None = None
-    """HDF5 file of the items' features; by default data/features/<dataset>.h5, made if needed."""
+    """HDF5 file of content features; by default data/features/<dataset>.h5.
+    Extracted if missing."""
     baselines: str = "random,popularity,item_cf,item_knn,pmf,variational"
-    """Baselines to compare with, joined by commas; `all` takes every one."""
+    """Baselines to compare with, joined by commas; all is every baseline."""
     also: str = ""
-    """Protocols beside the split's own, joined by commas: unmasked and sampled, where one item of
-    each user is left out, simulator, and offpolicy, which is no protocol but estimates."""
+    """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
+    simulator; offpolicy, which adds off-policy estimates."""
     steps: int = 40_000
-    """Environment steps to train for, all sessions together. [>= 1]"""
+    """Environment steps to train for, over all sessions. [>= 1]"""
     algorithm: AgentName = "ddpg"
     """Agent to train; --help --algorithm NAME shows that agent's flags."""
     seed: int = 0
     """Random seed. Does not affect the split. [>= 0]"""
     seeds: int = 1
-    """How many runs, from --seed upwards; tables give their mean and spread. [>= 1]"""
+    """Number of runs, with seeds from --seed upwards; tables give mean and spread. [>= 1]"""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: AgentConfig = dataclasses.field(default_factory=DDPGConfig)
@@ -110,16 +112,16 @@ class RunConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
-    """Everything that decides what a run learns."""
+    """Settings of a training run."""
 
     content: ContentConfig = dataclasses.field(default_factory=ContentConfig)
     control: bool = True
-    """With content: train the same agent on ids alone beside it, to see what content adds."""
+    """With content: also train the same agent on ids only, to measure what content adds."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareConfig(RunConfig):
-    """One run for each way of knowing items, all else equal."""
+    """One run for each variant of content, all else equal."""
 
     grid: GridConfig = dataclasses.field(default_factory=GridConfig)
 
@@ -133,20 +135,20 @@ class CompareConfig(RunConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What holds for all tables of a benchmark."""
+    """Settings shared by all tables of a benchmark."""
 
     dataset: str = "ml-100k"
-    """A known name, a folder of RecBole atomic files, or an .inter, .csv or .tsv file."""
+    """Built-in data set, folder of RecBole atomic files, or .inter, .csv or .tsv file."""
     judge: Literal["test", "validation"] = "test"
-    """What to judge on."""
+    """Part to evaluate on; validation fits on train only, to choose settings."""
     seed: int = 0
-    """The first seed. [>= 0]"""
+    """First random seed. [>= 0]"""
     seeds: int = 1
-    """How many runs of each agent, from --seed upwards. [>= 1]"""
+    """Number of runs of each agent, with seeds from --seed upwards. [>= 1]"""
     baselines: str | None = None
-    """Baselines to compare with, joined by commas; by default what the tables say."""
+    """Baselines to compare with, joined by commas; by default those of the tables."""
     only: str = ""
-    """Agents to train, joined by commas; '' is all that the tables name."""
+    """Agents to train, joined by commas; '' is all agents of the tables."""
 
 
 def from_dict(cls: type[T], values: Any, where: str) -> T:
@@ -178,7 +180,7 @@ def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     arguments: dict[str, Any] = {}
     for key, value in values.items():
-        key = _FLAGS.get(key, key)
+        key = FLAGS.get(key, key)
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."

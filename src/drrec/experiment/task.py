@@ -1,4 +1,4 @@
-"""What a run learns from and what it is judged by."""
+"""Task: the data set of a run, its split, and its training and evaluation parts."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """Ratings to learn from and ratings to judge by, as the config says."""
+    """Training and evaluation parts of a data set, as set by a `RunConfig`."""
 
     dataset: Dataset
     split: Split
     cold: ColdSplit
-    """What of the split is learned from and judged; all of it where nothing is cold."""
+    """Training and evaluation logs of the split, without cold items and users if there are any."""
     truth: Truth | None = None
-    """What lies behind the ratings, if they are made up."""
+    """The true user model of a synthetic data set; None for others."""
 
     @classmethod
     def load(cls, config: RunConfig, data_dir: pathlib.Path) -> Task:
-        """Load the data set and divide it.
+        """Load the data set and split it.
 
         Raises:
-            InputError: the data set is bad, or the settings do not fit it.
+            InputError: the data set is malformed, or the settings do not match it.
         """
         dataset = load_dataset(config.dataset, data_dir, config.repeats)
         truth = load_truth(config.dataset, data_dir, dataset)
@@ -64,12 +64,12 @@ class Task:
 
     @property
     def train(self) -> Interactions:
-        """What is learned from."""
+        """The training log."""
         return self.cold.train
 
     @property
     def train_data(self) -> Dataset:
-        """`train` as a data set, with what lies behind it."""
+        """`train` as a data set, with `truth`."""
         return dataclasses.replace(self.dataset, interactions=self.train, truth=self.truth)
 
     @property
@@ -79,12 +79,12 @@ class Task:
 
     @property
     def test(self) -> Interactions:
-        """What of warm users and items is judged by."""
+        """The evaluation log, without cold users and items."""
         return self.cold.test
 
     @functools.cached_property
     def best(self) -> np.ndarray:
-        """[U] the largest total reward of a session; only where there is a `truth`."""
+        """[U] the maximum return of a session, which needs a `truth`."""
         if self.truth is None:
             raise ValueError("Expected a data set with a hidden world.")
         logger.info("sessions: finding the best there are")
@@ -92,12 +92,12 @@ class Task:
 
     @functools.cached_property
     def judges(self) -> dict[str, Truth]:
-        """Two populations made up from all ratings, for the simulator."""
+        """Two simulated populations fitted on all ratings, for the protocol simulator."""
         return simulators(self.dataset.interactions, genres=self.dataset.genres)
 
 
 def is_implicit(dataset: Dataset) -> bool:
-    """Whether all ratings are alike, so that they say who took up what and no more."""
+    """Whether feedback is implicit: all ratings are equal."""
     return bool(np.ptp(dataset.interactions.rating) == 0)
 
 

@@ -6,10 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import pathlib
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +15,8 @@ import drrec
 from drrec.embeddings.content import check_trained_on
 from drrec.embeddings.pretrain import Content, Pretrained, Vectors, pretrain
 from drrec.errors import InputError
+from drrec.features.apart import extract_apart
+from drrec.features.config import ExtractConfig
 from drrec.features.store import features_path, load_features, stored_fingerprints
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PROGRAM = ("-m", "drrec")
-
 
 def ensure_features(
     config: RunConfig, dataset: Dataset, names: tuple[str, ...], data_dir: pathlib.Path
@@ -37,7 +34,7 @@ def ensure_features(
     """The file of features, made in a process of its own where a modality is not there yet.
 
     Raises:
-        InputError: that process failed, and why.
+        InputError: they cannot be made, and why.
     """
     if config.features:
         return pathlib.Path(config.features)
@@ -45,24 +42,14 @@ def ensure_features(
     missing = [name for name in names if name not in stored_fingerprints(path, dataset)]
     if missing:
         logger.info("features: extracting %s", ", ".join(missing))
-        stage = ["extract", "--dataset", config.dataset, "--modality", ",".join(missing)]
-        source = str(pathlib.Path(drrec.__file__).parents[1])
-        paths = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, *_PROGRAM, *stage, "--data-dir", str(data_dir)]
-        # What it says in the end, be it a summary or a complaint, must not be eval.py's output.
-        made = subprocess.run(
-            command,
-            check=False,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": paths, "DRREC_COMPLAINTS": "stdout"},
-        )
-        said = made.stdout.strip()
-        if made.returncode:
+        wanted = ExtractConfig(dataset=config.dataset, modality=",".join(missing))
+        try:
+            said = extract_apart(wanted, dataset, data_dir)
+        except InputError as error:
             raise InputError(
-                f"{said or f'Expected features. Received: status {made.returncode}.'} Give flags "
-                f"of encoders and media to `python run.py {' '.join(stage)}`, then run this again."
-            )
+                f"{error} Give flags of encoders and media to `python run.py extract --dataset "
+                f"{config.dataset} --modality {','.join(missing)}`, then run this again."
+            ) from error
         logger.info("%s", said)
     return path
 

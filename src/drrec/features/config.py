@@ -10,6 +10,7 @@ import tyro
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 SMALL = "small"
 """Stands, in place of a hub name, for the seeded encoder that is built on the spot."""
@@ -29,59 +30,60 @@ PINNED = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractConfig:
-    """Which features to make of which items, with which encoders."""
+    """Content features to extract, and their encoders."""
 
     dataset: str = "demo"
-    """A known name, or the path of a data set of one's own."""
+    """Built-in data set, or the path of your own."""
     modality: str = "video,audio,text"
-    """Modalities to extract, joined by commas; others that are in the file stay."""
+    """Modalities to extract, joined by commas; other modalities in the file are kept."""
     media: pathlib.Path | None = None
-    """Folder with trailers/, images/, audio/, files named by item; by default data/<dataset>/media,
-    or media/ beside the ratings of a data set of one's own."""
+    """Folder with trailers/, images/ and audio/, files named by item id.
+    By default data/<dataset>/media, or media/ beside your own ratings file."""
     text_file: pathlib.Path | None = None
-    """CSV with columns item_id and plot, text or description; by default plots.csv beside media/,
-    if there."""
+    """CSV file with columns item_id and plot, text or description.
+    By default plots.csv beside media/, if there is one."""
     video_model: str | None = None
-    """Encoder of frames and images: a hub name, a folder, or `small`, an untrained one built here;
-    by default google/vit-base-patch16-224-in21k, for demo small."""
+    """Encoder of frames and images: hub name, folder, or small, a randomly initialised one.
+    By default google/vit-base-patch16-224-in21k, or small for demo."""
     audio_model: str | None = None
-    """Encoder of sound, in the same way; by default MIT/ast-finetuned-audioset-10-10-0.4593, for
-    demo small."""
+    """Encoder of sound: hub name, folder or small.
+    By default MIT/ast-finetuned-audioset-10-10-0.4593, or small for demo."""
     text_model: str | None = None
-    """Encoder of text, in the same way; by default bert-base-uncased, for demo small."""
+    """Encoder of text: hub name, folder or small.
+    By default bert-base-uncased, or small for demo."""
     video_revision: str | None = None
-    """Commit, tag or branch on the hub; by default the commit that a default model is pinned to,
-    for others main."""
+    """Commit, tag or branch of --video-model on the hub.
+    By default a pinned commit for default models, else main."""
     audio_revision: str | None = None
     """The same for --audio-model."""
     text_revision: str | None = None
     """The same for --text-model."""
     pooling: Literal["cls", "mean"] = "mean"
-    """How an encoder's tokens become one vector: the class token, or the mean of the real ones."""
+    """Pooling of an encoder's tokens: class token, or mean over tokens without padding."""
     frames: int = 8
-    """Frames of a trailer, sampled evenly. [>= 1]"""
+    """Frames per trailer, sampled at even intervals. [>= 1]"""
     frame_pooling: Literal["mean", "mean_std"] | None = None
-    """How frames become one vector: their mean, or beside it their spread, which shows motion; by
-    default mean, for small encoders mean_std."""
+    """Pooling of frames: mean, or mean and standard deviation concatenated.
+    By default mean, or mean_std for small encoders."""
     seconds: float = 30.0
-    """How much of a sound track to hear, from its start, in windows of the encoder's. [> 0]"""
+    """Seconds of a sound track to encode, from its start. [> 0]"""
     max_tokens: int = 256
-    """Longest text, in tokens; the rest is cut. [>= 8]"""
+    """Maximum tokens of a text; longer texts are truncated. [>= 8]"""
     batch_size: int = 16
-    """Frames, windows of sound or texts that an encoder takes at once. [>= 1]"""
+    """Batch size of an encoder: frames, sound windows or texts. [>= 1]"""
     workers: int | None = None
-    """Processes that decode ahead of the encoder; by default one less than there are cores.
-    [>= 1]"""
+    """Decoding processes; by default the number of cores minus one. [>= 1]"""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the encoder's products; auto takes bfloat16 where processor or card has it natively."""
+    """Precision of the encoder; auto is bfloat16 if the device supports it natively."""
     dtype: Literal["float32", "float16"] = "float32"
-    """Of the stored features."""
+    """Precision of the stored features."""
     seed: int = 0
-    """Of small encoders. [>= 0]"""
+    """Random seed of small encoders. [>= 0]"""
     strict: bool = False
-    """Stop at the first broken file, and at media or plots of unknown items."""
+    """Stop at the first broken file, or at media or text of an unknown item."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(
             self,
             {
@@ -113,19 +115,19 @@ class ExtractConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportConfig:
-    """Which features of others to take over."""
+    """Precomputed features to import."""
 
     format: Literal["mmrec", "ducho", "json", "csv"]
-    """Form they are in: MMRec's *_feat.npy, a Ducho tree, JSON {item: [numbers]}, or CSV."""
+    """Input format: MMRec's *_feat.npy, a Ducho tree, JSON {item: [numbers]}, or CSV."""
     source: Annotated[pathlib.Path, tyro.conf.arg(name="from")]
     """Folder or file to read."""
     dataset: str
-    """A known name, or the path of a data set of one's own."""
+    """Built-in data set, or the path of your own."""
     modality: str = ""
-    """Modality that the features are of, where the form does not say; of MMRec and Ducho the ones
-    to take, joined by commas, by default all."""
+    """Modality of the features, for json and csv.
+    For mmrec and ducho, modalities to import, joined by commas; '' is all."""
     encoder: str = ""
-    """What made the features, for reports; by default where they come from."""
+    """Name of the encoder, for reports; by default the source."""
 
     @property
     def modalities(self) -> list[str]:

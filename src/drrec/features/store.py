@@ -1,8 +1,8 @@
-"""The feature store: one HDF5 file for each data set, checked on opening, written whole.
+"""Feature store: one HDF5 file per data set, checked on opening and written atomically.
 
 Attributes `schema_version` and `dataset`; `/item_ids` [I'] raw ids, padding left out; for each
-modality a group with `features` [I', dim] and `present` [I'], and attributes that say what made
-them. docs/features.md has the schema in full.
+modality a group with `features` [I', dim] and `present` [I'], and attributes that describe the
+encoder. docs/features.md has the full schema.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ SCHEMA_VERSION = 1
 
 
 class Modality(NamedTuple):
-    """What one modality says of every item."""
+    """Features of all items in one modality."""
 
     features: np.ndarray  # [I, dim] float32 by dense item id, zero where absent
     present: np.ndarray  # [I] bool, False for padding
-    encoder: str  # what made them, for reports
+    encoder: str  # name of the encoder, for reports
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureRows:
-    """Features to be stored, in the order of the dense ids 1 … I − 1, and what made them."""
+    """Features to store, in the order of the dense ids 1 … I − 1, and their origin."""
 
     features: np.ndarray  # [I', dim] float16 or float32
     present: np.ndarray  # [I'] bool
@@ -50,22 +50,22 @@ class FeatureRows:
     pooling: str = ""
     library_versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     fingerprint: str = ""
-    """Of all that decides the features, so that they need not be made twice."""
+    """Hash of encoder, settings and media, so that unchanged features are not extracted again."""
 
 
 def features_path(data_dir: str | os.PathLike[str], dataset_name: str) -> pathlib.Path:
-    """Where the features of a data set are kept."""
+    """The feature file of a data set."""
     return pathlib.Path(data_dir) / "features" / f"{dataset_name}.h5"
 
 
 def load_features(
     path: str | os.PathLike[str], dataset: Dataset, modalities: Sequence[str]
 ) -> dict[str, Modality]:
-    """Read the modalities of a data set's items, by dense item id.
+    """Read modalities of a data set's items, by dense item id.
 
     Raises:
-        InputError: there is no such file, it is damaged, of another schema or data set, or it
-            lacks a modality or an item, or has a row with NaN; the message says which.
+        InputError: the file is missing or damaged, has another schema or data set, lacks a
+            modality or an item, or contains NaN; the message says which.
     """
     check_names(modalities)
     what = f"features of {dataset.name} in {path}"
@@ -85,15 +85,25 @@ def load_features(
 def with_features(
     dataset: Dataset, path: str | os.PathLike[str], modalities: Sequence[str] | None = None
 ) -> Dataset:
-    """The data set with what its items look, sound and read like.
+    """Add content features to a data set.
 
     Args:
-        dataset: whose items.
-        path: the HDF5 file that `drrec extract` wrote.
-        modalities: video, audio, text, or some of them; None takes all that the file has.
+        dataset: the data set whose items the features describe.
+        path: HDF5 file written by `drrec extract` or `drrec import-features`.
+        modalities: any of video, audio and text; None is all in the file.
 
     Raises:
-        InputError: there is no such file, or it is damaged or of other items.
+        InputError: the file is missing or damaged, or its items are not those of the data set.
+
+    Example:
+        >>> import drrec, numpy as np, pandas as pd
+        >>> from drrec.features.store import FeatureRows, write_features
+        >>> data = drrec.Dataset.from_pandas(pd.DataFrame({"user": ["ann"], "item": ["x"]}))
+        >>> ones, present = np.ones((1, 2), np.float32), np.array([True])
+        >>> text = FeatureRows(features=ones, present=present, encoder="bert")
+        >>> write_features("log.h5", data, {"text": text})
+        >>> drrec.with_features(data, "log.h5").features["text"].features.tolist()
+        [[0.0, 0.0], [1.0, 1.0]]
     """
     names = [*stored_fingerprints(path, dataset)] if modalities is None else modalities
     return dataclasses.replace(dataset, features=load_features(path, dataset, names))
@@ -102,10 +112,10 @@ def with_features(
 def write_features(
     path: str | os.PathLike[str], dataset: Dataset, made: Mapping[str, FeatureRows]
 ) -> None:
-    """Put modalities into a data set's file, whole or not at all; others in it stay.
+    """Write modalities to a data set's file atomically; its other modalities are kept.
 
     Raises:
-        InputError: the file that is there is damaged or another data set's, or rows are bad.
+        InputError: the existing file is damaged or of another data set, or rows are invalid.
     """
     check_names(list(made))
     path = pathlib.Path(path)
@@ -123,10 +133,10 @@ def write_features(
 
 
 def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
-    """The fingerprint of each modality in a file, if there is one and it fits the data set.
+    """The fingerprint of each modality in a file; empty if there is no file.
 
     Raises:
-        InputError: the file that is there is damaged or another data set's.
+        InputError: the file is damaged or of another data set.
     """
     if not pathlib.Path(path).exists():
         return {}
@@ -136,10 +146,10 @@ def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[
 
 
 def check_names(modalities: Sequence[str]) -> None:
-    """Refuse a modality that there is not.
+    """Check the names of modalities.
 
     Raises:
-        InputError: the message says which there are.
+        InputError: one is unknown; the message lists all.
     """
     unknown = [name for name in modalities if name not in MODALITIES]
     if unknown:

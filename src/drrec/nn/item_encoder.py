@@ -108,7 +108,7 @@ def encoder_inputs(modalities: Sequence[Modality]) -> tuple[list[np.ndarray], np
 
 
 def new_encoder(width: int, config: ContentConfig, modalities: Sequence[Modality]) -> ItemEncoder:
-    """An untaught encoder of these modalities, built."""
+    """An untrained encoder of these modalities, built."""
     encoder = ItemEncoder(width, config.fusion, config.aggregation, config.dropout)
     widths = [(None, modality.features.shape[1]) for modality in modalities]
     encoder.build(widths, (None, len(widths)), (None, width))

@@ -1,4 +1,4 @@
-"""Losses as pure functions that refuse a wrong rank: `[B, 1] - [B]` would train on nonsense."""
+"""Losses as pure functions. A wrong rank is an error, as `[B, 1] - [B]` would broadcast."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def policy_gradient_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor
 def clipped_value_loss(
     value: tf.Tensor, old_value: tf.Tensor, target: tf.Tensor, clip: float
 ) -> tf.Tensor:
-    """Mean of the worse of (V − y)² and that of V held within ±`clip` of its old self, [B] -> [].
+    """Mean of max((V − y)², (V_clipped − y)²), V_clipped within ±`clip` of the old V, [B] -> [].
 
-    A `clip` of 0 clips nothing (Schulman et al. 2016, as the authors' program has it).
+    A `clip` of 0 is no clipping (as in the published code of Schulman et al. 2017).
     """
     _check_rank(1, value=value, old_value=old_value, target=target)
     error = tf.square(value - target)
@@ -81,7 +81,7 @@ def clipped_value_loss(
 
 
 def entropy_of(logits: tf.Tensor) -> tf.Tensor:
-    """[B] entropy in nats of softmax over `logits [B, I]`, −inf where nothing may be shown."""
+    """[B] entropy in nats of softmax over `logits [B, I]`, −inf at unavailable items."""
     _check_rank(2, logits=logits)
     log_prob = tf.nn.log_softmax(logits)
     # 0 · −inf is not a number, nor is its gradient.
@@ -94,7 +94,7 @@ def generalised_advantages(delta: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
 
     Args:
         delta: r + γ V(s') − V(s).
-        decay: γ λ, 0 where a session ends or begins anew.
+        decay: γ λ, or 0 at the end of a session.
     """
     _check_rank(2, delta=delta, decay=decay)
     steps = zip(reversed(tf.unstack(delta)), reversed(tf.unstack(decay)), strict=True)

@@ -1,4 +1,4 @@
-"""Encoders of what a user took up, one item after the other, to what comes next."""
+"""Sequence encoders for next-item prediction: a causal transformer and a GRU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies behind a made-up data set."""
+"""Loads the true user model of a synthetic data set."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from drrec.worlds.world import Truth
 
 WORLD = "world.npz"
-"""The file of the hidden world in a data set's folder."""
+"""File of the true user model in a data set's folder."""
 
 
 def load_truth(
     name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str], dataset: Dataset
 ) -> Truth | None:
-    """What lies behind a made-up data set, by its dense ids; None where nobody knows.
+    """The true user model of a synthetic data set, by its dense ids; None for other data sets.
 
     Args:
-        name_or_path: what `load_dataset` took.
-        data_dir: what `load_dataset` took.
-        dataset: what it gave.
+        name_or_path: as in `load_dataset`.
+        data_dir: as in `load_dataset`.
+        dataset: the data set.
 
     Raises:
-        InputError: the world is broken, or of other ratings.
+        InputError: the file is damaged, or of another data set.
     """
     name = os.fspath(name_or_path)
     path = (pathlib.Path(data_dir) / name if name in DATASETS else pathlib.Path(name)) / WORLD

@@ -1,12 +1,12 @@
-"""A made-up world of films and users whose pleasure is known: what lies behind `demo`.
+"""The synthetic user model of `demo`, with known rewards.
 
-A film has a kind, traits in [−1, 1] and a quality, and pleases a user by
+A film has a kind, traits in [−1, 1] and a quality; its reward for a user is
 
     appeal(u, i) = taste(u, kind_i) + Σ_t weight(u, t) trait(i, t) + quality_i
 
-A film shown bores: what comes among the next `window` shown pleases less by `boredom[k, j]`, k
-being the kind that was shown and j the kind that is. Loud kinds please more at once and tire for
-all kinds, by more in the end than they please: who looks ahead shows fewer of them.
+A film of kind k reduces the reward of a film of kind j among the next `window` shown by
+`boredom[k, j]`. Loud kinds have a higher immediate reward, and reduce the rewards of all kinds by
+more in total: a far-sighted policy shows fewer of them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ WINDOW = 2
 LEVEL = 0.35
 """The mean appeal of a quiet film."""
 LOUDNESS = 0.25
-"""What a loud kind pleases more."""
+"""Extra reward of a loud kind."""
 TIRING = 0.33
-"""What a loud film takes from each of the next films."""
+"""Penalty of a loud film on each of the next films."""
 SAMENESS = 0.2
-"""What any film takes, beside that, from each of the next that is of its own kind."""
+"""Additional penalty of any film on each of the next films of its kind."""
 FONDNESS = 0.28
 """Standard deviation of a taste for a kind."""
 PREFERENCE = 0.2
@@ -44,7 +44,7 @@ PREFERENCE = 0.2
 
 
 class Truth(NamedTuple):
-    """What items please and how they bore, by the dense ids of a data set."""
+    """A user model: appeal and boredom, by the dense ids of a data set."""
 
     appeal: np.ndarray  # [U, I] float32, row 0 of the items 0
     kind: np.ndarray  # [I] int32 in 0 … K − 1; of padding K, which bores nobody
@@ -54,7 +54,7 @@ class Truth(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class World:
-    """Everything that is hidden: I' films, U' users, K kinds, T traits, in the order of raw ids."""
+    """The full model: I' films, U' users, K kinds, T traits, in the order of raw ids."""
 
     items: np.ndarray  # [I'] str, raw ids
     users: np.ndarray  # [U'] str, raw ids

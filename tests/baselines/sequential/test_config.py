@@ -18,7 +18,7 @@ from drrec.errors import InputError
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0.*0.0"),
         ({"learning_rate": float("nan")}, "`learning_rate` must be above 0.*nan"),
         ({"average": 0.0}, r"`average` must be in \(0, 1\]. Received: 0.0"),
-        ({"loss": "hinge"}, "`loss` must be one of cross_entropy.*Received: 'hinge'"),
+        ({"loss": "hinge"}, "`loss` to be cross_entropy or sampled.*Received: 'hinge'"),
     ],
 )
 def test_what_cannot_be_is_refused(settings, said):

@@ -10,7 +10,7 @@ from tests.baselines.sequential.test_training import SMALL, successions
 from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
 from drrec.registry import BASELINES
 
-FEW = dataclasses.replace(SMALL, most_epochs=3)
+FEW = dataclasses.asdict(SMALL) | {"most_epochs": 3}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def fitted():
     """Fitted on rings of items 1 … 30, of which user 80 has seen none."""
     log = successions()
     users = dataclasses.replace(log.users, raw=np.arange(81).astype(str))
-    return SASRec(**SMALL).fit(dataclasses.replace(log, users=users))
+    return SASRec(**dataclasses.asdict(SMALL)).fit(dataclasses.replace(log, users=users))
 
 
 def scored(model, user, *histories):

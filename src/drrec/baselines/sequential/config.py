@@ -1,58 +1,60 @@
-"""How models of the next item are made and trained."""
+"""Settings of the sequential baselines."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Literal
 
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 Loss = Literal["cross_entropy", "sampled_softmax", "gbce"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SequenceConfig:
-    """Sizes, loss and training of a model of the next item."""
+    """Architecture, loss and training of a sequential model."""
 
     width: int = 64
-    """D, of the items' vectors and all between."""
+    """D, embedding and hidden size. [>= 1]"""
     length: int = 50
-    """L, the latest items that are read."""
+    """L, maximum sequence length, most recent items. [>= 1]"""
     num_layers: int = 2
-    """Blocks of a transformer, or layers of a GRU."""
+    """Transformer blocks, or GRU layers. [>= 1]"""
     num_heads: int = 2
-    """Attention heads; a GRU has none."""
+    """Attention heads of the transformer; they divide `width`. [>= 1]"""
     dropout: float = 0.3
-    """Share of what is dropped while training, in [0, 1)."""
+    """Dropout rate. [0 to 1)"""
     liked_only: bool = False
-    """Whether sequences hold liked items alone, or all that were rated."""
+    """Whether sequences consist of liked items only, or of all rated items."""
     loss: Loss = "cross_entropy"
-    """Over the catalogue; sampled_softmax or gbce where it is large."""
+    """Training loss: softmax cross-entropy over the catalogue, or with sampled negatives."""
     num_negatives: int = 1024
-    """M, sampled for each update by the losses that sample."""
+    """M, negatives sampled for each batch, by sampled_softmax and gbce. [>= 1]"""
     calibration: float = 0.75
-    """t of gbce, in [0, 1]."""
+    """Calibration t of gbce. [0 to 1]"""
     learning_rate: float = 0.005
-    """Of Adam."""
+    """Adam learning rate. [> 0]"""
     average: float = 0.01
-    """Share of the way that the weights in use go towards those that learn, at each update; 1 is
-    no averaging."""
+    """Polyak coefficient of the averaged weights, which are the ones in use; 1 is no averaging.
+    [0 < share <= 1]"""
     batch_size: int = 128
-    """Windows of L items in an update."""
+    """Sequences in a batch. [>= 1]"""
     most_epochs: int = 100
-    """Epochs before it stops anyhow."""
+    """Maximum number of epochs. [>= 1]"""
     patience: int = 10
-    """Epochs without a better one before it stops."""
+    """Early stopping: epochs without improvement. [>= 1]"""
     refit: bool = True
-    """Whether to train again on all, for as many epochs as were best without the last items."""
+    """Whether to train again on all interactions, for the best number of epochs."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check ranges.
 
         Raises:
             InputError: a setting is out of its range.
         """
+        check_choices(self)
         counts = ("width", "length", "num_layers", "num_heads", "num_negatives", "batch_size")
         check_ranges(
             self,
@@ -67,8 +69,4 @@ class SequenceConfig:
         if self.width % self.num_heads:
             raise InputError(
                 f"`num_heads` must divide `width`. Received: {self.num_heads} and {self.width}."
-            )
-        if self.loss not in get_args(Loss):
-            raise InputError(
-                f"`loss` must be one of {', '.join(get_args(Loss))}. Received: {self.loss!r}."
             )

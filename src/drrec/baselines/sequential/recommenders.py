@@ -1,9 +1,10 @@
-"""Recommenders that read what a user took up in its order."""
+"""Sequential recommenders: next-item prediction from a user's sequence of items."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,9 +24,9 @@ class _Sequential(Recommender):
     encoder: ClassVar[str]
 
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
-        """`seed` of start and order, and the settings of `SequenceConfig` by name."""
+        """Set the random seed and the settings of `SequenceConfig`, by name."""
         self.seed = seed
-        known = [field.name for field in dataclasses.fields(SequenceConfig)]
+        known = inspect.signature(SequenceConfig).parameters
         if unknown := [name for name in settings if name not in known]:
             raise InputError(
                 f"Expected a known setting. Received: {unknown[0]!r}. "
@@ -34,11 +35,11 @@ class _Sequential(Recommender):
         self.config = SequenceConfig(**settings)
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Constructor arguments by name."""
         return {"seed": self.seed} | dataclasses.asdict(self.config)
 
     def _fit(self, train: Interactions) -> None:
-        """Learn what comes next in the users' sequences of `train`."""
+        """Train on the users' sequences of `train`."""
         from drrec.baselines.sequential.training import trained  # loads TensorFlow
 
         log = train.where(train.liked) if self.config.liked_only else train
@@ -50,7 +51,7 @@ class _Sequential(Recommender):
         self._seen = Seen.of(train)
 
     def state(self) -> dict[str, Any]:
-        """What was learned, the network by its weights."""
+        """Fitted attributes by name; the network as a list of weights."""
         found = super().state()
         del found["config"]
         encoder = found.pop("_encoder")
@@ -58,7 +59,7 @@ class _Sequential(Recommender):
         return found | {"weights": weights, "compiled": encoder.compiled}
 
     def restore(self, state: dict[str, Any]) -> Self:
-        """Take what `state` gave."""
+        """Set fitted attributes, as `state` returns them."""
         from drrec.baselines.sequential.training import SequenceEncoder  # loads TensorFlow
 
         weights, compiled = state.pop("weights"), state.pop("compiled")
@@ -79,9 +80,9 @@ class _Sequential(Recommender):
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """What comes next after a user's sequence in `train` and what is new in its history.
+        """Next-item scores after the user's sequence in `train` and the new items of the history.
 
-        Items that `train` has not get each user's lowest score: they are told apart by nothing.
+        Items that are not in `train` get the user's lowest score.
 
         Args:
             users: [B].
@@ -102,12 +103,35 @@ class _Sequential(Recommender):
 
 
 class SASRec(_Sequential):
-    """Self-attentive sequential recommendation (Kang and McAuley 2018): a causal transformer."""
+    """Self-attentive sequential recommendation (Kang and McAuley 2018): a causal transformer.
+
+    Args:
+        seed: random seed of initialisation, shuffling, dropout and negative sampling.
+        settings: those of `drrec.baselines.sequential.config.SequenceConfig`, by name.
+
+    Example:
+        >>> import drrec, pandas as pd
+        >>> log = pd.DataFrame({"user": list("aabbb"), "item": list("xyxyz")})
+        >>> model = drrec.SASRec(width=4, num_layers=1, most_epochs=1)
+        >>> model.fit(drrec.Dataset.from_pandas(log)).recommend(["a"])["item"].tolist()
+        ['z']
+    """
 
     encoder = "transformer"
 
 
 class GRU4Rec(_Sequential):
-    """A recurrent network over the sequence (Hidasi et al. 2016), trained as `SASRec` is."""
+    """Recurrent sequential recommendation (Hidasi et al. 2016): a GRU, trained like `SASRec`.
+
+    Args:
+        seed: random seed of initialisation, shuffling, dropout and negative sampling.
+        settings: those of `drrec.baselines.sequential.config.SequenceConfig`, by name.
+
+    Example:
+        >>> import drrec
+        >>> model = drrec.GRU4Rec(width=32, dropout=0.1)
+        >>> model.config.width, model.config.loss
+        (32, 'cross_entropy')
+    """
 
     encoder = "gru"

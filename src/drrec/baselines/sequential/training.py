@@ -103,11 +103,13 @@ class Trainer:
         for variable, value in zip(self._variables(), self._start, strict=True):
             variable.assign(value)
 
-    def epochs(self, log: Interactions, num_epochs: int, judged: Task | None = None) -> list[float]:
-        """Train from the start on `log`; with `judged`, stop when it no longer gets better.
+    def epochs(
+        self, log: Interactions, num_epochs: int, validation: Task | None = None
+    ) -> list[float]:
+        """Train from scratch on `log`; with `validation`, stop early on its NDCG.
 
         Returns:
-            NDCG@10 of what is judged, after each epoch.
+            NDCG@10 on `validation`, after each epoch.
         """
         self._restart()
         draws = np.random.default_rng(self.seed)
@@ -115,8 +117,8 @@ class Trainer:
         reached: list[float] = []
         for _ in range(num_epochs):
             self._epoch(made, log, draws)
-            if judged is not None:
-                reached.append(self._ndcg(judged))
+            if validation is not None:
+                reached.append(self._ndcg(validation))
                 if len(reached) - int(np.argmax(reached)) > self.config.patience:
                     break
         return reached
@@ -183,18 +185,18 @@ class Trainer:
             return gbce(own, other, int(self.is_known.sum()), self.config.calibration)
         return sampled_softmax(own, other, self._log_expected(negatives))
 
-    def _ndcg(self, judged: Task) -> float:
+    def _ndcg(self, validation: Task) -> float:
         """Of the target among all items that its sequence does not hold."""
         table = np.where(self.is_known[:, None], np.array(self.model.table), 0)
         gains = []
         size = max(1, 2**22 // len(table))
-        hidden = self.encode(judged.sequence)
+        hidden = self.encode(validation.sequence)
         for first in range(0, len(hidden), size):
             rows = slice(first, first + size)
             score = hidden[rows] @ table.T  # [B, I]
-            target = judged.target[rows, None]
+            target = validation.target[rows, None]
             own = np.take_along_axis(score, target, axis=1)
-            np.put_along_axis(score, judged.sequence[rows], -np.inf, axis=1)
+            np.put_along_axis(score, validation.sequence[rows], -np.inf, axis=1)
             score[:, ~self.is_known] = -np.inf
             place = (score > own).sum(axis=1)
             gains.append(np.where(place < _RANKED, 1 / np.log2(place + 2), 0))
@@ -207,7 +209,7 @@ class Trainer:
 def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) -> Trainer:
     """A trainer whose model has learned from `log`.
 
-    Each user's last item is left out first, to see after how many epochs it is told best; then,
+    Each user's last item is held out first, to find the best number of epochs; then,
     with `config.refit`, the model is trained on all for as many.
     """
     trainer = Trainer(log, encoder, config, seed)
@@ -218,8 +220,8 @@ def trained(log: Interactions, encoder: str, config: SequenceConfig, seed: int) 
         trainer.epochs(log, 1)
         return trainer
     chosen = np.random.default_rng(seed).permutation(len(last))[:MOST_JUDGED]
-    judged = Task(past.histories(config.length)[last.user[chosen]], last.item[chosen])
-    trainer.reached = trainer.epochs(past, config.most_epochs, judged)
+    validation = Task(past.histories(config.length)[last.user[chosen]], last.item[chosen])
+    trainer.reached = trainer.epochs(past, config.most_epochs, validation)
     best = int(np.argmax(trainer.reached)) + 1
     trainer.epochs(log if config.refit else past, best)
     return trainer

@@ -28,7 +28,7 @@ _MILLISECONDS_FROM = 10**11
 
 
 class Row(NamedTuple):
-    """One user took up one item."""
+    """An interaction of a user with an item."""
 
     user: str
     item: str
@@ -67,7 +67,7 @@ class Published:
     files: tuple[str, ...]
     """Patterns of the log's name, any of which will do."""
     page: str
-    """Where to get it; the licence is told there."""
+    """Web page with download and licence."""
     layout: Callable[[str, PrepareConfig], Layout]
     """From the log's first line."""
     words: Callable[[pathlib.Path], WordsFile | None]

@@ -1,4 +1,4 @@
-"""What is kept of a log: sittings, repeats, and the k-core."""
+"""Sessions, repeated rows and the k-core of a log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 
 def sessions(user: np.ndarray, milliseconds: np.ndarray, gap_minutes: float) -> np.ndarray:
-    """[R] int32, of each row its sitting: a new one where a user pauses for longer than the gap.
+    """[R] int32 the session of each row; a pause longer than the gap begins a new session.
 
     Args:
         user: [R] sorted.
         milliseconds: [R] sorted within each user.
-        gap_minutes: a pause of exactly that does not end a sitting.
+        gap_minutes: the gap; a pause of exactly this length does not end a session.
     """
     starts = (np.diff(user) != 0) | (np.diff(milliseconds) > gap_minutes * 60_000)
     return np.concatenate([[0], np.cumsum(starts)])[: len(user)].astype(np.int32)

@@ -18,7 +18,14 @@ LOWER_IS_BETTER = ("regret",)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """One way to judge recommenders; docs/protocols.md states each exactly."""
+    """An evaluation protocol; docs/protocols.md defines each.
+
+    Example:
+        >>> from drrec.evaluation.protocols.protocol import protocol_of
+        >>> protocol = protocol_of("rated")
+        >>> protocol.primary, protocol.metrics[:2]
+        ('ndcg@5', ('precision@5', 'ndcg@5'))
+    """
 
     run: Callable[..., PerUser]
     """`run(recommender, train, test, *, state_size, seed, …) -> PerUser`."""
@@ -49,7 +56,13 @@ class Protocol:
         return self.columns or self.metrics
 
     def higher_is_better(self, metric: str) -> bool:
-        """Whether more of a metric is better."""
+        """Whether a higher value of a metric is better.
+
+        Example:
+            >>> from drrec.evaluation.protocols.protocol import protocol_of
+            >>> protocol_of("session").higher_is_better("regret")
+            False
+        """
         return metric not in self.lower_is_better
 
 

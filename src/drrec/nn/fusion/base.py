@@ -1,4 +1,4 @@
-"""What fusions share: their settings, their shapes, and means over the modalities present."""
+"""Fusion: base class of fusion layers, and means over the modalities that are present."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from drrec.errors import InputError
 
 
 def small_start() -> keras.initializers.Initializer:
-    """Of kernels: features are many and wide, and what is made of them starts near nothing."""
+    """Kernel initialiser: outputs start near zero, as features are wide."""
     return keras.initializers.RandomNormal(stddev=1e-3)
 
 
 class Fusion(keras.layers.Layer):
-    """(features: M tensors [B, dim_m], present [B, M]) -> [B, width]."""
+    """Base class of fusions: (features: M tensors [B, dim_m], present [B, M]) -> [B, width]."""
 
     aggregations: tuple[str, ...] = ("concat", "mean")
-    """The ways of pooling that mean something here, the usual one first."""
+    """Supported poolings, the default first."""
 
     def __init__(self, width: int, aggregation: str | None = None, **kwargs: Any) -> None:
-        """Fuse into vectors of `width`, pooling in the given way or the usual one.
+        """Set the output `width` and the pooling; None is the default pooling.
 
         Raises:
-            InputError: this fusion cannot pool in that way.
+            InputError: the pooling is not supported.
         """
         super().__init__(**kwargs)
         aggregation = aggregation or self.aggregations[0]
@@ -37,7 +37,7 @@ class Fusion(keras.layers.Layer):
         self.width, self.aggregation = width, aggregation
 
     def get_config(self) -> dict[str, Any]:
-        """What the constructor takes."""
+        """Constructor arguments, for serialisation."""
         return super().get_config() | {"width": self.width, "aggregation": self.aggregation}
 
     def compute_output_shape(self, features_shape: Any, present_shape: Any) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ class Fusion(keras.layers.Layer):
 
 
 def only_present(features: list[Any], present: Any) -> list[Any]:
-    """The M tensors [B, dim_m], zero where a modality is absent, whatever stood there."""
+    """The M tensors [B, dim_m], set to zero where a modality is absent."""
     return [
         ops.where(present[:, number : number + 1], tensor, ops.zeros_like(tensor))
         for number, tensor in enumerate(features)
@@ -63,7 +63,7 @@ def only_present(features: list[Any], present: Any) -> list[Any]:
 
 
 def mean_of_present(vectors: list[Any], present: Any) -> Any:
-    """M tensors [B, D] and [B, M] -> [B, D], zero where nothing is present."""
+    """M tensors [B, D] and [B, M] -> [B, D]: the mean over present modalities, zero if none is."""
     weights = ops.cast(present, vectors[0].dtype)
     count = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1)  # [B, 1]
     return ops.sum(ops.stack(only_present(vectors, present), axis=1), axis=1) / count

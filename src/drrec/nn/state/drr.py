@@ -61,7 +61,7 @@ class DRRP(_PositionWeighted):
     """DRR-p: w_i·i_i and their pairwise products, no user. S = (L + L (L − 1) / 2) D."""
 
     def call(self, user: Any, history: Any) -> Any:
-        """[B, D], [B, L, D] -> [B, S]; `user` is not read."""
+        """[B, D], [B, L, D] -> [B, S]; `user` is ignored."""
         items = self.weigh(history)
         return ops.concatenate([_flat(items), _pairwise_products(items)], axis=1)
 
@@ -82,12 +82,12 @@ class DRRAve(_PositionWeighted):
     """DRR-ave: [u, u ⊗ ave, ave] with ave = Σ w_j·i_j. S = 3 D."""
 
     def build(self, user_shape: tuple[Any, ...], history_shape: tuple[Any, ...]) -> None:
-        """Start from the plain average."""
+        """Initialise at the plain average."""
         self.initial_weight = 1.0 / history_shape[1]
         super().build(user_shape, history_shape)
 
     def vectors_in_state(self, length: int) -> int:
-        """Three, however long the history."""
+        """Three, for any length."""
         return 3
 
     def call(self, user: Any, history: Any) -> Any:
