@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from drrec.evaluation.markdown import signed
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.statistics import mean_interval, paired_p_value
 
@@ -72,9 +73,10 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
                 if not is_higher_better:
                     verdict += f", which is {'worse' if is_higher else 'better'}"
             chance = content.get("chance", {}).get(protocol, {}).get(metric)
-            beside = f" (a random order: {chance:.3f})" if chance is not None else ""
+            is_known = chance is not None and math.isfinite(chance)
+            beside = f" (a random order: {chance:.3f})" if is_known else ""
             yield (
                 f"`{protocol}`: {metric} {own:.3f} by {method}, {other:.3f} by {added['versus']}"
-                f"{beside}: {cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}], "
+                f"{beside}: {cell['mean']:+.3f} [{signed(cell['low'])}, {signed(cell['high'])}], "
                 f"p = {cell['p_value']:.4f}: {verdict}."
             )
