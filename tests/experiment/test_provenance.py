@@ -67,12 +67,14 @@ def test_a_package_that_is_installed_below_another_checkout_is_not_of_it(
 def test_without_git_or_checkout_nothing_is_said(
     package: pathlib.Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare = tmp_path_factory.mktemp("bare")
+    root = tmp_path_factory.mktemp("bare")
+    bare = root / "src/package"
+    bare.mkdir(parents=True)
     (bare / "__init__.py").touch()
     assert checkout(bare) == (None, None)
     # As in a hook of somebody else's checkout.
     monkeypatch.setenv("GIT_DIR", str(package.parents[1] / ".git"))
-    monkeypatch.setenv("GIT_WORK_TREE", str(bare))
+    monkeypatch.setenv("GIT_WORK_TREE", str(root))
     assert checkout(bare) == (None, None)
     monkeypatch.setenv("PATH", str(bare))
     assert checkout(package) == (None, None)
