@@ -119,7 +119,7 @@ def measure_evaluation(options: Evaluation) -> dict[str, Any]:
     from drrec.device import select
 
     device = select(options.gpu)
-    from drrec.evaluation.protocols.registry import PROTOCOLS
+    from drrec.evaluation.protocols.protocol import protocol_of
 
     split = _split()
     agent = _agent(Loop(gpu=options.gpu))
@@ -127,7 +127,7 @@ def measure_evaluation(options: Evaluation) -> dict[str, Any]:
     times = []
     for _ in range(5):
         started = time.perf_counter()
-        judged = PROTOCOLS["rated"](policy, split.train, split.test)
+        judged = protocol_of("rated").run(policy, split.train, split.test)
         times.append(time.perf_counter() - started)
     return {
         "device": device,

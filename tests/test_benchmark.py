@@ -188,7 +188,10 @@ def test_of_all_baselines_those_that_cannot_be_fitted_are_left_out_and_others_ar
     config, tmp_path, monkeypatch, caplog
 ):
     class Vast:
-        uses_history = False
+        uses_history = is_random = False
+
+        def __init__(self, seed):
+            pass
 
         def fit(self, train):
             raise InputError("Expected less. Received: more.")

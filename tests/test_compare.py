@@ -155,7 +155,8 @@ def test_what_was_interrupted_goes_on_without_training_again(
         count(patch, after)
         metrics = compare(run, config, judged, tmp_path)
     assert after == whole[1][5:]
-    assert json.dumps(metrics) == json.dumps(whole[2])
+    again, before = (dict(each, made_by=None) for each in (metrics, whole[2]))
+    assert json.dumps(again) == json.dumps(before)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,8 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
         with np.load("save_model/c/text/seed-0/agent.drrec") as before:
             weights = dict(before)
         assert cli.run(*cli.STAGES, argv=argv) == 0
-        assert capsys.readouterr().out == printed
+        again = capsys.readouterr().out
+        assert again.partition("## What it took")[0] == printed.partition("## What it took")[0]
         with np.load("save_model/c/text/seed-0/agent.drrec") as after:
             assert all((after[name] == value).all() for name, value in weights.items())
     folder = tmp_path / "save_model" / "c"

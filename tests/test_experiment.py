@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
@@ -14,6 +15,7 @@ from drrec.embeddings.pretrain import Pretrained, pretrain
 from drrec.embeddings.table import Embeddings
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
+from drrec.evaluation.cost import read_cost
 from drrec.experiment import train, vectors
 from drrec.experiment.evaluating import evaluate_run, report_run
 from drrec.experiment.run import Run
@@ -165,6 +167,42 @@ def test_several_seeds_train_apart_and_are_reported_together(config, tmp_path):
     assert train_run(single, alone, judged)
     with np.load(single.folder / "agent.drrec") as file:
         np.testing.assert_array_equal(file["weights/actor/0"], exports[1])
+
+
+def test_what_it_took_adds_up_over_sessions_with_the_vectors_once(config, tmp_path):
+    config = dataclasses.replace(config, seed=3, seeds=2)
+    judged = load(config, tmp_path)
+    run = Run.create(tmp_path, "both", config)
+    assert train_run(run, config, judged)
+    folders = [run.folder / f"seed-{seed}" for seed in (3, 4)]
+    first = [read_cost(folder / "fit.json") for folder in folders]
+    vectors = [read_cost(path) for path in (tmp_path / "save_weights/embeddings").rglob("fit.json")]
+    assert len(vectors) == 2
+    assert all(0 < each.seconds < one.seconds for each, one in zip(vectors, first, strict=True))
+    assert train_run(run, config, judged)
+    again = [read_cost(folder / "fit.json") for folder in folders]
+    for one, other in zip(first, again, strict=True):
+        assert one.seconds < other.seconds
+        assert other.peak_memory >= one.peak_memory > 1e7
+
+    content = evaluate_run(run, config, judged)
+    costs = content["made_by"]["costs"]
+    assert list(costs) == ["random", "popularity", "ddpg"]
+    assert costs["ddpg"]["fit"]["seconds"] == pytest.approx(np.mean([c.seconds for c in again]))
+    for cost in costs.values():
+        for each in (cost["fit"], cost["scoring"]["rated"]):
+            assert each["seconds"] > 0
+            assert each["peak_memory"] > 1e7
+    assert "| ddpg       | " in report_run(run, config, content).partition("## What it took")[2]
+
+    values = pd.read_csv(run.folder / "values.csv.gz", dtype={"user": str})
+    means = values.groupby(["protocol", "method", "metric"])["value"].mean()
+    for protocol, methods in content["protocols"].items():
+        for method, cells in methods.items():
+            for metric, cell in cells.items():
+                assert cell["mean"] == pytest.approx(means[protocol, method, metric])
+    assert set(values["user"]) <= set(judged.dataset.interactions.users.raw)
+    assert set(values["seed"]) == {3, 4}
 
 
 def test_leaving_one_out_is_judged_over_the_whole_catalogue(config, tmp_path):

@@ -1,9 +1,12 @@
 import json
+import math
 import os
 import stat
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drrec.errors import InputError
 from drrec.files import (
@@ -74,6 +77,34 @@ def test_json_is_strict():
         "c": [0.5, 3, True, None],
         "2": {"d": None, "e": "ü", "f": True},
     }
+
+
+NUMBERS = st.floats() | st.integers() | st.floats(width=32).map(np.float32)
+ARRAYS = st.lists(st.floats(), max_size=4).map(np.array)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.text() | NUMBERS | ARRAYS,
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+def plain(value):
+    """What JSON has of it: null for what is not finite, lists for what is in a row."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@given(VALUES)
+def test_json_has_null_for_what_is_not_finite_at_any_depth(value):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    assert json.loads(to_json(value), parse_constant=refuse) == plain(value)
 
 
 def test_json_round_trip(tmp_path):

@@ -32,14 +32,22 @@ def _quickly(monkeypatch):
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 2)
 
 
-def scrambled(log: Interactions, is_test: np.ndarray, what: str) -> Interactions:
-    """The same log with the test rows’ ratings, items or both changed."""
+def scrambled(
+    log: Interactions, is_test: np.ndarray, what: str, *, same_items: bool = False
+) -> Interactions:
+    """The same log with the test rows’ ratings, items or both changed.
+
+    With `same_items` their items change places, so that which items are in test stays.
+    """
     generator = np.random.default_rng(0)
     rating, item = log.rating.copy(), log.item.copy()
     if what in ("ratings", "both"):
         rating[is_test] = 6 - rating[is_test]
     if what in ("items", "both"):
-        item[is_test] = generator.integers(1, log.num_items, is_test.sum())
+        if same_items:
+            item[is_test] = generator.permutation(item[is_test])
+        else:
+            item[is_test] = generator.integers(1, log.num_items, is_test.sum())
     return dataclasses.replace(log, rating=rating, item=item)
 
 
@@ -47,7 +55,7 @@ def both(log, what, strategy="temporal"):
     """`train` as it is, and as it is after what is in test was changed."""
     split = split_interactions(log, SplitConfig(strategy=strategy)).final()
     is_test = split.part == TEST
-    changed = scrambled(log, is_test, what)
+    changed = scrambled(log, is_test, what, same_items=strategy == "item")
     assert changed.fingerprint != log.fingerprint
     other = split_interactions(changed, SplitConfig(strategy=strategy)).final()
     assert (other.test.rating != split.test.rating).any() or (

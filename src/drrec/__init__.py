@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = attach(
         "DDPG": "drrec.agents.ddpg",
         "Dataset": "drrec.data.interactions",
         "EASE": "drrec.baselines.ease",
-        "Evaluation": "drrec.evaluation.evaluate",
+        "Evaluation": "drrec.evaluation.result",
         "GRU4Rec": "drrec.baselines.sequential.recommenders",
         "InputError": "drrec.errors",
         "Interactions": "drrec.data.interactions",

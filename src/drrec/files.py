@@ -86,7 +86,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Strict JSON, two spaces deep: NaN and infinities become null."""
+    """Strict JSON, two spaces deep: NaN and infinities become null, arrays lists."""
     return json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -160,6 +160,6 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return _finite(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,6 +12,7 @@ from drrec.data.strategies import (
     TRAIN,
     VALIDATION,
     global_time,
+    item,
     leave_one_out,
     random,
     temporal,
@@ -84,6 +85,19 @@ def test_cold_users_are_wholly_in_one_part(sizes, seed):
     assert of_user.count({VALIDATION}) == math.ceil(len(sizes) / 10)
 
 
+@given(st.lists(st.integers(0, 9), min_size=5, max_size=40), st.integers(0, 99))
+def test_cold_items_are_wholly_in_one_part(items, seed):
+    users = np.arange(len(items)) % 3
+    log = Interactions.from_raw(users, np.array(items), np.ones(len(items)), np.arange(len(items)))
+    part = item(log, 0.1, 0.2, seed)
+    present = np.unique(log.item)
+    of_item = [set(part[log.item == dense].tolist()) for dense in present]
+    assert all(len(parts) == 1 for parts in of_item)
+    if len(present) > 2:
+        assert of_item.count({TEST}) == math.ceil(len(present) / 5)
+        assert of_item.count({VALIDATION}) == math.ceil(len(present) / 10)
+
+
 @given(sizes, st.integers(0, 99))
 def test_random_takes_as_many_rows_of_each_user_as_temporal(sizes, seed):
     log = log_of(sizes)
@@ -93,7 +107,7 @@ def test_random_takes_as_many_rows_of_each_user_as_temporal(sizes, seed):
         assert sorted(drawn[of_user].tolist()) == sorted(last[of_user].tolist())
 
 
-@pytest.mark.parametrize("draw", [random, user])
+@pytest.mark.parametrize("draw", [random, user, item])
 def test_draws_are_spread_and_follow_the_seed(draw):
     log = log_of([10] * 50)
     parts = [draw(log, 0.1, 0.2, seed) for seed in range(40)]

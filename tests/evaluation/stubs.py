@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from drrec.data.interactions import Interactions
+from drrec.evaluation.protocols.candidates import PerUser
+from drrec.evaluation.result import Evaluation, tidied
 
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -42,3 +44,11 @@ def log(rows: Iterable[tuple[int, int, float]]) -> Interactions:
         np.array(ratings, np.float32),
         np.arange(len(users)),
     )
+
+
+def planted(found: dict[tuple[str, str, int], PerUser], **rest: Any) -> Evaluation:
+    """What was measured, from each user's metrics by protocol, method and seed."""
+    size = 1 + max(each.users.max() for each in found.values())
+    raw = np.array([f"u{number:03}" for number in range(size)])
+    lists = {key: each.lists for key, each in found.items() if each.lists is not None}
+    return Evaluation(tidied(found, raw), **({"lists": lists} | rest))

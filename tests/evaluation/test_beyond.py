@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.evaluation.stubs import Stub
+from tests.evaluation.stubs import Stub, planted
 
 from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
@@ -14,7 +14,7 @@ from drrec.evaluation.calibration import Errors, rating_errors
 from drrec.evaluation.lists import coverage, diversity, gini, novelty
 from drrec.evaluation.protocols.full import full
 from drrec.evaluation.protocols.rated import rated
-from drrec.evaluation.results import Background, Results
+from drrec.evaluation.result import Background, Evaluation
 from drrec.evaluation.statistics import mean_interval
 
 
@@ -27,37 +27,39 @@ class Level(Stub):
         super().__init__(lambda users, histories, items: np.array(level - 3.0), num_items)
 
 
-def results_of(whole: Interactions, seed: int, protocol: str = "full") -> Results:
+def results_of(whole: Interactions, *seeds: int, protocol: str = "full") -> Evaluation:
     is_test = whole.position_from_end() < (1 if protocol == "full" else 12)
     train, test = whole.where(~is_test), whole.where(is_test)
-    methods = {
-        "random": Random(seed).fit(train),
-        "popularity": Popularity().fit(train),
-        "level": Level(3.5 + seed, train.num_items),
-    }
     judge = full if protocol == "full" else rated
-    results = {name: judge(method, train, test, seed=seed) for name, method in methods.items()}
-    errors = {name: rating_errors(method, train, test) for name, method in methods.items()}
+    found, errors = {}, {}
+    for seed in seeds:
+        methods = {
+            "random": Random(seed).fit(train),
+            "popularity": Popularity().fit(train),
+            "level": Level(3.5 + seed, train.num_items),
+        }
+        for name, method in methods.items():
+            found[protocol, name, seed] = judge(method, train, test, seed=seed)
+            if each := rating_errors(method, train, test):
+                errors[name, seed] = each
     vectors = np.random.default_rng(0).random((whole.num_items, 4))
-    kept = {name: each for name, each in errors.items() if each is not None}
-    background = Background(train, {protocol: test}, vectors, kept)
-    return Results("tiny", "split", seed, {protocol: results}, background=background)
+    background = Background(train, {protocol: test}, vectors)
+    return planted(found, background=background, errors=errors)
 
 
 def test_cells_are_what_the_functions_say(tiny_interactions: Interactions) -> None:
     results = results_of(tiny_interactions, 0)
     back = results.background
     assert back is not None
-    cells = beyond([results], "full")
+    cells = beyond(results, "full")
     assert list(cells) == ["random", "popularity", "level"]
-    for method, per_user in results.protocols["full"].items():
-        assert per_user.lists is not None
+    for (_, method, _), lists in results.lists.items():
         for name, measure in ((COVERAGE, coverage), (GINI, gini)):
             cell = cells[method][name]
-            assert cell["mean"] == measure(per_user.lists, back.train.num_items)
+            assert cell["mean"] == measure(lists, back.train.num_items)
             assert np.isnan([cell["low"], cell["high"]]).all()
-        bits = novelty(per_user.lists, back.num_raters, back.train.num_users)
-        apart = diversity(per_user.lists, back.vectors)
+        bits = novelty(lists, back.num_raters, back.train.num_users)
+        apart = diversity(lists, back.vectors)
         for name, values in ((NOVELTY, bits), (DIVERSITY, apart)):
             interval = {
                 key: v.item() for key, v in mean_interval(values[:, None])._asdict().items()
@@ -83,10 +85,10 @@ def test_raters_are_users_and_not_rows(tiny_interactions: Interactions) -> None:
 
 
 def test_who_predicts_ratings_is_judged_by_them(tiny_interactions: Interactions) -> None:
-    results = results_of(tiny_interactions, 0, "rated")
+    results = results_of(tiny_interactions, 0, protocol="rated")
     back = results.background
     assert back is not None
-    cells = beyond([results], "rated")
+    cells = beyond(results, "rated")
     assert "rmse" not in cells["random"]
     rating = back.tests["rated"].rating
     level = cells["level"]
@@ -99,9 +101,10 @@ def test_who_predicts_ratings_is_judged_by_them(tiny_interactions: Interactions)
 
 
 def test_several_seeds_are_averaged_and_spread(tiny_interactions: Interactions) -> None:
-    both = [results_of(tiny_interactions, seed, "rated") for seed in (0, 1)]
-    cells = beyond(both, "rated")
-    single = [beyond([each], "rated") for each in both]
+    cells, *single = (
+        beyond(results_of(tiny_interactions, *seeds, protocol="rated"), "rated")
+        for seeds in ((0, 1), (0,), (1,))
+    )
     for method, names in (("random", [COVERAGE, GINI, NOVELTY, DIVERSITY]), ("level", ["ece"])):
         for name in names:
             means = [each[method][name]["mean"] for each in single]
@@ -115,11 +118,9 @@ def test_several_seeds_are_averaged_and_spread(tiny_interactions: Interactions) 
 
 def test_methods_without_lists_or_items_without_vectors(tiny_interactions: Interactions) -> None:
     results = results_of(tiny_interactions, 0)
-    methods = results.protocols["full"]
-    bare = methods | {"popularity": methods["popularity"]._replace(lists=None)}
+    lists = {key: each for key, each in results.lists.items() if key[1] != "popularity"}
     back = dataclasses.replace(results.background, vectors=None)
-    changed = dataclasses.replace(results, protocols={"full": bare}, background=back)
-    cells = beyond([changed], "full")
+    cells = beyond(dataclasses.replace(results, lists=lists, background=back), "full")
     assert list(cells) == ["random", "level"]
     assert list(cells["random"]) == [COVERAGE, GINI, NOVELTY]
 
@@ -127,13 +128,12 @@ def test_methods_without_lists_or_items_without_vectors(tiny_interactions: Inter
 def test_an_error_that_one_user_has_moves_the_interval_of_rmse(
     tiny_interactions: Interactions,
 ) -> None:
-    results = results_of(tiny_interactions, 0, "rated")
+    results = results_of(tiny_interactions, 0, protocol="rated")
     count = np.full(60, 10)
     squared = np.zeros(60)
     squared[0] = 600.0
-    errors = {"level": Errors(np.arange(60), squared, squared, count, 0.1)}
-    back = dataclasses.replace(results.background, errors=errors)
-    cell = beyond([dataclasses.replace(results, background=back)], "rated")["level"]["rmse"]
+    errors = {("level", 0): Errors(np.arange(60), squared, squared, count, 0.1)}
+    cell = beyond(dataclasses.replace(results, errors=errors), "rated")["level"]["rmse"]
     # That user is drawn 0 … 4 times, with the Poisson distribution of mean 1.
     assert (cell["low"], cell["mean"]) == pytest.approx((0, 1))
     assert cell["high"] == pytest.approx(np.sqrt(3), abs=0.3)

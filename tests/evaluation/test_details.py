@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.evaluation.stubs import Stub
+from tests.evaluation.stubs import Stub, planted
 
 from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
@@ -14,9 +14,11 @@ from drrec.evaluation.calibration import rating_errors
 from drrec.evaluation.details import details, off_policy
 from drrec.evaluation.longform import read_long
 from drrec.evaluation.markdown import grid, p_value, short, signed, with_interval
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import rated
 from drrec.evaluation.report import report_text, write_report
-from drrec.evaluation.summary import Background, Results, baselines_by, summarised
+from drrec.evaluation.result import Background
+from drrec.evaluation.summary import baselines_by, summarised
 from drrec.files import read_json
 
 BASELINES = ["first", "second", "random", "popularity"]
@@ -29,7 +31,7 @@ class Predictor(Stub):
 def summary(whole: Interactions, num_seeds: int = 1) -> dict[str, Any]:
     is_test = whole.position_from_end() < 12
     train, test = whole.where(~is_test), whole.where(is_test)
-    found = []
+    found, errors = {}, {}
     for seed in range(num_seeds):
         methods: dict[str, Any] = {
             "first": Stub(lambda u, h, i: np.sin(i), train.num_items),
@@ -39,11 +41,11 @@ def summary(whole: Interactions, num_seeds: int = 1) -> dict[str, Any]:
             "ddpg": Predictor(lambda u, h, i, s=seed: np.sin(u + i * i + s), train.num_items),
             "td3": Stub(lambda u, h, i: np.cos(u * i), train.num_items),
         }
-        judged = {name: rated(each, train, test, seed=seed) for name, each in methods.items()}
-        errors = {"ddpg": rating_errors(methods["ddpg"], train, test)}
-        back = Background(train, {"rated": test}, np.eye(train.num_items)[:, :9] + 0.1, errors)
-        found.append(Results("tiny", "temporal", seed, {"rated": judged}, background=back))
-    return summarised(found, agents=["ddpg", "td3"])
+        for name, each in methods.items():
+            found["rated", name, seed] = rated(each, train, test, seed=seed)
+        errors["ddpg", seed] = rating_errors(methods["ddpg"], train, test)
+    back = Background(train, {"rated": test}, np.eye(train.num_items)[:, :9] + 0.1)
+    return summarised(planted(found, background=back, errors=errors), agents=["ddpg", "td3"])
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -58,7 +60,7 @@ def test_agents_against_the_best_baselines(tiny_interactions: Interactions, num_
     heading, text = details(content, "rated")[:2]
     assert heading == "### Agents against baselines"
     rows = rows_of(text)
-    best = baselines_by(content["protocols"]["rated"], "ndcg@5", ["ddpg", "td3"])[:3]
+    best = baselines_by(content["protocols"]["rated"], protocol_of("rated"), ["ddpg", "td3"])[:3]
     assert [row[:2] for row in rows[1:]] == [[a, b] for a in ("ddpg", "td3") for b in best]
     seeds = "_seeds" if num_seeds > 1 else ""
     for agent, baseline, *shown in rows[1:]:
@@ -92,7 +94,7 @@ def test_thirds_of_agents_and_the_best_baselines(tiny_interactions: Interactions
     content = summary(tiny_interactions)
     heading, *tables = details(content, "rated")[4:]
     assert heading == "### By thirds"
-    best = baselines_by(content["protocols"]["rated"], "ndcg@5", ["ddpg", "td3"])[:3]
+    best = baselines_by(content["protocols"]["rated"], protocol_of("rated"), ["ddpg", "td3"])[:3]
     for name, text in zip(("history_length", "item_popularity"), tables, strict=True):
         by = content["slices"]["rated"][name]
         rows = rows_of(text)

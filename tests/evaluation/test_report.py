@@ -10,29 +10,31 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from tests.evaluation.stubs import planted
 
 from drrec.evaluation.figures import save_curves, save_intervals
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text, short, table, write_report
-from drrec.evaluation.summary import Results, best_baseline, summarised
+from drrec.evaluation.result import Evaluation, joined
+from drrec.evaluation.summary import baselines_by, summarised
 from drrec.files import read_json, write_json
 from drrec.registry import PROTOCOLS
 
 LEVELS = {"random": 0.3, "pmf": 0.6, "popularity": 0.5, "ddpg": 0.7}
 
 
-def results(seed: int = 0, shift: float = 0.0, **levels: float) -> Results:
+def results(seed: int = 0, shift: float = 0.0, **levels: float) -> Evaluation:
     """60 users whose metrics lie around each method's level plus `shift`."""
     rng = np.random.default_rng(0)
     methods = {
-        name: PerUser(
+        ("rated", name, seed): PerUser(
             np.arange(60),
             {m: level + shift + rng.normal(0, 0.05, 60) for m in protocol_of("rated").metrics},
         )
         for name, level in (LEVELS | levels).items()
     }
-    return Results("ml-100k", "temporal", seed, {"rated": methods})
+    return planted(methods, dataset="ml-100k", split="temporal")
 
 
 def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
@@ -42,11 +44,11 @@ def test_every_protocol_has_its_metrics_columns_and_a_primary_one() -> None:
 
 def test_the_chance_level_is_told_where_it_is_known(tmp_path: pathlib.Path) -> None:
     names = protocol_of("rated").metrics
-    level = PerUser(np.arange(60), {name: np.linspace(0, 0.5, 60) for name in names})
+    level = dict.fromkeys(names, 0.25)
     plain = results()
-    assert "random order" not in table(summarised([plain]), "rated")
-    content = summarised([dataclasses.replace(plain, chance={"rated": level})])
-    assert content["chance"]["rated"]["ndcg@5"] == pytest.approx(0.25)
+    assert "random order" not in table(summarised(plain), "rated")
+    content = summarised(dataclasses.replace(plain, chance={"rated": level}))
+    assert content["chance"]["rated"]["ndcg@5"] == 0.25
     told = "A random order is expected to reach precision@5 .250, ndcg@5 .250, precision@10 .250"
     assert told in table(content, "rated")
     for name, drawn in (("with", content), ("without", content | {"chance": {}})):
@@ -55,7 +57,7 @@ def test_the_chance_level_is_told_where_it_is_known(tmp_path: pathlib.Path) -> N
 
 
 def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
-    content = summarised([results(seed=7)], agents=["ddpg"])
+    content = summarised(results(seed=7), agents=["ddpg"])
     assert (content["dataset"], content["split"], content["seed"]) == ("ml-100k", "temporal", 7)
     methods = content["protocols"]["rated"]
     assert list(methods) == list(LEVELS)
@@ -69,22 +71,23 @@ def test_summary_has_the_keys_that_other_programs_rely_on() -> None:
 
 
 def test_the_agent_is_tested_against_the_best_baseline_alone() -> None:
-    methods = summarised([results()], agents=["ddpg"])["protocols"]["rated"]
-    assert best_baseline(methods, "ndcg@5", ["ddpg"]) == "pmf"
+    methods = summarised(results(), agents=["ddpg"])["protocols"]["rated"]
+    best_first = ["pmf", "popularity", "random"]
+    assert baselines_by(methods, protocol_of("rated"), ["ddpg"]) == best_first
     assert {cell["versus"] for cell in methods["ddpg"].values()} == {"pmf"}
     assert all(cell["p_value"] < 0.001 for cell in methods["ddpg"].values())
     assert not any(
         "p_value" in cell for name in LEVELS if name != "ddpg" for cell in methods[name].values()
     )
-    alike = summarised([results(ddpg=0.6)], agents=["ddpg"])["protocols"]["rated"]["ddpg"]
+    alike = summarised(results(ddpg=0.6), agents=["ddpg"])["protocols"]["rated"]["ddpg"]
     assert max(cell["p_value"] for cell in alike.values()) > 0.05
-    only = summarised([results()], agents=list(LEVELS))["protocols"]["rated"]
+    only = summarised(results(), agents=list(LEVELS))["protocols"]["rated"]
     assert "p_value" not in only["ddpg"]["map"]
 
 
 def test_several_seeds_give_their_spread_and_the_mean_of_each_user() -> None:
-    content = summarised([results(3), results(4, shift=0.1)], agents=["ddpg"])
-    single = summarised([results(3, shift=0.05)])["protocols"]["rated"]
+    content = summarised(joined([results(3), results(4, shift=0.1)]), agents=["ddpg"])
+    single = summarised(results(3, shift=0.05))["protocols"]["rated"]
     assert content["seeds"] == [3, 4]
     for name, cells in content["protocols"]["rated"].items():
         for metric, cell in cells.items():
@@ -95,22 +98,21 @@ def test_several_seeds_give_their_spread_and_the_mean_of_each_user() -> None:
 
 def test_the_test_is_of_the_mean_over_seeds_and_not_of_one() -> None:
     above_and_below = [results(3, ddpg=0.7), results(4, ddpg=0.5)]
-    cells = summarised(above_and_below, agents=["ddpg"])["protocols"]["rated"]["ddpg"]
+    cells = summarised(joined(above_and_below), agents=["ddpg"])["protocols"]["rated"]["ddpg"]
     assert max(cell["p_value"] for cell in cells.values()) > 0.05
 
 
-def without_a_method(other: Results) -> Results:
-    methods = dict(other.protocols["rated"])
-    methods.pop("pmf")
-    return dataclasses.replace(other, protocols={"rated": methods})
+def without_a_method(other: Evaluation) -> Evaluation:
+    return dataclasses.replace(other, values=other.values[other.values["method"] != "pmf"])
 
 
-def with_other_users(other: Results) -> Results:
-    moved = {
-        name: PerUser(per_user.users + 1, per_user.metrics)
-        for name, per_user in other.protocols["rated"].items()
-    }
-    return dataclasses.replace(other, protocols={"rated": moved})
+def with_other_users(other: Evaluation) -> Evaluation:
+    lost = (other.values["method"] == "pmf") & (other.values["user"] == "u007")
+    return dataclasses.replace(other, values=other.values[~lost])
+
+
+def with_the_same_seed(other: Evaluation) -> Evaluation:
+    return dataclasses.replace(other, values=other.values.assign(seed=0))
 
 
 @pytest.mark.parametrize(
@@ -118,20 +120,20 @@ def with_other_users(other: Results) -> Results:
     [
         lambda other: dataclasses.replace(other, dataset="ml-1m"),
         lambda other: dataclasses.replace(other, split="random"),
-        lambda other: dataclasses.replace(other, splits={"rated": "random"}),
         without_a_method,
         with_other_users,
+        with_the_same_seed,
     ],
 )
 def test_results_that_do_not_belong_together_are_refused(
-    changed: Callable[[Results], Results],
+    changed: Callable[[Evaluation], Evaluation],
 ) -> None:
     with pytest.raises(ValueError, match=r"Expected .* Received: "):
-        summarised([results(), changed(results(1))])
+        summarised(joined([results(), changed(results(1))]))
 
 
 def content() -> dict[str, Any]:
-    return summarised([results()], agents=["ddpg"])
+    return summarised(results(), agents=["ddpg"])
 
 
 def test_table_shows_means_intervals_the_best_and_the_test() -> None:
@@ -151,16 +153,10 @@ def test_table_shows_means_intervals_the_best_and_the_test() -> None:
 
 
 def test_table_of_several_seeds_names_them_with_their_spread() -> None:
-    whole = summarised([results(3), results(4, shift=0.1)])
+    whole = summarised(joined([results(3), results(4, shift=0.1)]))
     text = table(whole, "rated")
     assert "seeds 3, 4." in text
     assert "± .071 [" in text
-
-
-def test_a_protocol_on_another_split_says_so() -> None:
-    whole = summarised([dataclasses.replace(results(), splits={"rated": "random"})])
-    assert whole["split"] == "temporal"
-    assert "ml-100k, random split, `rated`" in table(whole, "rated")
 
 
 def test_short_numbers() -> None:

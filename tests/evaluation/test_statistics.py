@@ -153,3 +153,12 @@ def test_a_ratio_is_that_of_the_sums() -> None:
 def test_values_without_a_seed_or_a_user_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"Expected values \[S, U, M\]"):
         two_level_interval(np.zeros(shape))
+
+
+def test_of_few_values_among_many_users_there_is_an_interval() -> None:
+    """Of 100 users 2 have a value: every seventh resample or so has none of them."""
+    values = np.full((100, 2), np.nan)
+    values[[3, 50], 0] = 1.0, 2.0
+    found = mean_interval(values)
+    assert (found.low[0], found.mean[0], found.high[0]) == (1.0, 1.5, 2.0)
+    assert np.isnan([found.low[1], found.mean[1], found.high[1]]).all()

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from tests.evaluation.stubs import Stub
+from tests.evaluation.stubs import Stub, planted
 
 from drrec.baselines.chance import Random
 from drrec.baselines.popularity import Popularity
@@ -15,37 +15,35 @@ from drrec.evaluation.comparisons import compared
 from drrec.evaluation.lists import genre_vectors
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.full import full
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.session import SESSION_METRICS
-from drrec.evaluation.results import Ceiling, cells_of
+from drrec.evaluation.result import Background, Ceiling, Evaluation, cells_of
 from drrec.evaluation.slices import slices
-from drrec.evaluation.summary import Background, Results, baselines_by, summarised
+from drrec.evaluation.summary import baselines_by, summarised
 from drrec.files import read_json, write_json
 
 
 @pytest.fixture
-def results(tiny_interactions: Interactions) -> list[Results]:
+def found(tiny_interactions: Interactions) -> Evaluation:
     is_test = tiny_interactions.position_from_end() < 1
     train, test = tiny_interactions.where(~is_test), tiny_interactions.where(is_test)
-    found = []
+    judged = {}
     for seed in (0, 1):
-        agent = Stub(lambda u, h, i, seed=seed: np.cos(u + i * i + seed), train.num_items)
-        methods = {"random": Random(seed).fit(train), "popularity": Popularity().fit(train)}
-        judged = {
-            name: full(method, train, test, seed=seed)
-            for name, method in (
-                methods | {"ddpg": agent, "ids": Random(seed + 9).fit(train)}
-            ).items()
+        methods = {
+            "random": Random(seed).fit(train),
+            "popularity": Popularity().fit(train),
+            "ddpg": Stub(lambda u, h, i, seed=seed: np.cos(u + i * i + seed), train.num_items),
+            "ids": Random(seed + 9).fit(train),
         }
-        genres = np.array(["", *("Drama", "War, Drama", "Noir") * 40])[: train.num_items]
-        background = Background(train, {"full": test}, genre_vectors(genres))
-        found.append(
-            Results("tiny", "leave_one_out", seed, {"full": judged}, background=background)
-        )
-    return found
+        for name, method in methods.items():
+            judged["full", name, seed] = full(method, train, test, seed=seed)
+    genres = np.array(["", *("Drama", "War, Drama", "Noir") * 40])[: train.num_items]
+    background = Background(train, {"full": test}, genre_vectors(genres))
+    return planted(judged, background=background)
 
 
-def test_each_key_holds_what_its_part_says(results: list[Results], tmp_path: pathlib.Path) -> None:
-    content = summarised(results, agents=["ddpg", "ids"])
+def test_each_key_holds_what_its_part_says(found: Evaluation, tmp_path: pathlib.Path) -> None:
+    content = summarised(found, agents=["ddpg", "ids"])
     assert set(content) == {
         *("dataset", "split", "seed", "seeds", "splits", "chance", "protocols"),
         *("comparisons", "beyond", "slices"),
@@ -53,43 +51,43 @@ def test_each_key_holds_what_its_part_says(results: list[Results], tmp_path: pat
     assert content["beyond"].keys() == content["slices"].keys() == {"full"}
     # Through JSON, where NaN is null and equal to itself.
     for name, part in (("beyond", beyond), ("slices", slices)):
-        write_json(tmp_path / "expected.json", {"full": part(results, "full")})
+        write_json(tmp_path / "expected.json", {"full": part(found, "full")})
         write_json(tmp_path / "found.json", content[name])
         assert read_json(tmp_path / "found.json") == read_json(tmp_path / "expected.json")
-    values = {
-        name: np.stack([each.protocols["full"][name].metrics["ndcg@10"] for each in results])
-        for name in ("random", "popularity", "ddpg", "ids")
-    }
+    cube = found.cube("full")
+    values = {name: cube.of(name, "ndcg@10") for name in cube.methods}
     comparison = content["comparisons"]["full"]
     assert comparison["metric"] == "ndcg@10"
-    best_first = baselines_by(content["protocols"]["full"], "ndcg@10", ["ddpg", "ids"])
+    best_first = baselines_by(content["protocols"]["full"], protocol_of("full"), ["ddpg", "ids"])
     assert best_first == ["popularity", "random"]
     assert comparison["agents"] == compared(values, ["ddpg", "ids"], best_first)
 
 
-def test_without_a_background_or_agents_less_is_said(results: list[Results]) -> None:
-    bare = [dataclasses.replace(results[0], background=None), results[1]]
+def test_without_a_background_or_agents_less_is_said(found: Evaluation) -> None:
+    bare = dataclasses.replace(found, background=None)
     assert {"beyond", "slices"}.isdisjoint(summarised(bare))
-    assert summarised(results)["comparisons"] == {}
-    assert summarised(results, agents=list(results[0].protocols["full"]))["comparisons"] == {}
+    assert summarised(found)["comparisons"] == {}
+    assert summarised(found, agents=found.cube("full").methods)["comparisons"] == {}
 
 
-def test_a_ceiling_is_the_mean_over_seeds(results: list[Results]) -> None:
-    given = [
-        dataclasses.replace(each, ceilings={"full": {"ddpg": Ceiling("ease", 20, recall)}})
-        for each, recall in zip(results, (0.25, 0.75), strict=True)
-    ]
+def test_a_ceiling_is_the_mean_over_seeds(found: Evaluation) -> None:
+    ceilings = {
+        ("full", "ddpg", seed): Ceiling("ease", 20, recall)
+        for seed, recall in ((0, 0.25), (1, 0.75))
+    }
     expected = {"full": {"ddpg": {"proposer": "ease", "k": 20, "recall": 0.5}}}
-    assert summarised(given)["ceiling"] == expected
+    assert summarised(dataclasses.replace(found, ceilings=ceilings))["ceiling"] == expected
 
 
 def test_bounds_are_nobodys_rivals() -> None:
     rng = np.random.default_rng(0)
     methods = {
-        name: PerUser(np.arange(30), {m: level + rng.random(30) for m in SESSION_METRICS})
+        ("session", name, 0): PerUser(
+            np.arange(30), {m: level + rng.random(30) for m in SESSION_METRICS}
+        )
         for name, level in {"random": 0, "ddpg": 2, "greedy_truth": 3, "optimum": 4}.items()
     }
-    content = summarised([Results("demo", "temporal", 0, {"session": methods})], agents=["ddpg"])
+    content = summarised(planted(methods), agents=["ddpg"])
     assert list(content["comparisons"]["session"]["agents"]["ddpg"]) == ["random"]
 
 

@@ -418,10 +418,10 @@ class Dataset:
 
         Args:
             strategy: temporal (each user's last fifth is test), leave_one_out, global_time, user
-                (cold users), random, or given (the data set's own parts).
+                (cold users), item (cold items), random, or given (the data set's own parts).
             on: `test`: train on train and validation, test on test. `validation`: train on train,
                 test on validation, to choose settings.
-            seed: random seed of the strategies user and random.
+            seed: random seed of the strategies user, item and random.
 
         Returns:
             The training part and the test part, with the ids of this data set. The test part

@@ -32,13 +32,16 @@ class SplitConfig:
     """How ratings are divided."""
 
     strategy: str = "temporal"
-    """temporal, leave_one_out, global_time, user (cold users), random; or given, with the data."""
+    """temporal, leave_one_out, global_time, user (cold users), item (cold items), random; or
+    given, with the data."""
     validation_share: float = 0.1
-    """Share of the ratings (of the users in `user`) that validate, in [0, 1)."""
+    """Share of the ratings (of the users in `user`, of the items in `item`) that validate, in
+    [0, 1)."""
     test_share: float = 0.2
-    """Share of the ratings (of the users in `user`) that test, in (0, 1)."""
+    """Share of the ratings (of the users in `user`, of the items in `item`) that test, in
+    (0, 1)."""
     seed: int = 0
-    """What `user` and `random` are drawn with."""
+    """What `user`, `item` and `random` are drawn with."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.

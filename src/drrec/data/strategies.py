@@ -75,15 +75,19 @@ def user(
     Returns:
         [R] int8.
     """
-    present = np.flatnonzero(interactions.counts())
-    drawn = np.random.default_rng(seed).permutation(present)
-    num_test = int(_rounded_up(len(drawn), test_share))
-    num_later = num_test + int(_rounded_up(len(drawn), validation_share))
-    part = np.full(interactions.num_users, TRAIN, np.int8)
-    if num_later < len(drawn):
-        part[drawn[:num_later]] = VALIDATION
-        part[drawn[:num_test]] = TEST
-    return part[interactions.user]
+    return _drawn(interactions.user, validation_share, test_share, seed)
+
+
+def item(
+    interactions: Interactions, validation_share: float, test_share: float, seed: int
+) -> np.ndarray:
+    """Cold items: ⌈20 %⌉ of the items, drawn by the seed, test with all their rows.
+
+    Returns:
+        [R] int8.
+    """
+    # A stream of its own: `data.cold` draws items from [seed, 0], users from [seed, 1].
+    return _drawn(interactions.item, validation_share, test_share, [seed, 2])
 
 
 def random(
@@ -106,6 +110,7 @@ SPLITS: dict[str, Callable[[Interactions, float, float, int], np.ndarray]] = {
     "leave_one_out": leave_one_out,
     "global_time": global_time,
     "user": user,
+    "item": item,
     "random": random,
 }
 
@@ -132,6 +137,20 @@ def given(interactions: Interactions, parts: np.ndarray | None) -> np.ndarray:
             "Mend the column x_label (0 train, 1 validation, 2 test)."
         )
     return parts.astype(np.int8)
+
+
+def _drawn(
+    ids: np.ndarray, validation_share: float, test_share: float, seed: int | list[int]
+) -> np.ndarray:
+    """[R] parts, all rows of one of `ids [R]` in the same; shares are of the ids that occur."""
+    drawn = np.random.default_rng(seed).permutation(np.unique(ids))
+    num_test = int(_rounded_up(len(drawn), test_share))
+    num_later = num_test + int(_rounded_up(len(drawn), validation_share))
+    part = np.full(int(ids.max(initial=-1)) + 1, TRAIN, np.int8)
+    if num_later < len(drawn):
+        part[drawn[:num_later]] = VALIDATION
+        part[drawn[:num_test]] = TEST
+    return part[ids]
 
 
 def _tails(

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import scipy.linalg
 from keras import ops
-from tqdm.keras import TqdmCallback
+from tqdm import tqdm
 
 from drrec.embeddings.table import Embeddings
 
@@ -105,19 +105,22 @@ def fit_pmf(
         sizes = (ratings.num_users, ratings.num_items, dim - 1)
         model = MatrixFactorisation(*sizes, mean, l2 / len(ratings))
         model.compile(keras.optimizers.Adam(learning_rate), "mse", jit_compile=False)  # tables only
-        callbacks = [TqdmCallback(verbose=0, desc="PMF", leave=False)]
+        # Not tqdm's own callback: its bars warn in notebooks that have no ipywidgets.
+        bar = tqdm(total=epochs, desc="PMF", unit="epoch", leave=False)
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: bar.update())]
         if judged:
             callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=_PATIENCE))
-        history = model.fit(
-            (ratings.user, ratings.item),
-            ratings.rating,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_data=judged and ((judged.user, judged.item), judged.rating),
-            validation_batch_size=65536,
-            callbacks=callbacks,
-            verbose=0,
-        )
+        with bar:
+            history = model.fit(
+                (ratings.user, ratings.item),
+                ratings.rating,
+                batch_size=batch_size,
+                epochs=epochs,
+                validation_data=judged and ((judged.user, judged.item), judged.rating),
+                validation_batch_size=65536,
+                callbacks=callbacks,
+                verbose=0,
+            )
         return model, history.history.get("val_loss", [])
 
     epochs = _MOST_EPOCHS

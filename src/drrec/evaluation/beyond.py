@@ -10,14 +10,14 @@ import numpy as np
 from drrec.evaluation.lists import coverage, diversity, gini, novelty
 from drrec.evaluation.protocols.candidates import LIST_LENGTH
 from drrec.evaluation.protocols.protocol import protocol_of
-from drrec.evaluation.results import cells_of
+from drrec.evaluation.result import cells_of
 from drrec.evaluation.statistics import ratio_interval, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from drrec.evaluation.calibration import Errors
-    from drrec.evaluation.results import Background, Cells, Results
+    from drrec.evaluation.result import Background, Cells, Evaluation
 
 COVERAGE, GINI, NOVELTY, DIVERSITY = (
     f"{name}@{LIST_LENGTH}" for name in ("coverage", "gini", "novelty", "diversity")
@@ -28,7 +28,7 @@ _IN_POINTS: dict[str, Callable[[float], float]] = {"rmse": math.sqrt, "mae": flo
 """What turns mean squared and mean absolute errors into points of rating."""
 
 
-def beyond(results: Sequence[Results], protocol: str) -> dict[str, Cells]:
+def beyond(found: Evaluation, protocol: str) -> dict[str, Cells]:
     """What the lists of each method under a protocol are like.
 
     Coverage and Gini, of all users' lists at once, have no interval: drawing users again with
@@ -36,47 +36,39 @@ def beyond(results: Sequence[Results], protocol: str) -> dict[str, Cells]:
     error, which chance can only raise.
 
     Args:
-        results: one for each seed, each with a `background`.
-        protocol: one of theirs whose lists were kept.
+        found: what was measured, with a `background`.
+        protocol: one of its whose lists were kept.
 
     Returns:
-        `{method: {metric: cell}}`, cells as in `results.cells_of`; methods without lists, which
+        `{method: {metric: cell}}`, cells as in `result.cells_of`; methods without lists, which
         are not asked for any, are left out.
     """
-    found: dict[str, Cells] = {}
-    for method, first in results[0].protocols[protocol].items():
-        if first.lists is None:
+    cells: dict[str, Cells] = {}
+    for method in found.cube(protocol).methods:
+        lists = found.by_seed(found.lists, protocol, method)
+        if found.background is None or not lists:
             continue
-        kept = [(each.background, each.protocols[protocol][method].lists) for each in results]
-        pairs = [(back, lists) for back, lists in kept if back is not None and lists is not None]
-        found[method] = _of_all(pairs) | _of_each(pairs)
-        errors = [back.errors[method] for back, _ in pairs if method in back.errors]
-        if protocol_of(protocol).predicts_ratings and len(errors) == len(results):
-            found[method] |= _of_ratings(errors)
-    return found
+        cells[method] = _of_all(lists, found.background) | _of_each(lists, found.background)
+        errors = found.by_seed(found.errors, method)
+        if protocol_of(protocol).predicts_ratings and errors:
+            cells[method] |= _of_ratings(errors)
+    return cells
 
 
-def _of_all(pairs: Sequence[tuple[Background, np.ndarray]]) -> Cells:
-    num_users = len(pairs[0][1])
+def _of_all(by_seed: Sequence[np.ndarray], back: Background) -> Cells:
     return {
         name: _without_interval(
-            [measure(lists, back.train.num_items) for back, lists in pairs], num_users
+            [measure(lists, back.train.num_items) for lists in by_seed], len(by_seed[0])
         )
         for name, measure in ((COVERAGE, coverage), (GINI, gini))
     }
 
 
-def _of_each(pairs: Sequence[tuple[Background, np.ndarray]]) -> Cells:
-    columns = {
-        NOVELTY: [
-            novelty(lists, back.num_raters, int((back.train.counts() > 0).sum()))
-            for back, lists in pairs
-        ]
-    }
-    if all(back.vectors is not None for back, _ in pairs):
-        columns[DIVERSITY] = [
-            diversity(lists, back.vectors) for back, lists in pairs if back.vectors is not None
-        ]
+def _of_each(by_seed: Sequence[np.ndarray], back: Background) -> Cells:
+    num_users = int((back.train.counts() > 0).sum())
+    columns = {NOVELTY: [novelty(lists, back.num_raters, num_users) for lists in by_seed]}
+    if back.vectors is not None:
+        columns[DIVERSITY] = [diversity(lists, back.vectors) for lists in by_seed]
     values = np.stack([np.stack(column) for column in columns.values()], axis=2)  # [S, U, M]
     return cells_of(values, list(columns))
 

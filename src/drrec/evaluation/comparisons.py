@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def compared(
-    values: Mapping[str, np.ndarray], agents: Sequence[str], baselines: Sequence[str]
+    values: Mapping[str, np.ndarray],
+    agents: Sequence[str],
+    baselines: Sequence[str],
+    *,
+    higher_is_better: bool = True,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """How far each agent is from each baseline in one metric.
 
@@ -22,6 +26,8 @@ def compared(
         values: by method, [S, U] a metric by seed and user, NaN where a user has none.
         agents: the methods compared, in the order to give them.
         baselines: what each of them is compared with. All pairs are one family for Holm.
+        higher_is_better: whether more of the metric is better; `superiority` counts users who are
+            better off, while `mean` and `d_z` are signed as the metric is.
 
     Returns:
         `{agent: {baseline: {"mean", "low", "high", "p_value", "p_holm", "d_z", "superiority"}}}`:
@@ -42,7 +48,7 @@ def compared(
         "p_value": p_values,
         "p_holm": holm(p_values),
         "d_z": cohens_d_z(difference),
-        "superiority": superiority(difference),
+        "superiority": superiority(difference if higher_is_better else -difference),
     }
     if len(own) > 1:
         wide = two_level_interval(own - other)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from drrec.evaluation.markdown import MISSING, grid, p_value, short, signed, with_interval
+from drrec.evaluation.markdown import (
+    MISSING,
+    grid,
+    p_value,
+    plain,
+    rounded,
+    short,
+    signed,
+    with_interval,
+)
 from drrec.evaluation.offpolicy import ESTIMATORS
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.summary import baselines_by
@@ -48,13 +58,31 @@ def off_policy(methods: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["method", *ESTIMATORS, "effective sample", "overlap", "mean weight"]]
     for name, said in methods.items():
         estimates = [with_interval(said[kind]) if kind in said else MISSING for kind in ESTIMATORS]
-        trust = (f"{said['effective_sample']:,.0f}", short(said["overlap"], 2))
+        trust = (rounded(said["effective_sample"]), short(said["overlap"], 2))
         rows.append([name, *estimates, *trust, short(said.get("mean_weight"), 2)])
     notes = (
         "The mean reward, (rating − 3) / 2, of what a softmax over each method's scores would "
         "show, were the log made by popularity. Indicative at best: where the mean weight is far "
         "from 1 it was not, and where the log is too thin (effective sample below 1,000 or overlap "
         "below .8) nothing is said."
+    )
+    return "\n".join([*grid(rows), "", notes])
+
+
+def costs(methods: Mapping[str, Mapping[str, Any]]) -> str:
+    """The table of what each method took, of `made_by["costs"]` in `metrics.json`."""
+    rows = [["method", "fit (s)", "scoring (s)", "peak memory (MB)"]]
+    for name, cost in methods.items():
+        scoring = cost["scoring"].values()
+        seconds = [each["seconds"] for each in scoring]
+        memory = [each["peak_memory"] for each in (cost["fit"], *scoring)]
+        known = [each for each in memory if each is not None and math.isfinite(each)]
+        most = max(known, default=math.nan) / 1e6
+        rows.append([name, plain(cost["fit"]["seconds"]), plain(sum(seconds)), rounded(most)])
+    notes = (
+        "Seconds by the clock, the mean over seeds; scoring is of all users under all protocols. "
+        "Memory is what the whole process held at most meanwhile, TensorFlow and data included, "
+        "on the host alone."
     )
     return "\n".join([*grid(rows), "", notes])
 
@@ -124,7 +152,7 @@ def _shown(content: Mapping[str, Any], protocol: str) -> Sequence[str]:
     """All agents, then the best baselines."""
     agents = content.get("comparisons", {}).get(protocol, {}).get("agents", {})
     methods = content["protocols"][protocol]
-    best = baselines_by(methods, protocol_of(protocol).primary, agents)
+    best = baselines_by(methods, protocol_of(protocol), agents)
     return [*agents, *best[:NUM_SHOWN]]
 
 

@@ -9,7 +9,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from drrec.evaluation.protocols.protocol import protocol_of
-from drrec.evaluation.summary import split_of
 from drrec.files import replaced
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+
+    from drrec.evaluation.result import Cells
 
 PANELS_PER_ROW = 3
 STEP_COLUMNS = ("step", "env_steps", "steps")
@@ -33,17 +34,30 @@ def save_intervals(content: Mapping[str, Any], protocol: str, path: str | os.Pat
         protocol: which of its protocols.
         path: the PNG to write, whole or not at all.
     """
-    methods = content["protocols"][protocol]
-    columns = [name for name in protocol_of(protocol).shown if name in next(iter(methods.values()))]
-    figure, panels = _panels(len(columns), list(methods))
     level = content.get("chance", {}).get(protocol, {})
+    figure = intervals(content["protocols"][protocol], protocol_of(protocol).shown, level)
+    figure.suptitle(f"{content['dataset']}, {content['split']} split, {protocol}")
+    _save(figure, path)
+
+
+def intervals(
+    methods: Mapping[str, Cells], shown: Sequence[str], level: Mapping[str, float | None]
+) -> Figure:
+    """The figure of `save_intervals`.
+
+    Args:
+        methods: cells by method and metric.
+        shown: the metrics that have a panel.
+        level: by metric, what a random order is expected to reach, where that is known.
+    """
+    columns = [name for name in shown if name in next(iter(methods.values()))]
+    figure, panels = _panels(len(columns), list(methods))
     for axes, metric in zip(panels, columns, strict=True):
         _draw(axes, [cells[metric] for cells in methods.values()])
-        if metric in level:
-            axes.axvline(level[metric], color="gray", linestyle="dashed")
+        if (expected := level.get(metric)) is not None:
+            axes.axvline(expected, color="gray", linestyle="dashed")
         axes.set_title(metric)
-    figure.suptitle(f"{content['dataset']}, {split_of(content, protocol)} split, {protocol}")
-    _save(figure, path)
+    return figure
 
 
 def save_gains(added: Mapping[str, Any], path: str | os.PathLike[str]) -> None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from drrec.evaluation.markdown import signed
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.statistics import mean_interval, paired_p_value
-from drrec.evaluation.summary import per_user_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from drrec.evaluation.summary import Results
+    from drrec.evaluation.result import Evaluation
 
 SIGNIFICANT = 0.05
 
 
-def gains(results: Sequence[Results], methods: Sequence[str], versus: str) -> dict[str, Any]:
+def gains(found: Evaluation, methods: Sequence[str], versus: str) -> dict[str, Any]:
     """How far each of `methods` is above `versus`, averaged over seeds, then paired over users.
 
     Args:
-        results: one for each seed.
+        found: what was measured.
         methods: whose gains.
         versus: the method to compare with.
 
@@ -29,22 +29,21 @@ def gains(results: Sequence[Results], methods: Sequence[str], versus: str) -> di
         `{"versus", "methods": {method: {protocol: {metric: {"mean", "low", "high", "p_value"}}}}}`
         with the metrics of the tables; intervals are 95 % bootstrap ones over users.
     """
-    found: dict[str, Any] = {method: {} for method in methods}
-    for protocol in results[0].protocols:
-        metrics = list(results[0].protocols[protocol][versus].metrics)
-        other = per_user_values(results, protocol, versus).mean(axis=0)  # [S, U, M] -> [U, M]
+    gained: dict[str, Any] = {method: {} for method in methods}
+    for protocol in found.protocols:
+        cube = found.cube(protocol)
+        other = cube.of(versus).mean(axis=0)  # [S, U, M] -> [U, M]
         for method in methods:
-            own = per_user_values(results, protocol, method).mean(axis=0)
-            interval = mean_interval(own - other)
-            cells = {
-                metric: {key: float(column[m]) for key, column in interval._asdict().items()}
-                for m, metric in enumerate(metrics)
+            own = cube.of(method).mean(axis=0)
+            columns = mean_interval(own - other)._asdict() | {"p_value": paired_p_value(own, other)}
+            gained[method][protocol] = {
+                metric: {
+                    key: float(column[cube.metrics.index(metric)])
+                    for key, column in columns.items()
+                }
+                for metric in protocol_of(protocol).shown
             }
-            for cell, p_value in zip(cells.values(), paired_p_value(own, other), strict=True):
-                cell["p_value"] = float(p_value)
-            shown = [metric for metric in protocol_of(protocol).shown if metric in cells]
-            found[method][protocol] = {metric: cells[metric] for metric in shown}
-    return {"versus": versus, "methods": found}
+    return {"versus": versus, "methods": gained}
 
 
 def gains_text(content: Mapping[str, Any]) -> str:
@@ -61,6 +60,7 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
     for method, protocols in added["methods"].items():
         for protocol, cells in protocols.items():
             metric = protocol_of(protocol).primary
+            is_higher_better = protocol_of(protocol).higher_is_better(metric)
             cell, table = cells[metric], content["protocols"][protocol]
             if cell["p_value"] is None or math.isnan(cell["p_value"]):  # null in `metrics.json`
                 yield f"`{protocol}`: {metric} is known of no user."
@@ -68,11 +68,15 @@ def _sentences(content: Mapping[str, Any]) -> Iterator[str]:
             own, other = (table[name][metric]["mean"] for name in (method, added["versus"]))
             verdict = "no difference that chance could not make"
             if cell["p_value"] < SIGNIFICANT:
-                verdict = "higher" if cell["mean"] > 0 else "lower"
+                is_higher = cell["mean"] > 0
+                verdict = "higher" if is_higher else "lower"
+                if not is_higher_better:
+                    verdict += f", which is {'worse' if is_higher else 'better'}"
             chance = content.get("chance", {}).get(protocol, {}).get(metric)
-            beside = f" (a random order: {chance:.3f})" if chance is not None else ""
+            is_known = chance is not None and math.isfinite(chance)
+            beside = f" (a random order: {chance:.3f})" if is_known else ""
             yield (
                 f"`{protocol}`: {metric} {own:.3f} by {method}, {other:.3f} by {added['versus']}"
-                f"{beside}: {cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}], "
+                f"{beside}: {cell['mean']:+.3f} [{signed(cell['low'])}, {signed(cell['high'])}], "
                 f"p = {cell['p_value']:.4f}: {verdict}."
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from drrec.evaluation.results import Cells
+    from drrec.evaluation.result import Cells
 
 COLUMNS = ("method", "metric", "mean", "low", "high", "std", "num_users")
 """`std` is empty with one seed; any number that is not known is empty."""

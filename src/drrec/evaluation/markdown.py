@@ -19,19 +19,25 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], rule, *lines[1:]]
 
 
+def plain(value: float | None, form: str = ".2f") -> str:
+    """`0.74`; null in `metrics.json` is what is not known."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:{form}}"
+
+
 def short(value: float | None, digits: int = 3) -> str:
     """`.743` for 0.743: the zero before the point says nothing in a table of shares."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("0") if 0 <= value < 1 else text
+    text = plain(value, f".{digits}f")
+    return text.removeprefix("0") if value is not None and 0 <= value < 1 else text
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """`+0.012`, for differences."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    return f"{value:+.{digits}f}"
+    return plain(value, f"+.{digits}f")
+
+
+def rounded(value: float | None) -> str:
+    """`1,234`, for what is counted."""
+    return plain(value, ",.0f")
 
 
 def p_value(value: float | None) -> str:

@@ -6,13 +6,12 @@ import math
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from drrec.evaluation.details import details, off_policy
+from drrec.evaluation.details import costs, details, off_policy
 from drrec.evaluation.gains import gains_text
 from drrec.evaluation.longform import write_long
 from drrec.evaluation.markdown import MISSING, grid, p_value, short, with_interval
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.session import BOUNDS
-from drrec.evaluation.summary import split_of
 from drrec.files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> st
     if encoders := content.get("encoders"):
         lines = [f"- {name}: {encoder}" for name, encoder in encoders.items()]
         parts += ["## What the features were made by", "\n".join(lines)]
+    if "made_by" in content:
+        parts += ["## What it took", costs(content["made_by"]["costs"])]
     parts += [f"![{pathlib.PurePath(name).stem}]({name})" for name in figures]
     return "\n\n".join(parts) + "\n"
 
@@ -106,10 +107,12 @@ def _notes(content: Mapping[str, Any], protocol: str, columns: Sequence[str]) ->
     num_users = max(cells[columns[0]]["num_users"] for cells in methods.values())
     seeds = content.get("seeds", [content["seed"]])
     named = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    source = f"{content['dataset']}, {split_of(content, protocol)} split, `{protocol}`"
+    source = f"{content['dataset']}, {content['split']} split, `{protocol}`"
     yield f"{source}, {num_users} users, {named}."
     deviation = " ± standard deviation over seeds" if len(seeds) > 1 else ""
     yield f"Mean{deviation} [95 % bootstrap interval over users]; the best mean is bold."
+    if less := [name for name in columns if not protocol_of(protocol).higher_is_better(name)]:
+        yield f"Less is better of {', '.join(less)}."
     if level := content.get("chance", {}).get(protocol):
         shares = ", ".join(f"{metric} {short(level[metric])}" for metric in columns)
         yield f"A random order is expected to reach {shares}."

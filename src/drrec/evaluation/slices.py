@@ -9,18 +9,18 @@ import numpy as np
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
-from drrec.evaluation.results import cells_of, per_user_values
+from drrec.evaluation.result import cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drrec.data.interactions import Interactions
-    from drrec.evaluation.results import Results
+    from drrec.evaluation.result import Evaluation
 
 NUM_SLICES = 3
 
 
-def slices(results: Sequence[Results], protocol: str) -> dict[str, Any]:
+def slices(found: Evaluation, protocol: str) -> dict[str, Any]:
     """A protocol's primary metric, by thirds.
 
     `history_length` divides the users by how many rows each has in `train`. `item_popularity`
@@ -30,20 +30,20 @@ def slices(results: Sequence[Results], protocol: str) -> dict[str, Any]:
     where there are not three groups to tell apart.
 
     Args:
-        results: one for each seed, each with a `background`.
-        protocol: one of theirs.
+        found: what was measured, with a `background`.
+        protocol: one of its.
 
     Returns:
         `{"metric", "history_length": by, "item_popularity": by}`, each `by` being `{"groups":
         [{"least", "most"}, …], "methods": {method: [cell, …]}}` with the groups from the least to
-        the most, and cells as in `results.cells_of`.
+        the most, and cells as in `result.cells_of`.
     """
     metric = protocol_of(protocol).primary
-    found: dict[str, Any] = {"metric": metric}
-    for name, divided in (("history_length", _by_users), ("item_popularity", _by_items)):
-        if by := divided(results, protocol, metric):
-            found[name] = by
-    return found
+    by = {
+        "history_length": _by_users(found, protocol, metric),
+        "item_popularity": _by_items(found, protocol, metric),
+    }
+    return {"metric": metric} | {name: each for name, each in by.items() if each}
 
 
 def thirds(values: np.ndarray) -> np.ndarray | None:
@@ -53,33 +53,27 @@ def thirds(values: np.ndarray) -> np.ndarray | None:
     return group if len(np.unique(group)) == NUM_SLICES else None
 
 
-def _by_users(results: Sequence[Results], protocol: str, metric: str) -> dict[str, Any] | None:
-    back, methods = results[0].background, results[0].protocols[protocol]
-    first = next(iter(methods.values()))
-    if back is None or len(first.users) == 0:
+def _by_users(found: Evaluation, protocol: str, metric: str) -> dict[str, Any] | None:
+    cube = found.cube(protocol)
+    if found.background is None:
         return None
-    length = back.train.counts()[first.users]
+    length = found.background.train.counts()[cube.users]
     group = thirds(length)
     if group is None:
         return None
-    column = list(first.metrics).index(metric)
-    found = {}
-    for method in methods:
-        values = per_user_values(results, protocol, method)[:, :, column]  # [S, U]
-        found[method] = [
-            cells_of(values[:, group == third, None], [metric])[metric]
-            for third in range(NUM_SLICES)
-        ]
-    return {"groups": _bounds(length, group), "methods": found}
+    cells = {
+        method: [_cell(cube.of(method, metric)[:, group == third]) for third in range(NUM_SLICES)]
+        for method in cube.methods
+    }
+    return {"groups": _bounds(length, group), "methods": cells}
 
 
-def _by_items(results: Sequence[Results], protocol: str, metric: str) -> dict[str, Any] | None:
-    back, methods = results[0].background, results[0].protocols[protocol]
+def _by_items(found: Evaluation, protocol: str, metric: str) -> dict[str, Any] | None:
+    back, cube = found.background, found.cube(protocol)
     test = back.tests.get(protocol) if back else None
     if back is None or test is None:
         return None
-    users = next(iter(methods.values())).users
-    asked = np.isin(test.user, users)
+    asked = np.isin(test.user, cube.users)
     if not protocol_of(protocol).any_rating:
         asked &= test.rating >= RELEVANT_FROM
     relevant = test.where(asked)
@@ -88,13 +82,12 @@ def _by_items(results: Sequence[Results], protocol: str, metric: str) -> dict[st
     if group is None:
         return None
     parts = [relevant.where(group == third) for third in range(NUM_SLICES)]
-    found = {}
-    for method in methods:
-        kept = [each.protocols[protocol][method].lists for each in results]
-        lists = [each for each in kept if each is not None]
-        if len(lists) == len(results):
-            found[method] = [_cell_of(part, users, lists, metric) for part in parts]
-    return {"groups": _bounds(popularity, group), "methods": found} if found else None
+    cells = {
+        method: [_cell_of(part, cube.users, lists, metric) for part in parts]
+        for method in cube.methods
+        if (lists := found.by_seed(found.lists, protocol, method))
+    }
+    return {"groups": _bounds(popularity, group), "methods": cells} if cells else None
 
 
 def _cell_of(
@@ -107,7 +100,12 @@ def _cell_of(
     for own in lists:
         hits = np.isin(row + own, pair) & ~_is_again(own)  # [U', K]
         values.append(measured(hits, num_relevant, [metric])[metric])
-    return cells_of(np.stack(values)[:, :, None], [metric])[metric]
+    return _cell(np.stack(values))
+
+
+def _cell(values: np.ndarray) -> dict[str, Any]:
+    """Of one column [S, U]."""
+    return cells_of(values[:, :, None], [""])[""]
 
 
 def _is_again(lists: np.ndarray) -> np.ndarray:

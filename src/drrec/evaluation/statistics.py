@@ -129,8 +129,13 @@ def ratio_interval(
 
     ratios = _in_blocks(resampled_ratios, num_resamples, num_users)  # [resamples, M]
     tail = (1 - confidence) / 2
+    tails = [tail, 1 - tail]
     # `nanquantile` warns of a column without a value, and takes a slower road for all.
-    low, high = np.quantile(ratios, [tail, 1 - tail], axis=0)
+    low, high = np.quantile(ratios, tails, axis=0)
+    # Where few have a value, some resamples have none: those count for nothing.
+    for m in np.flatnonzero(np.isnan(low)):
+        if (drawn := np.isfinite(ratios[:, m])).any():
+            low[m], high[m] = np.quantile(ratios[drawn, m], tails)
     return Interval(_ratio(total.sum(axis=(0, 1)), count.sum(axis=(0, 1))), low, high)
 
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drrec.embeddings.config import listed
 from drrec.errors import InputError
+from drrec.evaluation.cost import Watch
 from drrec.registry import BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
     from drrec.embeddings.pretrain import Content
+    from drrec.evaluation.cost import Cost
     from drrec.experiment.config import RunConfig
     from drrec.experiment.task import Task
-    from drrec.types import Scorer
 
 logger = logging.getLogger(__name__)
+
+
+class Fitted(NamedTuple):
+    """A model, and what fitting it took."""
+
+    model: Any
+    cost: Cost
 
 
 def asked_for(baselines: str) -> tuple[str, ...]:
@@ -30,8 +38,8 @@ def asked_for(baselines: str) -> tuple[str, ...]:
 
 
 def baselines(
-    judged: Task, content: Content | None, config: RunConfig, fitted: dict[str, Any]
-) -> dict[str, Scorer]:
+    judged: Task, content: Content | None, config: RunConfig, fitted: dict[str, Fitted]
+) -> dict[str, Fitted]:
     """The baselines that are asked for, fitted; those that no seed changes are kept in `fitted`.
 
     Raises:
@@ -44,15 +52,17 @@ def baselines(
             made[name] = functools.partial(baseline, content.features)
     methods = {}
     for name, baseline in made.items():
-        if name not in fitted or fitted[name].is_random:
+        if name not in fitted or fitted[name].model.is_random:
             model = baseline(seed=config.seed)
             logger.info("fitting %s%s", name, f", seed {config.seed}" * model.is_random)
             try:
-                fitted[name] = model.fit(judged.train)
+                with Watch() as watch:
+                    model.fit(judged.train)
             except InputError as error:
                 if not every:
                     raise
                 logger.warning("%s is left out: %s", name, error)
                 continue
+            fitted[name] = Fitted(model, watch.cost)
         methods[name] = fitted[name]
     return methods

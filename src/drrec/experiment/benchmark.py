@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
 from drrec.evaluation.report import report_text, write_report
-from drrec.evaluation.summary import summarised
 from drrec.experiment.config import TrainConfig, from_dict
+from drrec.experiment.evaluating import reported
 from drrec.experiment.grid import begin_or_go_on, judged_grid
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
@@ -84,13 +84,11 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
     judged = {
         table: Task.load(next(iter(agents.values())), data_dir) for table, agents in tables.items()
     }
-    begin_or_go_on(
-        run,
-        {
-            table: {name: dataclasses.asdict(config) for name, config in agents.items()}
-            for table, agents in tables.items()
-        },
-    )
+    settings = {
+        table: {name: dataclasses.asdict(config) for name, config in agents.items()}
+        for table, agents in tables.items()
+    }
+    begin_or_go_on(run, settings)
     found = {}
     for table, agents in tables.items():
         contents = {
@@ -99,10 +97,10 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
         }
         part = Run(run.root, f"{run.name}/{table}")
         part.folder.mkdir(exist_ok=True)
-        results = judged_grid(part, agents, contents, judged[table])
-        if results is None:
+        measured = judged_grid(part, agents, contents, judged[table])
+        if measured is None:
             return None
-        found[table] = summarised(results, agents=list(agents))
+        found[table] = reported(part, settings[table], measured, agents=list(agents))
         write_report(part.folder, found[table])
     write_text(run.folder / "report.md", text_of(found))
     return found

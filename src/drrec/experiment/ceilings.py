@@ -8,7 +8,7 @@ import numpy as np
 
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
-from drrec.evaluation.results import Ceiling
+from drrec.evaluation.result import Ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,27 +34,23 @@ def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) ->
 
 
 def ceilings(
-    methods: Mapping[str, Any], judged: Task, protocols: Iterable[str]
-) -> dict[str, dict[str, Ceiling]]:
-    """By protocol over the catalogue and by method, what those that re-rank cannot exceed.
+    methods: Mapping[str, Any], judged: Task, protocols: Iterable[str], seed: int
+) -> dict[tuple[str, str, int], Ceiling]:
+    """By protocol over the catalogue, method and `seed`, what those that re-rank cannot exceed.
 
     Args:
         methods: by name, those that do not re-rank among them.
         judged: what is asked for.
         protocols: those that are judged by.
+        seed: of the methods.
     """
-    reranked = {
-        name: each for name, each in methods.items() if getattr(each, "proposals", None) is not None
-    }
     return {
-        protocol: {
-            name: Ceiling(
-                proposer=each.proposer_name,
-                k=each.proposals.shape[1],
-                recall=recall_of(each.proposals, judged.test, liked_only=asked == "liked"),
-            )
-            for name, each in reranked.items()
-        }
+        (protocol, name, seed): Ceiling(
+            proposer=each.proposer_name,
+            k=each.proposals.shape[1],
+            recall=recall_of(each.proposals, judged.test, liked_only=asked == "liked"),
+        )
         for protocol in protocols
-        if (asked := protocol_of(protocol).ceiling) and reranked
+        for name, each in methods.items()
+        if (asked := protocol_of(protocol).ceiling) and getattr(each, "proposals", None) is not None
     }

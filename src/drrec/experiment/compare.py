@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.embeddings.config import ContentConfig
 from drrec.evaluation.gains import gains
-from drrec.evaluation.summary import summarised
+from drrec.experiment.evaluating import reported
 from drrec.experiment.grid import begin_or_go_on, judged_grid
 from drrec.experiment.train import without_content
 from drrec.experiment.vectors import content_of
@@ -45,11 +45,11 @@ def compare(
         for name, variant in variants.items()
     }
     begin_or_go_on(run, dataclasses.asdict(config))
-    results = judged_grid(run, variants, contents, judged)
-    if results is None:
+    found = judged_grid(run, variants, contents, judged)
+    if found is None:
         return None
-    metrics = summarised(results, agents=list(variants))
-    metrics["content_added"] = gains(results, list(chosen), IDS)
+    metrics = reported(run, config, found, agents=list(variants))
+    metrics["content_added"] = gains(found, list(chosen), IDS)
     widest = max((c for c in contents.values() if c), key=lambda content: len(content.features))
     metrics["encoders"] = widest.encoders
     return metrics

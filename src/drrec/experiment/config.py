@@ -40,9 +40,9 @@ class RunConfig:
     repeats: Literal["drop", "keep"] | None = None
     """Rows with the same user and item: drop all but the latest, or keep all.
     By default as the data set was prepared, else drop."""
-    split: Literal["temporal", "leave_one_out", "global_time", "user", "random", "given"] = (
-        "temporal"
-    )
+    split: Literal[
+        "temporal", "leave_one_out", "global_time", "user", "item", "random", "given"
+    ] = "temporal"
     """Split strategy. leave_one_out is evaluated over the whole catalogue.
     given is the split that comes with the data set."""
     judge: Literal["test", "validation"] = "test"

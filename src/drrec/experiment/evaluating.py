@@ -6,25 +6,28 @@ from typing import TYPE_CHECKING
 
 from drrec.agents.runlog import columns
 from drrec.errors import InputError
+from drrec.evaluation.cost import FIT, read_cost
 from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
+from drrec.evaluation.result import VALUES, joined
 from drrec.evaluation.summary import summarised
-from drrec.experiment.baselines import baselines
+from drrec.experiment.baselines import Fitted, baselines
 from drrec.experiment.protocols import measure
+from drrec.experiment.provenance import made_by
 from drrec.experiment.run import MODEL
 from drrec.experiment.train import agree_on_split, control, control_name, has_control
 from drrec.saving import load
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     from drrec.base import Recommender
     from drrec.embeddings.pretrain import Content
-    from drrec.evaluation.results import Results
+    from drrec.evaluation.result import Evaluation
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.run import Run
     from drrec.experiment.task import Task
-    from drrec.types import Scorer
 
 
 def evaluate_run(
@@ -36,21 +39,35 @@ def evaluate_run(
         InputError: the run was trained on other ratings, or is not trained to the end.
     """
     agree_on_split(run, judged)
-    fitted: dict[str, Scorer] = {}  # what no seed changes is fitted once
+    fitted: dict[str, Fitted] = {}  # what no seed changes is fitted once
     agent, by_ids = config.algorithm, control_name(config)
-    results: list[Results] = []
+    parts: list[Evaluation] = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted)
-        methods[agent] = trained(seed_run)
+        methods[agent] = with_cost(seed_run)
         if has_control(config):
-            methods[by_ids] = trained(control(seed_run, seed_config)[0])
-        results.append(measure(methods, seed_config, judged, is_first=not results))
-    summary = summarised(results, agents=[agent, by_ids])
+            methods[by_ids] = with_cost(control(seed_run, seed_config)[0])
+        parts.append(measure(methods, seed_config, judged, is_first=not parts))
+    found = joined(parts)
+    summary = reported(run, config, found, agents=[agent, by_ids])
     if has_control(config):
-        summary["content_added"] = gains(results, [agent], by_ids)
+        summary["content_added"] = gains(found, [agent], by_ids)
     if content:
         summary["encoders"] = content.encoders
     return summary
+
+
+def reported(
+    run: Run, config: Any, found: Evaluation, *, agents: Collection[str]
+) -> dict[str, Any]:
+    """Write each user's values into the run's folder; returns the content of `metrics.json`."""
+    found.save(run.folder / VALUES)
+    return summarised(found, agents=agents) | {"made_by": made_by(config, found)}
+
+
+def with_cost(run: Run) -> Fitted:
+    """What a run has learned, and what that took."""
+    return Fitted(trained(run), read_cost(run.folder / FIT))
 
 
 def trained(run: Run) -> Recommender:

@@ -8,8 +8,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
+from drrec.evaluation.result import joined
 from drrec.experiment.baselines import baselines
-from drrec.experiment.evaluating import trained
+from drrec.experiment.evaluating import with_cost
 from drrec.experiment.protocols import measure
 from drrec.experiment.run import MODEL, Run
 from drrec.experiment.train import agree_on_split, train_seed
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drrec.embeddings.pretrain import Content
-    from drrec.evaluation.summary import Results
+    from drrec.evaluation.result import Evaluation
+    from drrec.experiment.baselines import Fitted
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
-    from drrec.types import Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def judged_grid(
     variants: Mapping[str, TrainConfig],
     contents: Mapping[str, Content | None],
     judged: Task,
-) -> list[Results] | None:
+) -> Evaluation | None:
     """Train each variant with each seed, and judge all with the baselines.
 
     Variants that are trained to the end already are not trained again, so that an interrupted grid
@@ -65,13 +66,13 @@ def judged_grid(
         judged: what all learn from and are judged by.
 
     Returns:
-        What each seed measured; None if training was interrupted.
+        What all seeds measured; None if training was interrupted.
     """
     agree_on_split(run, judged)
     first = next(iter(variants.values()))
     widest = max(filter(None, contents.values()), key=lambda one: len(one.features), default=None)
-    results: list[Results] = []
-    fitted: dict[str, Scorer] = {}
+    parts: list[Evaluation] = []
+    fitted: dict[str, Fitted] = {}
     for seed in range(first.seed, first.seed + first.seeds):
         methods = baselines(judged, widest, dataclasses.replace(first, seed=seed), fitted)
         for name, config in variants.items():
@@ -81,9 +82,9 @@ def judged_grid(
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB
             if not is_trained:
                 return None
-            methods[name] = trained(part)
-        results.append(measure(methods, single, judged, is_first=not results))
-    return results
+            methods[name] = with_cost(part)
+        parts.append(measure(methods, single, judged, is_first=not parts))
+    return joined(parts)
 
 
 def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from drrec.data.interactions import Interactions
 from drrec.evaluation.calibration import rating_errors
+from drrec.evaluation.evaluate import evaluated
 from drrec.evaluation.lists import genre_vectors
 from drrec.evaluation.offpolicy import indicative
 from drrec.evaluation.protocols.protocol import protocol_of
-from drrec.evaluation.protocols.session import bounds
-from drrec.evaluation.results import Background, Results
+from drrec.evaluation.result import Background
 from drrec.experiment.ceilings import ceilings
 from drrec.experiment.config import ALSO
 from drrec.experiment.task import is_implicit
@@ -18,58 +19,40 @@ from drrec.experiment.task import is_implicit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drrec.evaluation.calibration import Errors
+    from drrec.evaluation.result import Evaluation
+    from drrec.experiment.baselines import Fitted
     from drrec.experiment.config import RunConfig
     from drrec.experiment.task import Task
     from drrec.types import Scorer
 
 
 def measure(
-    methods: Mapping[str, Scorer], config: RunConfig, judged: Task, *, is_first: bool = True
-) -> Results:
-    """What each method reaches under every protocol that the settings call for.
+    methods: Mapping[str, Fitted], config: RunConfig, judged: Task, *, is_first: bool = True
+) -> Evaluation:
+    """What each method reaches under every protocol that the settings call for, with one seed.
 
     Off-policy estimates, which take long, are made for the first of several seeds only.
     """
-    name = f"{config.split}, validation" if config.judge == "validation" else config.split
-    protocols, chance = {}, {}
+    models = {name: each.model for name, each in methods.items()}
     trials = _trials(config, judged)
-    for protocol, (test, options) in trials.items():
-        protocols[protocol] = {
-            method: protocol_of(protocol).run(
-                recommender,
-                judged.train,
-                test,
-                state_size=config.environment.state_size,
-                seed=config.seed,
-                **options,
-            )
-            for method, recommender in methods.items()
-        }
-        if level := protocol_of(protocol).chance:
-            chance[protocol] = level(judged.train, test, **options)
-    if judged.truth is not None:
-        protocols["session"] |= bounds(judged.truth, judged.best)
+    size, seed = config.environment.state_size, config.seed
     indications = {}
     if is_first and "offpolicy" in config.asked_also:
         indications = {
-            method: indicative(
-                recommender,
-                judged.train,
-                judged.test,
-                state_size=config.environment.state_size,
-                seed=config.seed,
-            )
-            for method, recommender in methods.items()
+            name: indicative(model, judged.train, judged.test, state_size=size, seed=seed)
+            for name, model in models.items()
         }
-    return Results(
-        judged.dataset.name,
-        name,
-        config.seed,
-        protocols,
-        chance=chance,
-        ceilings=ceilings(methods, judged, protocols),
+    tests = {name: test for name, (test, _) in trials.items() if isinstance(test, Interactions)}
+    return dataclasses.replace(
+        evaluated(models, trials, judged.train, seed=seed, state_size=size),
+        dataset=judged.dataset.name,
+        split=f"{config.split}, validation" if config.judge == "validation" else config.split,
+        background=Background(judged.train, tests, genre_vectors(judged.dataset.genres)),
         indications=indications,
-        background=_background(methods, trials, config, judged),
+        ceilings=ceilings(models, judged, trials, seed),
+        errors=_errors(models, trials, config, judged),
+        fits={(name, seed): each.cost for name, each in methods.items()},
     )
 
 
@@ -97,23 +80,18 @@ def _trials(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, A
         trials["simulator"] = judged.judges, {}
     for name in also:
         if name not in ALSO:
-            inputs = protocol_of(name).inputs
-            trials[name] = inputs(judged.test_data) if inputs else (judged.test, {})
+            trials[name] = protocol_of(name).asked(judged.test_data)
     return trials
 
 
-def _background(
-    methods: Mapping[str, Scorer],
-    trials: Mapping[str, tuple[Any, dict[str, Any]]],
-    config: RunConfig,
-    judged: Task,
-) -> Background:
-    tests = {name: test for name, (test, _) in trials.items() if isinstance(test, Interactions)}
-    errors = {}
-    if any(protocol_of(name).predicts_ratings for name in trials):
-        for name, method in methods.items():
-            size = config.environment.state_size
-            found = rating_errors(method, judged.train, judged.test, state_size=size)
-            if found is not None:
-                errors[name] = found
-    return Background(judged.train, tests, genre_vectors(judged.dataset.genres), errors)
+def _errors(
+    models: Mapping[str, Scorer], trials: Mapping[str, Any], config: RunConfig, judged: Task
+) -> dict[tuple[str, int], Errors]:
+    if not any(protocol_of(name).predicts_ratings for name in trials):
+        return {}
+    size = config.environment.state_size
+    return {
+        (name, config.seed): found
+        for name, model in models.items()
+        if (found := rating_errors(model, judged.train, judged.test, state_size=size))
+    }

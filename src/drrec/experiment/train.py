@@ -10,8 +10,9 @@ from drrec.agents.training import train
 from drrec.data.split import Split
 from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
+from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.run import MODEL, Run
-from drrec.experiment.vectors import embed
+from drrec.experiment.vectors import embed, vectors_folder
 from drrec.registry import AGENTS
 
 if TYPE_CHECKING:
@@ -39,13 +40,16 @@ def build_agent(
 
 def train_seed(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
     """Train one seed from where it stopped, and export it; False if it was interrupted."""
-    pretrained = embed(config, judged.train, run.root / "save_weights", content)
-    agent = build_agent(config, judged, pretrained.prefix, content)
-    knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
-    label = f"{config.algorithm}, {knows}, seed {config.seed}"
-    if not train(agent, config.steps, run.folder, run.weights, label):
-        return False
-    agent.finish(judged.train_data, pretrained.final)
+    weights, fit = run.root / "save_weights", run.folder / FIT
+    pretrained = embed(config, judged.train, weights, content)
+    vectors = vectors_folder(config, judged.train, weights, content)
+    with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)):
+        agent = build_agent(config, judged, pretrained.prefix, content)
+        knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
+        label = f"{config.algorithm}, {knows}, seed {config.seed}"
+        if not train(agent, config.steps, run.folder, run.weights, label):
+            return False
+        agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     agent.save(run.folder / MODEL)
     return True

@@ -15,6 +15,7 @@ import drrec
 from drrec.embeddings.content import check_trained_on
 from drrec.embeddings.pretrain import Content, Pretrained, Vectors, pretrain
 from drrec.errors import InputError
+from drrec.evaluation.cost import FIT, Cost, added_up
 from drrec.features.apart import extract_apart
 from drrec.features.config import ExtractConfig
 from drrec.features.store import features_path, load_features, stored_fingerprints
@@ -87,13 +88,7 @@ def embed(
         weights: the folder `save_weights`.
         content: what items are known by beside their ids.
     """
-    settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
-    made_by = {"ratings": train.fingerprint, "version": drrec.__version__}
-    if content:
-        made_by["content"] = content.fingerprint
-    identity = json.dumps(settings | made_by, sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    folder = weights / "embeddings" / f"{config.vectors.embedding}-{key}"
+    folder = vectors_folder(config, train, weights, content)
     if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
         logger.info("vectors: read from %s", folder)
         found = Pretrained(*(Vectors.load(folder, name, content) for name in Pretrained._fields))
@@ -105,7 +100,21 @@ def embed(
         return found
     named = [*config.vectors.widths(), *(content.features if content else ())]
     logger.info("vectors: fitting %s", ", ".join(named))
-    pretrained = pretrain(train, config.vectors, config.seed, content)
+    with added_up(folder / FIT, Cost(0, 0)):
+        pretrained = pretrain(train, config.vectors, config.seed, content)
     for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
         vectors.save(folder, name)
     return pretrained
+
+
+def vectors_folder(
+    config: TrainConfig, train: Interactions, weights: pathlib.Path, content: Content | None = None
+) -> pathlib.Path:
+    """Where `embed` keeps what it fits, by a hash of all that it depends on."""
+    settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
+    made_by = {"ratings": train.fingerprint, "version": drrec.__version__}
+    if content:
+        made_by["content"] = content.fingerprint
+    identity = json.dumps(settings | made_by, sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return weights / "embeddings" / f"{config.vectors.embedding}-{key}"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.evaluation.stubs import Stub, log
 
 from drrec.baselines.chance import Random
-from drrec.data.interactions import Interactions
+from drrec.data.interactions import Dataset, Interactions
 from drrec.errors import InputError
+from drrec.evaluation.evaluate import evaluate
 from drrec.evaluation.metrics import METRICS
 from drrec.evaluation.protocols.ranked import (
     RANKED_METRICS,
@@ -205,3 +206,19 @@ def test_a_score_that_is_not_finite_is_refused(
         ranked(stub, *logs)
     padding = Stub(lambda users, histories, items: np.where(items == 0, bad, items), NUM_ITEMS)
     assert ranked(padding, *logs).metrics["mrr@10"] == pytest.approx([1 / 2, 0])
+
+
+def test_the_item_split_is_judged_among_its_cold_items_alone(tiny_dataset: Dataset) -> None:
+    learned, asked = tiny_dataset.split("item", seed=1)
+    cold = np.unique(asked.interactions.item)
+    assert len(cold) == 16  # a fifth of 80
+    assert not np.isin(learned.interactions.item, cold).any()
+    assert len(learned.interactions) + len(asked.interactions) == len(tiny_dataset.interactions)
+    num_items = tiny_dataset.interactions.num_items
+    is_liked = np.zeros((tiny_dataset.interactions.num_users, num_items))
+    is_liked[asked.interactions.user, asked.interactions.item] = asked.interactions.rating >= 4
+    # What is not cold is scored highest, and must not be ranked.
+    is_liked[:, ~np.isin(np.arange(num_items), cold)] = 2
+    stub = Stub(lambda users, _, items: is_liked[users, items], num_items)
+    found = evaluate({"knows": stub}, asked, "cold_items").means()
+    np.testing.assert_allclose(found.loc["knows", ["ndcg@5", "ndcg@20", "recall@20"]], 1)

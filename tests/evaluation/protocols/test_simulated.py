@@ -9,7 +9,6 @@ from tests.evaluation.worlds import random_truth, reward_of
 
 from drrec.errors import InputError
 from drrec.evaluation.judges import JUDGES
-from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.simulated import SIMULATOR_METRICS, agreement, depths, simulator
 from drrec.worlds.world import Truth
 
@@ -121,25 +120,14 @@ def test_no_patience_is_refused() -> None:
         depths(np.zeros((1, 3)), 0)
 
 
-def verdicts(first: list[list[float]], second: list[list[float]]) -> dict[str, PerUser]:
-    rows = zip(first, second, strict=True)
-    return {
-        str(method): PerUser(
-            np.arange(3),
-            {f"reward_{j}": np.array(row) for j, row in zip(JUDGES, pair, strict=True)},
-        )
-        for method, pair in enumerate(rows)
-    }
-
-
 def test_agreement_over_methods_and_over_users() -> None:
     first = [[1.0, 2, 3], [2, 3, 4], [5, 5, 5]]
-    same = agreement(verdicts(first, first))
+    same = agreement(np.array(first), np.array(first))
     assert same == pytest.approx((1, 1))
     second = [[6.0, 4, 2], [5, 6, 7], [9, 9, 9]]  # means 4, 6, 9; users reversed, alike, constant
-    assert agreement(verdicts(first, second)) == pytest.approx((1, 0), abs=1e-12)
+    assert agreement(np.array(first), np.array(second)) == pytest.approx((1, 0), abs=1e-12)
     # One pair of the three methods stands the other way round: (2 - 1) / 3.
-    swapped = agreement(verdicts(first, [first[1], first[0], first[2]]))
+    swapped = agreement(np.array(first), np.array([first[1], first[0], first[2]]))
     assert swapped.kendall_tau == pytest.approx(1 / 3)
-    tied = agreement(verdicts(first, [first[0], first[0], first[2]]))
+    tied = agreement(np.array(first), np.array([first[0], first[0], first[2]]))
     assert tied.kendall_tau == pytest.approx(2 / np.sqrt(3 * 2))  # tau-b, one tie

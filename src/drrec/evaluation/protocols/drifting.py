@@ -86,4 +86,5 @@ DRIFTING = Protocol(
     metrics=SESSION_METRICS,
     primary="reward",
     columns=("reward", "regret", "share"),
+    bounds=world_bounds,
 )

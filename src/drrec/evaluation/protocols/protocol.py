@@ -39,6 +39,8 @@ class Protocol:
     """What a random order is expected to reach, where that is known."""
     inputs: Callable[[Dataset], tuple[Any, dict[str, Any]]] | None = None
     """Of a test part: what `run` takes in place of its log, and the options that go with it."""
+    bounds: Callable[..., dict[str, PerUser]] | None = None
+    """Of what `run` takes, rows that know the truth and are nobody's baselines."""
     lower_is_better: tuple[str, ...] = LOWER_IS_BETTER
     """Metrics of which less is better."""
     keeps_lists: bool = False
@@ -49,6 +51,10 @@ class Protocol:
     """Whether errors of predicted ratings are reported beside."""
     ceiling: str = ""
     """Of what its re-rankers' ceiling is the recall: liked, or any test items; empty has none."""
+
+    def asked(self, test: Dataset) -> tuple[Any, dict[str, Any]]:
+        """What `run` takes in place of a test part, and the options that go with it."""
+        return self.inputs(test) if self.inputs else (test.interactions, {})
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -150,5 +150,6 @@ SESSION = Protocol(
     metrics=SESSION_METRICS,
     primary="reward",
     columns=("reward", "mean_reward", "share"),
+    bounds=bounds,
     inputs=_inputs,
 )

@@ -136,14 +136,10 @@ def depths(paid: np.ndarray, patience: int) -> np.ndarray:
     return depth
 
 
-def agreement(methods: Mapping[str, PerUser]) -> Agreement:
-    """How far `JUDGES` agree on `methods`, each as `simulator` gave it for the same users."""
+def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
+    """How far two judges agree; of each, total rewards [methods, U] of the same users."""
     import scipy.stats  # takes long to import
 
-    first, second = (
-        np.stack([result.metrics[f"reward_{judge}"] for result in methods.values()])
-        for judge in JUDGES
-    )  # [methods, U]
     tau = scipy.stats.kendalltau(first.mean(axis=1), second.mean(axis=1)).statistic
     a, b = (each - each.mean(axis=1, keepdims=True) for each in (first, second))
     spread = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

@@ -1,0 +1,77 @@
+"""The notebooks of `examples/`: each is run small, and what is committed is a whole clean run."""
+
+import pathlib
+import re
+
+import nbclient
+import nbformat
+import pytest
+
+from drrec.worlds.demo import make_demo
+
+ROOT = pathlib.Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
+QUICKLY = """
+import functools
+
+import tensorflow as tf
+
+from drrec.embeddings import content, pretrain, variational
+
+tf.config.run_functions_eagerly(True)
+content._MOST_ROUNDS, content._STEPS_A_ROUND = 3, 2
+few_sweeps = functools.partial(variational.fit_variational, num_sweeps=2)
+fast = pretrain.FACTORISATIONS["variational"]._replace(fit=few_sweeps)
+pretrain.FACTORISATIONS |= {"variational": fast, "pmf": fast}
+"""
+"""A first cell: so few steps are not worth a compilation, nor vectors a long fit."""
+
+each = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+
+
+def read(path: pathlib.Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def make_small_demo(folder: pathlib.Path, *, with_media: bool) -> None:
+    """100 films, of which ten have media, for these take their time; what is absent is left out."""
+    make_demo(folder, num_films=100, num_users=40, with_media=False)
+    if with_media:
+        make_demo(folder.parent / "few", num_films=10, num_users=40)
+        (folder.parent / "few" / "media").rename(folder / "media")
+        for medium in list(folder.glob("media/*/*")):
+            medium.rename(medium.with_name(f"f0{medium.name[1:]}"))  # f01 is f001 here
+
+
+@each
+def test_a_notebook_runs(path, request, tmp_path, monkeypatch):
+    """In a new folder that has the data: a log of MovieLens, or else a small world."""
+    notebook = read(path)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    (tmp_path / "data").mkdir()
+    if '"ml-100k"' in code:
+        folder = request.getfixturevalue("ml_100k_folder")
+        (tmp_path / "data" / "ml-100k").symlink_to(folder)
+    else:
+        make_small_demo(tmp_path / "data" / "demo", with_media="extract" in code)
+    monkeypatch.delenv("DRREC_HOME", raising=False)
+    monkeypatch.setenv("DRREC_STEPS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # models are tiny here: threads would only wait
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "jupyter"))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(QUICKLY))
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    said = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "Warning" not in said
+
+
+@each
+def test_what_is_committed_is_a_whole_clean_run(path):
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}
+    assert not re.search(r"/(tmp|root|home|usr|work)/", str(outputs))
