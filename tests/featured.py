@@ -16,7 +16,7 @@ def write_random_features(
 ) -> pathlib.Path:
     """Video of most items and text of all; by default where a run looks for them."""
     dataset = load_dataset(config.dataset, data_dir)
-    path = path or features_path(data_dir, dataset.name)
+    path = path or features_path(data_dir, dataset.key)
     num_rows = dataset.interactions.num_items - 1
     rng = np.random.default_rng(seed)
     made = {

@@ -10,6 +10,7 @@ from tests.agents.tiny import small_config, write_csv
 from tests.featured import write_random_features
 
 from drrec import cli
+from drrec.data.datasets import load_dataset
 from drrec.embeddings import content as teaching
 from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
@@ -210,7 +211,7 @@ def test_features_may_lie_elsewhere(tiny_interactions, tmp_path):
     with pytest.raises(InputError, match=r"mine\.h5\. Received: nothing there"):
         inputs(config, tmp_path)
     write_random_features(config, tmp_path / "data", path=elsewhere)
-    assert not features_path(tmp_path / "data", "log").exists()
+    assert not features_path(tmp_path / "data", load_dataset(config.dataset).key).exists()
     assert list(inputs(config, tmp_path)[1].features) == ["video", "text"]
     with pytest.raises(InputError, match="Expected audio features"):
         inputs(dataclasses.replace(config, content=ContentConfig(modality="audio")), tmp_path)
@@ -221,7 +222,7 @@ def test_features_that_are_missing_are_made_and_stdout_is_left_alone(
 ):
     caplog.set_level("INFO")
     config = world(tmp_path, tiny_interactions)
-    path = features_path(tmp_path / "data", "log")
+    path = features_path(tmp_path / "data", load_dataset(config.dataset).key)
     made = path.read_bytes()
     path.unlink()
 

@@ -272,6 +272,18 @@ class Recommender(abc.ABC):
         cosine = np.where(np.arange(len(vectors)) == dense, -np.inf, cosine)
         return self._frame([""], cosine[None], _checked_k(k)).drop(columns="user")
 
+    @property
+    def users(self) -> list[str]:
+        """Raw ids of the users of the training log.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabb"), "item": list("xyxy")})
+            >>> drrec.Popularity().fit(drrec.Dataset.from_pandas(log)).users
+            ['a', 'b']
+        """
+        return self._known.users.raw.tolist()
+
     def liked_by(self, user: Any) -> list[str]:
         """Raw ids of the last L items that a user liked, most recent first.
 
@@ -441,16 +453,20 @@ class Recommender(abc.ABC):
     def _frame(self, names: Sequence[str], scores: np.ndarray, k: int) -> pd.DataFrame:
         """Top K of scores [B, I], without −inf; ties are broken by item number."""
         scores[:, PADDING] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        value = np.take_along_axis(scores, best, axis=1)
-        is_there = np.isfinite(value)
-        rank = np.broadcast_to(np.arange(1, best.shape[1] + 1), best.shape)
+        kept = min(k, scores.shape[1])
+        least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
+        row, item = np.nonzero((scores >= least) & (scores > -np.inf))  # with ties more than K
+        value = scores[row, item]
+        order = np.lexsort((item, -value, row))
+        row, item, value = row[order], item[order], value[order]
+        rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
+        is_top = rank <= k
         return pd.DataFrame(
             {
-                "user": np.repeat(np.array(names, object), is_there.sum(axis=1)),
-                "item": self._known.items.raw[best[is_there]].astype(object),
-                "score": value[is_there].astype(np.float64),
-                "rank": rank[is_there],
+                "user": np.array(names, object)[row[is_top]],
+                "item": self._known.items.raw[item[is_top]].astype(object),
+                "score": value[is_top].astype(np.float64),
+                "rank": rank[is_top],
             }
         )
 

@@ -42,9 +42,9 @@ def test_users_rank_what_is_left_of_their_block_first(blocks):
     assert not fitted.item[0].any()
 
 
-def solves(row, others, seen, l2, weight):
+def solves(row, others, seen, l2, weight, confidence=None):
     """Whether a row is where the gradient of its own weighted, penalised error is zero."""
-    confidence = np.where(seen, 1.0, weight)
+    confidence = np.where(seen, 1.0, weight) if confidence is None else confidence
     error = others @ row - seen
     penalty = l2 * (seen.sum() + weight * len(others))
     return np.abs(others.T @ (confidence * error) + penalty * row).max()
@@ -111,3 +111,21 @@ def test_rows_are_solved_in_parts_alike(blocks, monkeypatch):
     whole = fit_implicit(blocks, dim=3)
     monkeypatch.setattr("drrec.embeddings.implicit._ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(fit_implicit(blocks, dim=3).item, whole.item, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_count_by_their_weights(blocks):
+    rng = np.random.default_rng(2)
+    amount = rng.exponential(size=len(blocks)).astype(np.float32)
+    weighted = dataclasses.replace(blocks, weight=amount / amount.mean())
+    fitted = fit_implicit(weighted, dim=3, l2=0.1, num_sweeps=300)
+    seen = np.zeros((blocks.num_users, blocks.num_items))
+    seen[blocks.user, blocks.item] = 1
+    confidence = np.full(seen.shape, UNOBSERVED_WEIGHT)
+    confidence[blocks.user, blocks.item] = weighted.weight
+    item, user = fitted.item.astype(np.float64), fitted.user.astype(np.float64)
+    for number in range(1, blocks.num_items):
+        column = confidence[:, number]
+        gap = solves(item[number], user, seen[:, number], 0.1, UNOBSERVED_WEIGHT, column)
+        assert gap < 1e-5
+    alike = dataclasses.replace(blocks, weight=np.ones(len(blocks), np.float32))
+    np.testing.assert_array_equal(fit_implicit(alike, dim=3).item, fit_implicit(blocks, dim=3).item)

@@ -24,7 +24,7 @@ from drrec.features.config import ExtractConfig
 from drrec.features.decoding import decode
 from drrec.features.extract import extract, summary
 from drrec.features.media import frames_of, sound_of
-from drrec.features.store import load_features
+from drrec.features.store import features_path, load_features
 
 ROOT = pathlib.Path(__file__).parents[2]
 IDS = [str(number) for number in range(1, 15)]
@@ -100,7 +100,7 @@ def run(here, config=None, **changes):
 
 
 def stored(here):
-    return here.parent / "data/features/mine.h5"
+    return features_path(here.parent / "data", load_dataset(here).key)
 
 
 def content(path):
@@ -199,7 +199,7 @@ def test_interrupted_at_any_batch_and_resumed_it_equals_one_run(here, monkeypatc
     stored(here).unlink()
     run(here)
     assert len(added) - again == again  # nothing was encoded twice
-    assert [p.name for p in stored(here).parent.iterdir()] == ["mine.h5"]
+    assert [p.name for p in stored(here).parent.iterdir()] == [stored(here).name]
 
 
 def test_killed_at_once_and_run_again_it_equals_one_run(here):
@@ -213,7 +213,7 @@ def test_killed_at_once_and_run_again_it_equals_one_run(here):
     command = [sys.executable, str(ROOT / "run.py"), "extract", "--dataset", str(here), *models]
     command += ["--modality", "video", "--frames", "3", "--batch-size", "1", "--gpu", "-1"]
     command += ["--precision", "float32", "--workers", "1", "--data-dir", str(here.parent / "data")]
-    part = stored(here).with_name(".mine.video.part")
+    part = stored(here).with_name(f".{stored(here).stem}.video.part")
     with (here.parent / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=here.parent, stdout=log, stderr=log)
     one_batch = 400  # bytes, at least

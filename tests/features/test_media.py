@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from tests.features.tiny import CODECS, gray, tone, write_image, write_trailer
 
-from drrec.features.media import Unusable, find_media, frames_of, sound_of
+from drrec.features.media import Unusable, frames_of, sound_of
+from drrec.features.sources import find_media
 
 
 def shades(images):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from drrec import cli
+from drrec.data.datasets import load_dataset
 from drrec.features.store import features_path
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def test_extracting_never_loads_tensorflow(here, capsys):
     assert cli.run(*cli.STAGES, argv=argv) == 0
     said = capsys.readouterr().out
     assert "text: 2 of 3 items, by untrained BERT (seed 0); 1 without, 0 of them" in said
-    assert features_path("data", "log").exists()
+    assert features_path("data", load_dataset("log.csv").key).exists()
     assert "tensorflow" not in sys.modules
 
 
@@ -55,7 +56,8 @@ def test_importing_says_how_many_items_have_features(here, capsys):
     np.save(here / "text_feat.npy", np.eye(3))
     argv = ["import-features", "--format", "mmrec", "--from", ".", "--dataset", "log.csv"]
     assert cli.run(*cli.STAGES, argv=argv) == 0
-    assert "text: 3 of 3 items have features in data/features/log.h5" in capsys.readouterr().out
+    path = features_path("data", load_dataset("log.csv").key)
+    assert f"text: 3 of 3 items have features in {path}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_bad_input_is_one_line(here, capsys, flags, said):
     assert said in refused(
         capsys, "extract", "--dataset", "log.csv", "--text-model", "small", *flags
     )
-    assert not features_path("data", "log").exists()
+    assert not features_path("data", load_dataset("log.csv").key).exists()
 
 
 @pytest.mark.parametrize(

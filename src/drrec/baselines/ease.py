@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from drrec.base import Recommender
-from drrec.baselines.neighbours import taken
+from drrec.baselines.neighbours import confidences
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class EASE(Recommender):
         score(u) = x_u B,  min ‖X − X B‖² + l2 ‖B‖²  with diag(B) = 0
         P = (XᵀX + l2 · 1)⁻¹,  B_ij = −P_ij / P_jj
 
-    X [U, I] is 1 where the user interacted with the item, whatever the rating. Items without
-    interactions score 0; for a user without interactions all items do.
+    X [U, I] is 1, or the weight of the row, where the user interacted with the item, whatever the
+    rating. Items without interactions score 0; for a user without interactions all items do.
 
     Args:
         l2: λ, the L2 penalty.
@@ -79,7 +79,7 @@ class EASE(Recommender):
 
     def _taken_by(self, log: Interactions) -> sp.csr_array:
         """[U, n] float32, like the weights: another type would copy them in each product."""
-        return taken(log)[:, self._items].astype(np.float32)
+        return confidences(log)[:, self._items].astype(np.float32)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         other = copy.copy(self)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 
 from drrec.base import Recommender
-from drrec.baselines.neighbours import Neighbourhood, taken
+from drrec.baselines.neighbours import Neighbourhood, confidences
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -35,13 +35,13 @@ class _BySets(Recommender):
 
     def _fit(self, train: Interactions) -> None:
         """Find the nearest neighbours."""
-        self._taken = taken(train)
+        self._taken = confidences(train)
         self._own = self._taken
         self._near = Neighbourhood.of(self.by, self._taken, self.num_neighbours, self.shrinkage)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         other = copy.copy(self)
-        other._own = taken(log.where(log.liked))
+        other._own = confidences(log.where(log.liked))
         other._near = self._near.folded_in(
             other._own, self._taken, self.num_neighbours, self.shrinkage
         )

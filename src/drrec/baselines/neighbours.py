@@ -78,6 +78,11 @@ def taken(train: Interactions) -> sp.csr_array:
     return by_pair(train, np.ones(len(train)))
 
 
+def confidences(train: Interactions) -> sp.csr_array:
+    """[U, I] `taken`, or the mean weight of each pair's rows where rows have weights."""
+    return taken(train) if train.weight is None else by_pair(train, train.weight)
+
+
 def biases(train: Interactions, damping: float) -> tuple[np.ndarray, np.ndarray]:
     """Least-squares user levels and item biases, by turns.
 

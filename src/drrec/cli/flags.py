@@ -132,14 +132,28 @@ class Eval(Stage):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recommend(Stage):
-    """Print the top items of one user, recommended by a saved run."""
+    """Recommend items by a saved run: to known users, to a new user, or like an item."""
 
     run: str
     """Run name or folder."""
-    user: str
-    """Raw user id, as in the data set."""
+    user: str | None = None
+    """Raw user ids, as in the data set, joined by commas; `all` is every user."""
+    users_file: pathlib.Path | None = None
+    """Text file with a raw user id on each line."""
+    liked: str | None = None
+    """Raw ids of items that a new user likes, joined by commas, most recent last."""
+    similar_to: str | None = None
+    """Raw id of an item to find similar ones for."""
     top_k: int = 10
     """K, number of items. [>= 1]"""
+    filter: str | None = None
+    """Raw ids of items to leave out, joined by commas, or @FILE with one on each line."""
+    among: str | None = None
+    """Raw ids of items to choose among, in the same form; by default the whole catalogue."""
+    keep_seen: bool = False
+    """Recommend items that the user has in the log, too."""
+    out: pathlib.Path | None = None
+    """Write user, item, score, rank to this .csv, .jsonl or .parquet file instead of printing."""
     json: bool = False
     """Print JSON instead of a table."""
     device: Device = dataclasses.field(default_factory=Device)

@@ -112,7 +112,8 @@ def cold_split(
         raise InputError(
             f"Expected ratings enough for cold items ({config.items}) and cold users "
             f"({config.users}) beside the {split.strategy} split, evaluated on {judge}. Received: "
-            f"none for {', '.join(empty)}. Add ratings, or choose other shares."
+            f"none for {', '.join(empty)}. Add ratings, or pass other --cold-items and "
+            "--cold-users."
         )
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 from typing import TYPE_CHECKING
@@ -72,10 +73,15 @@ def load_dataset(
         InputError: there is no such thing, or it is bad.
     """
     name = os.fspath(name_or_path)
-    config = config or LogConfig()
     if name in DATASETS:
         return _known(name, pathlib.Path(data_dir) / name, repeats)
     path = pathlib.Path(name)
+    dataset = _own(path, repeats, config or LogConfig())
+    place = hashlib.sha256(os.fspath(path.resolve()).encode()).hexdigest()[:8]
+    return dataclasses.replace(dataset, key=f"{dataset.name}-{place}")
+
+
+def _own(path: pathlib.Path, repeats: Repeats | None, config: LogConfig) -> Dataset:
     if path.is_dir():
         return load_folder(path, repeats, config)
     if movielens.is_pair(path):
@@ -85,7 +91,8 @@ def load_dataset(
     if path.exists() or suffix(path) in files.SUFFIXES:
         return files.load(path, config, repeats or "drop")
     raise InputError(
-        f"Expected the name of a data set, or a path. Received: {name!r}. {nearest(name, DATASETS)}"
+        f"Expected the name of a data set, or a path. Received: {str(path)!r}. "
+        f"{nearest(str(path), DATASETS)}"
     )
 
 
@@ -95,7 +102,7 @@ def _known(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
     mend = f"run `python run.py data {name}`."
     if not folder.is_dir():
         raise InputError(f"Expected {name} in {folder}. Received: no such folder. To mend: {mend}")
-    dataset = dataclasses.replace(_read(name, folder, repeats), name=name)
+    dataset = dataclasses.replace(_read(name, folder, repeats), name=name, key=name)
     received = len(dataset.interactions)
     expected = SOURCES[name].num_ratings if name in SOURCES else received  # `demo` is made whole
     if received != expected:

@@ -320,8 +320,11 @@ class Dataset:
     truth: Any = None  # the user model of synthetic ratings, a `worlds.world.Truth`
     known: Interactions | None = None  # of a test part: the training log
     scale: RatingScale | None = None  # what the ratings were before they became 1 to 5
+    key: str = ""  # unlike those of other data sets, which may share the name; by default the name
 
     def __post_init__(self) -> None:
+        if not self.key:
+            object.__setattr__(self, "key", self.name)
         if not self.genres.size:
             object.__setattr__(self, "genres", np.full(self.interactions.num_items, ""))
 

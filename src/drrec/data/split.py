@@ -172,7 +172,7 @@ def split_interactions(
             f"{len(interactions)} ratings of {interactions.num_users} users, at most "
             f"{interactions.counts().max()} each; no user is long enough, so that "
             f"{' and '.join(names[name] for name in sorted(missing))} would be empty. "
-            "Add ratings, or choose other shares or another split."
+            "Add ratings, or pass another --test-share, --validation-share or --split."
         )
     return _divided(interactions, part, config, interactions.fingerprint, is_final=False)
 

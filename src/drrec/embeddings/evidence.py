@@ -69,12 +69,13 @@ def explicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> E
 
 def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> Evidence:
     """Of 1 for an interaction and 0 else, as `fit_implicit` weighs them."""
-    observed = _by_item(ratings, np.ones(len(ratings)))
+    weight = np.ones(len(ratings)) if ratings.weight is None else ratings.weight
+    observed = _by_item(ratings, weight)
     is_known = np.diff(observed.indptr) > 0
     # Users without interactions are not in the loss: their vectors are the others' mean.
     active = user[np.unique(ratings.user)].astype(np.float64)
     everywhere = UNOBSERVED_WEIGHT * active.T @ active
-    there = (1 - UNOBSERVED_WEIGHT) * _outer_sums(observed, user)
+    there = _outer_sums(_by_item(ratings, weight - UNOBSERVED_WEIGHT), user)
     information = there + is_known[:, None, None] * everywhere
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
 

@@ -1,8 +1,9 @@
 """Implicit matrix factorisation by alternating least squares (Hu, Koren and Volinsky 2008).
 
-What a user interacted with is worth 1 and all else 0, with a small weight; the penalty grows with
-the number of interactions (Rendle et al. 2022, *Revisiting the performance of iALS*). What the
-ratings say is not read: this ranks a whole catalogue by what comes next.
+What a user interacted with is worth 1, with the weight of the row, and all else 0, with a small
+weight; the penalty grows with the number of interactions (Rendle et al. 2022, *Revisiting the
+performance of iALS*). What the ratings say is not read: this ranks a whole catalogue by what comes
+next.
 """
 
 from __future__ import annotations
@@ -48,24 +49,33 @@ def fit_implicit(
         Embeddings with row 0 of `item` zero; a user without interactions gets the mean vector.
     """
     rng = np.random.default_rng(seed)
-    ones = np.ones(len(train))
     shape = (train.num_users, train.num_items)
-    by_user = scipy.sparse.csr_matrix((ones, (train.user, train.item)), shape)
-    by_item = by_user.T.tocsr()
+    weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
+    by_user = scipy.sparse.csr_matrix((weight, (train.user, train.item)), shape)
+    more = weight - unobserved_weight
+    beyond = scipy.sparse.csr_matrix((more, (train.user, train.item)), shape)
+    by_item, beyond_by_item = by_user.T.tocsr(), beyond.T.tocsr()
     item = start.item if start else rng.normal(0, 0.1, (train.num_items, dim))
     user = np.zeros((train.num_users, dim))
     for _ in range(num_sweeps):
-        user = _solved(by_user, item, unobserved_weight, l2)
-        item = _solved(by_item, user, unobserved_weight, l2)
+        user = _solved(by_user, beyond, item, unobserved_weight, l2)
+        item = _solved(by_item, beyond_by_item, user, unobserved_weight, l2)
     is_known = np.diff(by_user.indptr) > 0
     user[~is_known] = user[is_known].mean(axis=0)
     return Embeddings(item.astype(np.float32), user.astype(np.float32), 0.0, train.fingerprint)
 
 
 def _solved(
-    seen: scipy.sparse.csr_matrix, others: np.ndarray, unobserved_weight: float, l2: float
+    seen: scipy.sparse.csr_matrix,
+    beyond: scipy.sparse.csr_matrix,
+    others: np.ndarray,
+    unobserved_weight: float,
+    l2: float,
 ) -> np.ndarray:
-    """[n, D] the least squares vector of every row; zero where nothing was seen."""
+    """[n, D] the least squares vector of every row; zero where nothing was seen.
+
+    `seen` has the weights, and `beyond` how far these exceed that of an unobserved pair.
+    """
     dim = others.shape[1]
     is_known = np.diff(seen.indptr) > 0
     num_others = (np.abs(others).sum(axis=1) > 0).sum()
@@ -75,9 +85,9 @@ def _solved(
     for first in range(0, seen.shape[0], _ROWS_AT_ONCE):
         rows = np.arange(first, min(first + _ROWS_AT_ONCE, seen.shape[0]))
         rows = rows[is_known[rows]]
-        there = (seen[rows] @ outer).reshape(-1, dim, dim)
+        there = (beyond[rows] @ outer).reshape(-1, dim, dim)
         penalty = l2 * (np.diff(seen.indptr)[rows] + unobserved_weight * num_others)
-        left = everywhere + (1 - unobserved_weight) * there
+        left = everywhere + there
         left += penalty[:, None, None] * np.eye(dim)
         solved[rows] = np.linalg.solve(left, (seen[rows] @ others)[:, :, None])[:, :, 0]
     return solved

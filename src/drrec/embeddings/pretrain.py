@@ -138,9 +138,13 @@ class Pretrained(NamedTuple):
 
 
 def pretrain(
-    train: Interactions, config: EmbeddingConfig, seed: int, content: Content | None = None
+    train: Interactions,
+    config: EmbeddingConfig,
+    seed: int,
+    content: Content | None = None,
+    everything: Interactions | None = None,
 ) -> Pretrained:
-    """Fit on the past of `train`, then on all of it.
+    """Fit on the past of `train`, then on all of it, or on `everything` there is by now.
 
     An agent that learned with vectors fitted on the very ratings it is paid for would learn to
     trust them too much (stacking; Wolpert 1992).
@@ -153,11 +157,12 @@ def pretrain(
     prefix = _finished(early, past, config, content, seed)
     is_rated = np.bincount(past.item, minlength=past.num_items) > 0
     scale = balance(prefix.table, is_rated) if content or config.refit else None
-    if not config.held_out:
+    if not config.held_out and everything is None:
         prefix = prefix.scaled(scale)
         return Pretrained(prefix, prefix)
-    late = _factorised(train, config, content, seed, early)
-    final = _finished(late, train, config, content, seed)
+    whole = train if everything is None else everything
+    late = _factorised(whole, config, content, seed, early)
+    final = _finished(late, whole, config, content, seed)
     return Pretrained(prefix.scaled(scale), final.scaled(scale))
 
 

@@ -45,6 +45,11 @@ class RunConfig:
     ] = "temporal"
     """Split strategy. leave_one_out is evaluated over the whole catalogue.
     given is the split that comes with the data set."""
+    test_share: float = 0.2
+    """Share of the test part: of each user's ratings, or of all, users or items, as the split
+    says; leave_one_out and given have their own. (0 to 1)"""
+    validation_share: float = 0.1
+    """Share of the validation part, in the same way. [0 to 1)"""
     judge: Literal["test", "validation"] = "test"
     """Part to evaluate on. test: fit on train and validation;
     validation: fit on train only, to choose settings."""
@@ -118,6 +123,9 @@ class TrainConfig(RunConfig):
     """Settings of a training run."""
 
     content: ContentConfig = dataclasses.field(default_factory=ContentConfig)
+    final_fit: bool = True
+    """After training, fit embeddings and histories to the whole log, test part included, for
+    `recommend`. Tables never use it."""
     control: bool = True
     """With content: also train the same agent on ids only, to measure what content adds."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from drrec.agents.runlog import columns
@@ -14,7 +15,7 @@ from drrec.evaluation.summary import summarised
 from drrec.experiment.baselines import Fitted, baselines
 from drrec.experiment.protocols import measure
 from drrec.experiment.provenance import made_by
-from drrec.experiment.run import MODEL
+from drrec.experiment.run import MODEL, SERVED
 from drrec.experiment.train import agree_on_split, control, control_name, has_control
 from drrec.saving import load
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.run import Run
     from drrec.experiment.task import Task
+
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_run(
@@ -68,6 +72,21 @@ def reported(
 def with_cost(run: Run) -> Fitted:
     """What a run has learned, and what that took."""
     return Fitted(trained(run), read_cost(run.folder / FIT))
+
+
+def served(run: Run, config: TrainConfig) -> Recommender:
+    """What a run recommends by: its first seed, fitted to the whole log if it was.
+
+    Raises:
+        InputError: it is not trained to the end.
+    """
+    first = run.seeds(config)[0][0]
+    if (first.folder / SERVED).exists():
+        return load(first.folder / SERVED)
+    logger.warning(
+        "%s knows the training part of the log alone: it was trained with --no-final-fit", run.name
+    )
+    return trained(first)
 
 
 def trained(run: Run) -> Recommender:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import pathlib
+import shutil
 from typing import Any, Self
 
 from drrec.errors import InputError
@@ -16,6 +17,9 @@ VERSION = 4
 
 MODEL = "agent.drrec"
 """What a run has learned: `drrec.load` needs nothing else."""
+
+SERVED = "served.drrec"
+"""The same fitted to the whole log, for recommendations; never evaluated."""
 
 CONFIG = "config.yaml"
 """The settings of a run, all of them: `train.py --config` on it trains the same again."""
@@ -68,6 +72,12 @@ class Run:
         run.folder.mkdir(parents=True)
         run.write_config(config)
         return run
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a run that has not made its first step."""
+        begun = self.weights.exists() or any(self.folder.rglob("training.csv"))
+        if self.folder.exists() and not begun:
+            shutil.rmtree(self.folder)
 
     def check_is_new(self) -> None:
         """See that there is nothing of this name.

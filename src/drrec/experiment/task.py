@@ -17,7 +17,7 @@ from drrec.envs.rewards import visits_returned
 from drrec.errors import InputError
 from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
-from drrec.evaluation.protocols.rated import RELEVANT_FROM
+from drrec.evaluation.protocols.rated import RELEVANT_FROM, eligible_users
 from drrec.evaluation.protocols.session import SESSION_STEPS
 from drrec.experiment.baselines import asked_for
 from drrec.worlds.truth import load_truth
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from drrec.worlds.world import Truth
 
 logger = logging.getLogger(__name__)
+
+LONGEST_CUT = 20
+"""The longest list that metrics look at."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,13 +58,19 @@ class Task:
         dataset = load_dataset(config.dataset, data_dir, config.repeats, config.log)
         truth = load_truth(config.dataset, data_dir, dataset)
         _check_fits(config, dataset, truth)
-        settings = SplitConfig(strategy=config.split)
+        settings = SplitConfig(
+            strategy=config.split,
+            test_share=config.test_share,
+            validation_share=config.validation_share,
+        )
         split = split_interactions(dataset.interactions, settings, dataset.parts)
         if config.judge == "test":
             split = split.final()
         shares = ColdConfig(items=config.cold_items, users=config.cold_users, seed=config.cold_seed)
         cold = cold_split(dataset.interactions, split, shares, config.judge)
-        return cls(dataset, split, cold, truth)
+        task = cls(dataset, split, cold, truth)
+        _check_can_be_evaluated(task, config)
+        return task
 
     @property
     def train(self) -> Interactions:
@@ -126,6 +135,23 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
             f"Expected --embedding implicit --unlogged constant for {dataset.name}, all of whose "
             f"ratings are alike. Received: --embedding {chosen[0]} --unlogged {chosen[1]}, which "
             "would have nothing to learn."
+        )
+
+
+def _check_can_be_evaluated(task: Task, config: RunConfig) -> None:
+    """See before anything is trained that the protocols will have users, and say what is odd."""
+    size = task.dataset.interactions.num_items - 1
+    if size < LONGEST_CUT:
+        logger.warning(
+            "the catalogue has %d items: metrics of lists longer than that say little", size
+        )
+    is_rated = config.split != "leave_one_out" and not is_implicit(task.dataset)
+    if is_rated and not len(eligible_users(task.test, config.min_items)):
+        most = int(task.test.counts().max(initial=0))
+        raise InputError(
+            f"Expected users with at least {config.min_items} ratings in the {config.judge} part, "
+            f"one of them a like. Received: none; the longest has {most}. Pass --min-items "
+            f"{max(most // 2, 1)}, a larger --test-share, or --split leave_one_out."
         )
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from drrec.agents.training import train
 from drrec.data.split import Split
 from drrec.embeddings.config import ContentConfig
+from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
-from drrec.experiment.run import MODEL, Run
+from drrec.experiment.run import MODEL, SERVED, Run
 from drrec.experiment.vectors import embed, vectors_folder
 from drrec.registry import AGENTS
 
@@ -38,8 +39,23 @@ def build_agent(
     return agent
 
 
-def train_seed(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
-    """Train one seed from where it stopped, and export it; False if it was interrupted."""
+def train_seed(
+    run: Run,
+    config: TrainConfig,
+    judged: Task,
+    content: Content | None,
+    *,
+    final_fit: bool = False,
+) -> bool:
+    """Train one seed from where it stopped, and export it; False if it was interrupted.
+
+    Args:
+        run: where it goes.
+        config: what it learns.
+        judged: from which log.
+        content: what is known of items beside their ids.
+        final_fit: whether to export it fitted to the whole log, too.
+    """
     weights, fit = run.root / "save_weights", run.folder / FIT
     pretrained = embed(config, judged.train, weights, content)
     vectors = vectors_folder(config, judged.train, weights, content)
@@ -52,6 +68,12 @@ def train_seed(run: Run, config: TrainConfig, judged: Task, content: Content | N
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     agent.save(run.folder / MODEL)
+    if final_fit:
+        everything = judged.dataset.interactions
+        logger.info("final fit, for recommendations: on all %s rows", f"{len(everything):,}")
+        vectors_now = pretrain(judged.train, config.vectors, config.seed, content, everything)
+        agent.finish(judged.dataset, vectors_now.final)
+        agent.save(run.folder / SERVED)
     return True
 
 
@@ -65,7 +87,8 @@ def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | No
     for seed_run, seed_config in run.seeds(config):
         if seed_run != run:
             _begin(seed_run, seed_config, judged)
-        if not train_seed(seed_run, seed_config, judged, content):
+        is_served = config.final_fit and seed_config.seed == config.seed
+        if not train_seed(seed_run, seed_config, judged, content, final_fit=is_served):
             return False
         if has_control(config):
             control_run, control_config = control(seed_run, seed_config)

@@ -18,7 +18,8 @@ from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, Cost, added_up
 from drrec.features.apart import extract_apart
 from drrec.features.config import ExtractConfig
-from drrec.features.store import features_path, load_features, stored_fingerprints
+from drrec.features.sources import to_make_anew
+from drrec.features.store import features_path, load_features, stored_sources
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Dataset, Interactions
@@ -39,17 +40,25 @@ def ensure_features(
     """
     if config.features:
         return pathlib.Path(config.features)
-    path = features_path(data_dir, dataset.name)
-    missing = [name for name in names if name not in stored_fingerprints(path, dataset)]
-    if missing:
-        logger.info("features: extracting %s", ", ".join(missing))
-        wanted = ExtractConfig(dataset=config.dataset, modality=",".join(missing), log=config.log)
+    path = features_path(data_dir, dataset.key)
+    stored = stored_sources(path, dataset)
+    plain = ExtractConfig(dataset=config.dataset, log=config.log)
+    wanted = [
+        anew
+        for name in names
+        if (kept := stored.get(name))
+        and (anew := to_make_anew(kept, plain, data_dir, name, dataset)) is not None
+    ]
+    if missing := [name for name in names if name not in stored]:
+        wanted.append(dataclasses.replace(plain, modality=",".join(missing)))
+    for asked in wanted:
+        logger.info("features: extracting %s", asked.modality)
         try:
-            said = extract_apart(wanted, dataset, data_dir)
+            said = extract_apart(asked, dataset, data_dir)
         except InputError as error:
             raise InputError(
                 f"{error} Give flags of encoders and media to `python run.py extract --dataset "
-                f"{config.dataset} --modality {','.join(missing)}`, then run this again."
+                f"{config.dataset} --modality {asked.modality}`, then run this again."
             ) from error
         logger.info("%s", said)
     return path

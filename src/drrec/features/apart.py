@@ -52,4 +52,4 @@ def _extracted(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Path) 
     from drrec.features.store import features_path
 
     outcomes = extract(config, dataset, data_dir)
-    return summary(outcomes, features_path(data_dir, dataset.name))
+    return summary(outcomes, features_path(data_dir, dataset.key))

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LARGEST = 1e15
+"""Of a feature: its square is well within float32."""
+
+
 def check_ids(rows: Sequence[str], items: Sequence[str], what: str) -> None:
     """Refuse rows that are not the data set's items, each once, in any order.
 
@@ -63,13 +67,16 @@ def check_rows(features: np.ndarray, present: np.ndarray, ids: Sequence[str], wh
             f"Expected `present` of {what} as [{len(ids):,}] bool. Received: "
             f"{list(present.shape)} {present.dtype}. Extract or import them again."
         )
-    bad = present & ~np.isfinite(features).all(axis=1)
-    if bad.any():
-        names = [raw for raw, is_bad in zip(ids, bad, strict=True) if is_bad]
-        raise InputError(
-            f"Expected finite {what}. Received: NaN or infinity for {bad.sum():,} items "
-            f"({listed(names)}). Mark them absent, or extract or import them again."
-        )
+    for bad, received in (
+        (present & ~np.isfinite(features).all(axis=1), "NaN or infinity"),
+        (present & (np.abs(features) > LARGEST).any(axis=1), f"numbers beyond {LARGEST:g}"),
+    ):
+        if bad.any():
+            names = [raw for raw, is_bad in zip(ids, bad, strict=True) if is_bad]
+            raise InputError(
+                f"Expected finite {what}. Received: {received} for {bad.sum():,} items "
+                f"({listed(names)}). Mark them absent, or extract or import them again."
+            )
     if not present.any():
         raise InputError(
             f"Expected {what} for at least one item. Received: none that is present. "

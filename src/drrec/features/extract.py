@@ -64,7 +64,7 @@ def extract(
             `config.strict`, a file is broken or belongs to no item.
     """
     check_names(config.modalities)
-    path = features_path(data_dir, dataset.name)
+    path = features_path(data_dir, dataset.key)
     known = stored_fingerprints(path, dataset)
     plan = Plan(config, dataset, pathlib.Path(data_dir), chosen_device(gpu))
     tasks = [plan.task(modality) for modality in config.modalities]
@@ -119,6 +119,7 @@ def _extracted(task: Task, config: ExtractConfig, dataset: Dataset, path: pathli
             pooling=task.pooling,
             library_versions=versions(),
             fingerprint=task.fingerprint,
+            source=task.source,
         )
         broken = {ids[row]: why for row, why in zip(rows, reasons, strict=True) if why}
         if not present.any():

@@ -58,6 +58,8 @@ def import_features(
             "Name a file or folder that there is."
         )
     found = FORMATS[config.format](config)
+    if config.format == "mmrec":
+        found = {name: _counted_from_one(rows, dataset, name) for name, rows in found.items()}
     lacking = [name for name in config.modalities if name not in found]
     if lacking or not found:
         raise InputError(
@@ -71,6 +73,20 @@ def import_features(
     }
     write_features(path, dataset, made)
     return {name: int(rows.present.sum()) for name, rows in made.items()}
+
+
+def _counted_from_one(
+    rows: Mapping[str, np.ndarray], dataset: Dataset, modality: str
+) -> Mapping[str, np.ndarray]:
+    """MMRec's rows by the ids 1 … N where the data set counts its N items so, not from 0."""
+    ids = set(dataset.interactions.items.raw[1:].tolist())
+    if "0" in ids or str(len(rows)) not in ids:
+        return rows
+    logger.warning(
+        "%s: %d rows for items whose ids end at %d: the first row is item 1's",
+        *(modality, len(rows), len(rows)),
+    )
+    return {str(int(raw) + 1): row for raw, row in rows.items()}
 
 
 def _by_item(
@@ -98,6 +114,8 @@ def _by_item(
         if raw in rows:
             features[row] = rows[raw]
             present[row] = bool(features[row].any()) and not np.isnan(features[row]).all()
+    if present.sum() > 1 and not np.ptp(features[present], axis=0).any():
+        logger.warning("%s: all items have the same: they tell nothing apart", what)
     unknown = len(rows) - len(there)
     if unknown:
         logger.warning("%s: %d rows belong to no item", what, unknown)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import collections
 import fractions
 import math
 import pathlib
@@ -15,10 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-FOLDERS = {"video": ("trailers", "images"), "audio": ("trailers", "audio")}
-"""Where each modality is looked for, in this order."""
+    from collections.abc import Iterator
 
 _BROKEN = (
     *(av.FFmpegError, OSError, EOFError, SyntaxError, ValueError, TypeError),
@@ -34,37 +30,6 @@ _SNAP_FRAMES = 48
 
 class Unusable(Exception):
     """A file that holds nothing to encode; the message says why."""
-
-
-class Media(NamedTuple):
-    """The files of a data set's items, and those that belong to none."""
-
-    files: dict[str, list[pathlib.Path]]  # by raw id, in the order to try
-    unknown: list[str]  # paths of media named for items that do not exist
-
-
-def find_media(folder: pathlib.Path, modality: str, items: Collection[str]) -> Media:
-    """The media of each item: `<kind>/**/<raw id>.<any suffix>`, kinds in the order of `FOLDERS`.
-
-    A name whose case differs from an id's stands for that id where no other id is so spelled.
-    """
-    folded = collections.defaultdict(list)
-    for raw in items:
-        folded[raw.casefold()].append(raw)
-    found: dict[str, list[pathlib.Path]] = {}
-    unknown = []
-    for kind in FOLDERS[modality]:
-        root = folder / kind
-        for path in sorted(root.rglob("*")):
-            name = path.relative_to(root)
-            if any(part.startswith(".") for part in name.parts) or not path.is_file():
-                continue
-            alike = [path.stem] if path.stem in items else folded[path.stem.casefold()]
-            if len(alike) == 1:
-                found.setdefault(alike[0], []).append(path)
-            else:
-                unknown.append(f"{kind}/{name}")
-    return Media(found, unknown)
 
 
 def frames_of(path: pathlib.Path, count: int) -> list[Image.Image]:

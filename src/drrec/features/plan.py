@@ -10,16 +10,15 @@ import logging
 import pathlib
 from typing import TYPE_CHECKING
 
-from drrec.data.datasets import DATASETS
 from drrec.errors import InputError
 from drrec.features.checks import listed
 from drrec.features.config import SMALL
 from drrec.features.encoders import EncoderConfig, check_kind, has_bfloat16
 from drrec.features.hub import encoder_folder, weights_sha256
-from drrec.features.media import FOLDERS, find_media
 from drrec.features.processors import ProcessorConfig
 from drrec.features.small import build_small_encoders, small_name
-from drrec.features.texts import Texts, texts_of
+from drrec.features.sources import FOLDERS, Source, find_media, kept_with
+from drrec.features.texts import Texts
 from drrec.features.work import MediaWork, TextWork
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ class Task:
     work: Work
     pooling: str
     fingerprint: str
+    source: str
 
 
 class Plan:
@@ -54,6 +54,7 @@ class Plan:
         self._config, self._dataset, self._data_dir = config, dataset, data_dir
         self._device = device
         self._ids = dataset.interactions.items.raw[1:].tolist()
+        self._source = Source.of(config, data_dir)
         self._texts = self._read_texts()
 
     def task(self, modality: str) -> Task:
@@ -81,13 +82,14 @@ class Plan:
             work=work,
             pooling=pooling,
             fingerprint=self._fingerprint(encoder, work, pooling),
+            source=kept_with(self._config, self._data_dir, modality, self._dataset),
         )
 
     def _encoder(self, modality: str) -> EncoderConfig:
         config, name = self._config, self._dataset.name
         model = config.model(modality, name)
         if model == SMALL:
-            small = self._data_dir / "features" / f"small-{name}-{config.seed}"
+            small = self._data_dir / "features" / f"small-{self._dataset.key}-{config.seed}"
             build_small_encoders(small, self._texts.words, config.seed)
             folder, label = small / modality, small_name(modality, config.seed)
         else:
@@ -115,7 +117,7 @@ class Plan:
         return MediaWork(config, processor, self._ids, files, spread)
 
     def _media(self, modality: str) -> dict[str, list[pathlib.Path]]:
-        folder = self._config.media or self._folder() / "media"
+        folder = self._source.media
         media = find_media(folder, modality, set(self._ids))
         if not media.files:
             kinds = FOLDERS[modality]
@@ -130,17 +132,9 @@ class Plan:
         return media.files
 
     def _read_texts(self) -> Texts:
-        by_default = self._folder() / "plots.csv"
-        plots = self._config.text_file or (by_default if by_default.is_file() else None)
-        texts = texts_of(self._dataset, plots)
-        self._say_unknown(f"plots in {plots}", texts.unknown)
+        texts = self._source.texts(self._dataset)
+        self._say_unknown(f"plots in {self._source.text_file}", texts.unknown)
         return texts
-
-    def _folder(self) -> pathlib.Path:
-        if self._config.dataset in DATASETS:
-            return self._data_dir / self._config.dataset
-        path = pathlib.Path(self._config.dataset)
-        return path if path.is_dir() else path.parent
 
     def _say_unknown(self, what: str, names: list[str]) -> None:
         if not names:

@@ -51,11 +51,13 @@ class FeatureRows:
     library_versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     fingerprint: str = ""
     """Hash of encoder, settings and media, so that unchanged features are not extracted again."""
+    source: str = ""
+    """What they were made of, and how: JSON of `sources.kept_with`; empty of imported features."""
 
 
-def features_path(data_dir: str | os.PathLike[str], dataset_name: str) -> pathlib.Path:
+def features_path(data_dir: str | os.PathLike[str], key: str) -> pathlib.Path:
     """The feature file of a data set."""
-    return pathlib.Path(data_dir) / "features" / f"{dataset_name}.h5"
+    return pathlib.Path(data_dir) / "features" / f"{key}.h5"
 
 
 def load_features(
@@ -124,7 +126,7 @@ def write_features(
         check_rows(rows.features, rows.present, ids, f"{name} features of {dataset.name}")
     with replaced(path) as side, h5py.File(side, "w") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["dataset"] = dataset.name
+        file.attrs["dataset"] = dataset.key
         file.create_dataset("item_ids", data=ids, dtype=h5py.string_dtype())
         if path.exists():
             _keep_others(path, dataset, file, set(made))
@@ -143,6 +145,19 @@ def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[
     with _opened(path, dataset) as file:
         names = [name for name in MODALITIES if name in file]
         return {name: str(file[name].attrs.get("fingerprint", "")) for name in names}
+
+
+def stored_sources(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
+    """What each modality in a file was made of, see `FeatureRows.source`; empty without a file.
+
+    Raises:
+        InputError: the file is damaged or of another data set.
+    """
+    if not pathlib.Path(path).exists():
+        return {}
+    with _opened(path, dataset) as file:
+        names = [name for name in MODALITIES if name in file]
+        return {name: str(file[name].attrs.get("source", "")) for name in names}
 
 
 def check_names(modalities: Sequence[str]) -> None:
@@ -178,6 +193,11 @@ def _opened(path: str | os.PathLike[str], dataset: Dataset) -> Iterator[h5py.Fil
             yield file
     except InputError:
         raise
+    except BlockingIOError as error:
+        raise InputError(
+            f"Expected features of {dataset.name} in {path}. Received: a file that another process "
+            "has open to write. Close it there, then run this again."
+        ) from error
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(
             f"Expected features of {dataset.name} in {path}. Received: a file that is no HDF5, is "
@@ -196,9 +216,9 @@ def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset)
     if np.ndim(version) or version != SCHEMA_VERSION:
         raise InputError(
             f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
-            f"Received: version {version}. Remove the file and extract or import again."
+            f"Received: {version!r}. Remove the file and extract or import again."
         )
-    if name != dataset.name:
+    if name != dataset.key:
         raise InputError(
             f"Expected features of {dataset.name} in {path}. Received: those of {name}. "
             f"Extract those of {dataset.name}, or name its own file."
@@ -231,7 +251,7 @@ def _write(group: h5py.Group, rows: FeatureRows) -> None:
     group.create_dataset("present", data=rows.present, chunks=True, fletcher32=True)
     group.attrs["dtype"] = features.dtype.name
     group.attrs["library_versions"] = json.dumps(dict(sorted(rows.library_versions.items())))
-    for name in ("encoder", "weights_sha256", "pooling", "fingerprint"):
+    for name in ("encoder", "weights_sha256", "pooling", "fingerprint", "source"):
         group.attrs[name] = getattr(rows, name)
 
 

@@ -38,7 +38,7 @@ def collected(
     if not parts:
         raise InputError(
             "Expected at least one user with enough test items. Received: none. "
-            "Take a larger data set, or a split that keeps more for the test."
+            "Pass a lower --min-items, a larger --test-share, or another --split."
         )
     metrics = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return PerUser(users, metrics, None if lists is None else np.concatenate(lists))
