@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from tests.agents.tiny import write_csv
@@ -19,6 +20,7 @@ from tests.agents.tiny import write_csv
 from drrec import cli
 from drrec.cli import flags
 from drrec.cli.settings import PRESETS
+from drrec.errors import InputError
 from drrec.experiment import evaluating
 from drrec.files import read_json, read_yaml
 
@@ -215,11 +217,12 @@ def test_recommend_as_json(here, capsys, tiny_interactions):
     scores = [each["score"] for each in found["items"]]
     assert scores == sorted(scores, reverse=True)
     log = tiny_interactions
-    theirs = log.user == log.users.dense("u07")
-    num_train = theirs.sum() - -(-theirs.sum() // 5)
-    seen = {str(raw) for raw in log.items.raw[log.item[theirs][:num_train]]}
+    theirs = np.flatnonzero(log.user == log.users.dense("u07"))
+    seen = set(log.items.raw[log.item[theirs]].tolist())
     assert not seen & {each["item"] for each in found["items"]}
-    assert {each["item"] for each in found["liked"]} <= seen
+    liked = theirs[log.rating[theirs] > 3]  # the latest of the whole log, not of its training part
+    latest = log.items.raw[log.item[liked[::-1][:4]]].tolist()
+    assert [each["item"] for each in found["liked"]] == latest
 
 
 def test_recommend_as_text(here, capsys):
@@ -227,6 +230,91 @@ def test_recommend_as_text(here, capsys):
     capsys.readouterr()
     assert cli.run(*cli.STAGES, argv=argv) == 0
     assert "Recommended, with scores:" in capsys.readouterr().out
+
+
+def recommended(capsys, flags):
+    capsys.readouterr()
+    argv = shlex.split(f"recommend --run first --top-k 4 --json --gpu -1 {flags}")
+    assert cli.run(*cli.STAGES, argv=argv) == 0
+    return strict(capsys.readouterr().out)
+
+
+def test_recommend_to_several_to_somebody_new_and_like_an_item(here, capsys, tmp_path):
+    several = recommended(capsys, "--user u07,u08")
+    assert [each["user"] for each in several] == ["u07", "u08"]
+    assert several[0] == recommended(capsys, "--user u07")
+    (tmp_path / "users.txt").write_text("u08\n\nu07\n")
+    assert recommended(capsys, f"--users-file {tmp_path / 'users.txt'}") == several[::-1]
+    new = recommended(capsys, "--liked i02,i04")
+    assert new["liked"] == "i02,i04"
+    assert len(new["items"]) == 4
+    assert not {"i02", "i04"} & {each["item"] for each in new["items"]}
+    alike = recommended(capsys, "--similar-to i02")
+    assert "i02" not in {each["item"] for each in alike["items"]}
+
+
+def test_recommend_leaves_out_and_chooses_among(here, capsys, tmp_path):
+    best = [each["item"] for each in recommended(capsys, "--user u07")["items"]]
+    less = recommended(capsys, f"--user u07 --filter {best[0]},{best[2]}")["items"]
+    assert [each["item"] for each in less][:2] == [best[1], best[3]]
+    (tmp_path / "few").write_text(f"{best[3]}\n{best[1]}\n")
+    few = recommended(capsys, f"--user u07 --among @{tmp_path / 'few'}")["items"]
+    assert [each["item"] for each in few] == [best[1], best[3]]
+    again = recommended(capsys, "--user u07 --keep-seen --top-k 80")["items"]
+    assert len(again) == 80
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_recommend_to_all_users_into_a_file(here, capsys, tmp_path, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"lists.{suffix}"
+    argv = shlex.split(f"recommend --run first --user all --top-k 3 --gpu -1 --out {path}")
+    assert cli.run(*cli.STAGES, argv=argv) == 0
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet}.get(
+        suffix, lambda path: pd.read_json(path, lines=True)
+    )
+    lists = read(path)
+    assert list(lists) == ["user", "item", "score", "rank"]
+    assert lists.groupby("user")["rank"].apply(list).tolist() == [[1, 2, 3]] * 60
+    own = recommended(capsys, "--user u31")["items"][:3]
+    assert lists.loc[lists["user"] == "u31", "item"].tolist() == [each["item"] for each in own]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("", "Expected one of --user, --users-file, --liked and --similar-to"),
+        ("--user u07 --liked i01", "or several"),
+        ("--liked i01 --out x.csv", "with --out"),
+        ("--user all --out x.xlsx", "ends in .csv, .jsonl, .parquet"),
+        ("--users-file nowhere", "Expected a file of ids at nowhere"),
+        ("--user u07 --among i99", "Expected a known item"),
+    ],
+)
+def test_what_cannot_be_recommended_is_refused(here, capsys, flags, said):
+    argv = shlex.split(f"recommend --run first --gpu -1 {flags}")
+    assert said in refused(capsys, *cli.STAGES, argv=argv)
+
+
+def test_without_a_final_fit_recommend_says_what_it_does_not_know(here, capsys, caplog):
+    path = here / "save_model/first/served.drrec"
+    path.rename(path.with_suffix(".aside"))
+    try:
+        recommended(capsys, "--user u07")
+    finally:
+        path.with_suffix(".aside").rename(path)
+    assert "knows the training part of the log alone" in caplog.text
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(here, capsys, monkeypatch):
+    def fail(*given, **named):
+        raise InputError("Expected more. Received: less.")
+
+    monkeypatch.setattr("drrec.experiment.train.embed", fail)
+    argv = [*FLAGS, "--name", "never"]
+    assert "Expected more" in refused(capsys, cli.Train, argv=argv)
+    assert not (here / "save_model/never").exists()
 
 
 def test_an_unknown_user_is_refused_with_the_nearest(here, capsys):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
 from drrec.agents.checkpoint import checkpoints
+from drrec.data.config import LogConfig
 from drrec.embeddings.config import EmbeddingConfig
 from drrec.embeddings.pretrain import Pretrained, pretrain
 from drrec.embeddings.table import Embeddings
@@ -17,6 +18,7 @@ from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
 from drrec.evaluation.cost import read_cost
 from drrec.experiment import train, vectors
+from drrec.experiment.config import RunConfig
 from drrec.experiment.evaluating import evaluate_run, report_run
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
@@ -222,3 +224,35 @@ def test_an_interrupted_seed_ends_the_run(config, tmp_path, monkeypatch):
     assert not train_run(Run.create(tmp_path, "first", config), config, load(config, tmp_path))
     assert [folder.name for folder in begun] == ["seed-0"]
     assert not list(tmp_path.rglob("agent.drrec"))
+
+
+def refusal(path, **settings):
+    with pytest.raises(InputError) as caught:
+        Task.load(RunConfig(dataset=str(path), **settings), path.parent)
+    return str(caught.value)
+
+
+def test_what_can_be_known_is_checked_before_the_first_step(tiny_interactions, tmp_path):
+    path = write_csv(tiny_interactions, tmp_path / "log.csv")
+    said = refusal(path, min_items=500)
+    assert "at least 500 ratings in the test part" in said
+    assert "--min-items" in said
+    said = refusal(path, log=LogConfig(rating_scale="1,100"))
+    assert "Received: no like, read as from 1 to 100, liked from 75.25. Pass --like-from" in said
+    assert "validation_share" in refusal(path, test_share=0.95)
+
+
+def test_shares_are_the_splits(tiny_interactions, tmp_path):
+    path = write_csv(tiny_interactions, tmp_path / "log.csv")
+    config = RunConfig(dataset=str(path), test_share=0.4, min_items=3)
+    task = Task.load(config, tmp_path)
+    share = len(task.test) / len(task.dataset.interactions)
+    assert 0.4 <= share < 0.45
+
+
+def test_a_small_catalogue_is_said(tmp_path, caplog):
+    rows = [(user, item, (user + item) % 5 + 1) for user in range(20) for item in range(7)]
+    lines = "".join(f"u{user},{item},{rating}\n" for user, item, rating in rows)
+    (tmp_path / "log.csv").write_text("user,item,rating\n" + lines)
+    Task.load(RunConfig(dataset=str(tmp_path / "log.csv"), min_items=1), tmp_path)
+    assert "the catalogue has 7 items" in caplog.text

@@ -76,8 +76,8 @@ def import_features(
 
 
 def _counted_from_one(
-    rows: Mapping[str, np.ndarray], dataset: Dataset, modality: str
-) -> Mapping[str, np.ndarray]:
+    rows: dict[str, np.ndarray], dataset: Dataset, modality: str
+) -> dict[str, np.ndarray]:
     """MMRec's rows by the ids 1 … N where the data set counts its N items so, not from 0."""
     ids = set(dataset.interactions.items.raw[1:].tolist())
     if "0" in ids or str(len(rows)) not in ids:
