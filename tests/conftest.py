@@ -63,7 +63,7 @@ def brief_training():
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommenders, "SequenceConfig", config)
-        patch.setattr(pmf, "_MOST_EPOCHS", 20)
+        patch.setattr(pmf, "_MOST_EPOCHS", 4)
         yield
 
 

@@ -31,6 +31,7 @@ VARIANTS = ["ids", "video", "text", "video+text early mean"]
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teaching, "_MOST_ROUNDS", 1)
+        patch.setattr(teaching, "_STEPS_A_ROUND", 2)
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)

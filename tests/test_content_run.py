@@ -32,6 +32,7 @@ KNOWN = ContentConfig(modality="video,text")
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teaching, "_MOST_ROUNDS", 2)
+        patch.setattr(teaching, "_STEPS_A_ROUND", 2)
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)

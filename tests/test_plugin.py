@@ -139,22 +139,28 @@ def test_help_shows_the_plugins_choices_and_its_agents_flags(installed):
         assert words in found.stdout.replace("\n", " "), words
 
 
+WHOLE = f"""
+import sys
+import drrec
+from drrec import cli
+
+for words in ("train {TRAIN}", "eval --run first --gpu -1"):
+    assert cli.run(*cli.STAGES, argv=words.split()) == 0
+    print("END")
+model = drrec.load("save_model/first/agent.drrec")
+print(type(model).__name__, model.config.courage, len(model.recommend(["u07"], k=3)))
+"""
+
+
 def test_a_run_is_trained_judged_and_restored_by_its_names_alone(installed):
-    done = run(installed, "-m", "drrec", "train", *TRAIN.split())
+    done = run(installed, "-c", WHOLE)
     assert done.returncode == 0, done.stderr
-    assert "| bold " in done.stdout
-    assert "| alphabetical " in done.stdout
-    assert "## Protocol `catalogue`" in done.stdout
     assert "fused by mine" in done.stderr
-    again = run(installed, "-m", "drrec", "eval", "--run", "first", "--gpu", "-1")
-    cost = "## What it took"
-    assert again.stdout.partition(cost)[0] == done.stdout.partition(cost)[0]
-    code = (
-        "import drrec; model = drrec.load('save_model/first/agent.drrec'); "
-        "print(type(model).__name__, model.config.courage, len(model.recommend(['u07'], k=3)))"
-    )
-    loaded = run(installed, "-c", code)
-    assert loaded.stdout.split() == ["Bold", "3.0", "3"], loaded.stderr
+    trained, again, loaded = done.stdout.split("END\n")
+    for words in ("| bold ", "| alphabetical ", "## Protocol `catalogue`"):
+        assert words in trained
+    assert again.partition("## What it took")[0] == trained.partition("## What it took")[0]
+    assert loaded.split() == ["Bold", "3.0", "3"]
 
 
 def test_what_nobody_has_installed_is_refused(installed):

@@ -174,7 +174,7 @@ def learned(run):
 def test_kill_9_and_resume_equals_an_uninterrupted_run(tiny_interactions, tmp_path, monkeypatch):
     path = write_csv(tiny_interactions, tmp_path / "log.csv")
     monkeypatch.chdir(tmp_path)
-    config = small_config(path, steps=20_000)
+    config = small_config(path, steps=6_000)
     judged = Task.load(config, tmp_path / "data")
     killed = Run.create(tmp_path, "killed", config)
     process = subprocess.Popen(
@@ -200,12 +200,21 @@ def test_kill_9_and_resume_equals_an_uninterrupted_run(tiny_interactions, tmp_pa
         assert_equal(dict(one), dict(other))
 
 
+@pytest.fixture
+def _hears_ctrl_c():
+    """Shells have their background jobs ignore it, and so would what a test starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
     write_csv(tiny_interactions, tmp_path / "log.csv")
     flags = (
         "--dataset log.csv --name stopped --steps 100000000 --dim-emb 5 --state-size 3 "
         "--episode-length 4 --dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 "
-        "--num-envs 4 --held-out 0.4 --gpu -1"
+        "--num-envs 4 --held-out 0.4 --gpu -1 --runs-dir . --embedding variational"
     )
     run = Run(tmp_path, "stopped")
     # As a context it closes its pipe even where it ends by itself or takes too long.

@@ -29,6 +29,7 @@ def _another_pmf(monkeypatch):
 @pytest.fixture
 def _quickly(monkeypatch):
     monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 2)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,16 @@ class Protocol:
     """Of what its re-rankers' ceiling is the recall: liked, or any test items; empty has none."""
 
     def asked(self, test: Dataset) -> tuple[Any, dict[str, Any]]:
-        """What `run` takes in place of a test part, and the options that go with it."""
+        """What `run` takes in place of a test part, and the options that go with it.
+
+        Example:
+            >>> import drrec, pandas as pd
+            >>> from drrec.evaluation.protocols.protocol import protocol_of
+            >>> log = pd.DataFrame({"user": list("aaaabbbb"), "item": list("wxyzxwzy")})
+            >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
+            >>> protocol_of("full").asked(test)[0] is test.interactions
+            True
+        """
         return self.inputs(test) if self.inputs else (test.interactions, {})
 
     @property
