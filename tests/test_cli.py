@@ -221,7 +221,7 @@ def test_recommend_as_json(here, capsys, tiny_interactions):
     seen = set(log.items.raw[log.item[theirs]].tolist())
     assert not seen & {each["item"] for each in found["items"]}
     liked = theirs[log.rating[theirs] > 3]  # the latest of the whole log, not of its training part
-    latest = log.items.raw[log.item[liked[::-1][:4]]].tolist()
+    latest = log.items.raw[log.item[liked[::-1][:3]]].tolist()
     assert [each["item"] for each in found["liked"]] == latest
 
 

@@ -67,7 +67,8 @@ def test_the_schema_is_what_the_page_says(path):
         assert file["video/present"].dtype == bool
         assert file["video/features"][1].tolist() == [0, 0, 0]
         assert set(file["video"].attrs) == {
-            *("encoder", "weights_sha256", "pooling", "dtype", "library_versions", "fingerprint")
+            *("encoder", "weights_sha256", "pooling", "dtype", "library_versions", "fingerprint"),
+            "source",
         }
 
 

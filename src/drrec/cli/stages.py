@@ -108,6 +108,8 @@ def main_train(arguments: Train) -> int:
     from drrec.experiment.train import train_run
 
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
+    if not resumed and arguments.name is not None:
+        Run.named(_root(arguments), arguments.name).check_is_new()
     config = resumed.config() if resumed else arguments.train
     task, content = _inputs(config, _data(arguments))
     run = resumed or Run.create(_root(arguments), arguments.name, config)

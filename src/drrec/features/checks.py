@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-LARGEST = 1e15
+LARGEST = np.float32(1e15)
 """Of a feature: its square is well within float32."""
 
 
@@ -69,7 +69,10 @@ def check_rows(features: np.ndarray, present: np.ndarray, ids: Sequence[str], wh
         )
     for bad, received in (
         (present & ~np.isfinite(features).all(axis=1), "NaN or infinity"),
-        (present & (np.abs(features) > LARGEST).any(axis=1), f"numbers beyond {LARGEST:g}"),
+        (
+            present & (np.abs(features) > np.float32(LARGEST)).any(axis=1),
+            f"numbers beyond {LARGEST:g}",
+        ),
     ):
         if bad.any():
             names = [raw for raw, is_bad in zip(ids, bad, strict=True) if is_bad]

@@ -78,8 +78,9 @@ def sound_of(
             if not container.streams.audio:
                 raise Unusable("no sound track")
             stream = container.streams.audio[0]
-            starts = _starts(container, stream, wanted / rate, window / rate)
-            pieces = [_heard(container, stream, start, window, rate) for start in starts]
+            begins = _begins(stream, container, wanted / rate, window / rate)
+            size = window if begins else wanted
+            pieces = [_heard(container, stream, begin, size, rate) for begin in begins or [0.0]]
     except _BROKEN as error:
         raise Unusable(_reason(path, error)) from error
     sound = np.concatenate([np.empty(0, np.float32), *pieces])[:wanted]
@@ -90,15 +91,18 @@ def sound_of(
     return sound
 
 
-def _starts(
-    container: av.container.InputContainer, stream: av.AudioStream, wanted: float, window: float
+def _begins(
+    stream: av.AudioStream, container: av.container.InputContainer, wanted: float, window: float
 ) -> list[float]:
-    """When to begin to listen, in seconds: in the middles of equal segments of a long track."""
-    count = max(1, math.ceil(wanted / window - 1e-9))
+    """Where windows of a track begin, in seconds: in the middles of equal segments.
+
+    None where all of it is heard, or where its length is not known.
+    """
     total = float(stream.duration * _unit(stream)) if stream.duration else 0.0
     total = total or (container.duration or 0) / av.time_base
     if total <= wanted:
-        return [index * window for index in range(count)]
+        return []
+    count = max(1, math.ceil(wanted / window - 1e-9))
     return [(index + 0.5) * total / count - window / 2 for index in range(count)]
 
 
@@ -129,7 +133,8 @@ def _heard(
             break
     else:
         blocks += [block.to_ndarray() for block in resampler.resample(None)]
-    if not blocks:
+        heard = sum(block.shape[1] for block in blocks)
+    if heard <= (skip or 0):
         return np.empty(0, np.float32)
     return _mono(np.concatenate(blocks, axis=1)[:, skip or 0 :][:, :size])
 

@@ -216,13 +216,18 @@ def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset)
     if np.ndim(version) or version != SCHEMA_VERSION:
         raise InputError(
             f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
-            f"Received: {version!r}. Remove the file and extract or import again."
+            f"Received: version {_plain(version)!r}. Remove the file and extract or import again."
         )
     if name != dataset.key:
         raise InputError(
             f"Expected features of {dataset.name} in {path}. Received: those of {name}. "
             f"Extract those of {dataset.name}, or name its own file."
         )
+
+
+def _plain(value: object) -> object:
+    """Without NumPy's type: text and numbers look different."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _dense_order(file: h5py.File, dataset: Dataset, what: str) -> np.ndarray:
