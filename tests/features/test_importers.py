@@ -208,3 +208,35 @@ def test_lfm2k_comes_over_row_for_row(tmp_path):
     for raw in ("0", "17", "1424"):
         dense = dataset.interactions.items.dense(raw)
         np.testing.assert_array_equal(found["audio"].features[dense], audio[int(raw)])
+
+
+def test_mmrec_rows_of_items_that_are_counted_from_one_are_not_shifted(tmp_path, caplog):
+    dataset = dataset_of(["1", "2", "3", "4"])
+    imported("mmrec", mmrec(tmp_path / "made"), dataset, tmp_path / "f.h5")
+    found = load_features(tmp_path / "f.h5", dataset, ["video"])["video"].features
+    np.testing.assert_array_equal(found[1:], ROWS)
+    assert "the first row is item 1's" in caplog.text
+    assert "belong to no item" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index"])
+def test_a_pandas_index_is_no_dimension(dataset, tmp_path, name):
+    rows = [f"{item},{item},{row[0]},{row[1]}" for item, row in enumerate(ROWS)]
+    (tmp_path / "f.csv").write_text(f"{name},item_id,a,b\n" + "\n".join(rows) + "\n")
+    made = {"source": tmp_path / "f.csv", "modality": "video"}
+    imported("csv", made, dataset, tmp_path / "f.h5")
+    assert load_features(tmp_path / "f.h5", dataset, ["video"])["video"].features.shape == (4, 2)
+
+
+def test_features_that_tell_nothing_apart_are_said(dataset, tmp_path, caplog):
+    (tmp_path / "f.json").write_text(json.dumps({raw: [1.5, 2.5] for raw in IDS}))
+    made = {"source": tmp_path / "f.json", "modality": "video"}
+    imported("json", made, dataset, tmp_path / "f.h5")
+    assert "all items have the same" in caplog.text
+
+
+def test_numbers_that_are_far_too_large_are_refused(dataset, tmp_path):
+    (tmp_path / "f.json").write_text(json.dumps({"0": [1e30, 1.0], "1": [1.0, 2.0]}))
+    made = {"source": tmp_path / "f.json", "modality": "video"}
+    with pytest.raises(InputError, match=r"numbers beyond 1e\+15 for 1 items \(0\)"):
+        imported("json", made, dataset, tmp_path / "f.h5")

@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -201,3 +203,18 @@ def test_the_same_rows_make_the_same_bytes(path, dataset, tmp_path):
     write_features(tmp_path / "once.h5", dataset, {"video": rows_of()})
     write_features(tmp_path / "once.h5", dataset, {"text": rows_of(2, np.float16)})
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "once.h5").read_bytes()
+
+
+def test_a_file_that_another_process_writes_is_not_called_damaged(path, dataset):
+    code = (
+        f"import h5py, sys; file = h5py.File({str(path)!r}, 'a'); print('open', flush=True); "
+        "sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(InputError, match="another process has open to write"):
+            load_features(path, dataset, ["video"])
+        other.stdin.close()
+    assert load_features(path, dataset, ["video"])

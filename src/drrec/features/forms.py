@@ -129,7 +129,7 @@ def _index_columns(names: list[str], rows: list[lines.Row]) -> set[int]:
     found = set()
     for place, name in enumerate(names):
         numbers = [row.fields[place] for row in rows]
-        if name in ("", "unnamed:0", "unnamed0", "index") and numbers == [
+        if name in ("", "unnamed", "index") and numbers == [
             str(number) for number in range(len(rows))
         ]:
             logger.warning("the column %r of row numbers is no dimension: left out", name)

@@ -140,11 +140,7 @@ def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[
     Raises:
         InputError: the file is damaged or of another data set.
     """
-    if not pathlib.Path(path).exists():
-        return {}
-    with _opened(path, dataset) as file:
-        names = [name for name in MODALITIES if name in file]
-        return {name: str(file[name].attrs.get("fingerprint", "")) for name in names}
+    return _stored("fingerprint", path, dataset)
 
 
 def stored_sources(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
@@ -153,11 +149,15 @@ def stored_sources(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, 
     Raises:
         InputError: the file is damaged or of another data set.
     """
+    return _stored("source", path, dataset)
+
+
+def _stored(attribute: str, path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
     if not pathlib.Path(path).exists():
         return {}
     with _opened(path, dataset) as file:
         names = [name for name in MODALITIES if name in file]
-        return {name: str(file[name].attrs.get("source", "")) for name in names}
+        return {name: str(file[name].attrs.get(attribute, "")) for name in names}
 
 
 def check_names(modalities: Sequence[str]) -> None:

@@ -1,0 +1,59 @@
+"""Whether stored features are of the media and texts that there are."""
+
+import os
+
+import pytest
+from tests.features.tiny import dataset_of, gray, write_image
+
+from drrec.data.datasets import load_dataset
+from drrec.features.config import ExtractConfig
+from drrec.features.sources import kept_with, to_make_anew
+from drrec.features.store import features_path
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A log with plots and a picture beside it, and the settings of an extraction."""
+    (tmp_path / "log.csv").write_text("user,item\nu,1\nu,2\nv,1\n")
+    (tmp_path / "plots.csv").write_text("item_id,plot\n1,A storm.\n2,A chase.\n")
+    write_image(tmp_path / "media/images/1.png", gray(10))
+    return ExtractConfig(dataset=str(tmp_path / "log.csv"), frames=3, text_model="small")
+
+
+@pytest.mark.parametrize("modality", ["text", "video"])
+def test_what_has_not_changed_is_not_made_anew(shop, tmp_path, modality):
+    dataset = load_dataset(shop.dataset)
+    kept = kept_with(shop, tmp_path, modality, dataset)
+    plain = ExtractConfig(dataset=shop.dataset)
+    assert to_make_anew(kept, plain, tmp_path, modality, dataset) is None
+
+
+def test_changed_plots_are_encoded_again_as_they_were(shop, tmp_path):
+    dataset = load_dataset(shop.dataset)
+    kept = kept_with(shop, tmp_path, "text", dataset)
+    (tmp_path / "plots.csv").write_text("item_id,plot\n1,A storm.\n2,A walk.\n")
+    again = to_make_anew(kept, ExtractConfig(dataset=shop.dataset), tmp_path, "text", dataset)
+    assert (again.modality, again.frames, again.text_model) == ("text", 3, "small")
+
+
+def test_a_changed_picture_is_seen_again_and_one_that_is_gone_is_not(shop, tmp_path):
+    dataset = load_dataset(shop.dataset)
+    kept = kept_with(shop, tmp_path, "video", dataset)
+    plain = ExtractConfig(dataset=shop.dataset)
+    picture = tmp_path / "media/images/1.png"
+    os.utime(picture, (1, 1))
+    assert to_make_anew(kept, plain, tmp_path, "video", dataset).modality == "video"
+    picture.unlink()
+    assert to_make_anew(kept, plain, tmp_path, "video", dataset) is None
+
+
+def test_logs_of_one_name_have_features_of_their_own(tmp_path):
+    keys = set()
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.csv").write_text("user,item\nu,1\nv,2\n")
+        dataset = load_dataset(tmp_path / name / "log.csv")
+        assert dataset.name == "log"
+        keys.add(features_path(tmp_path, dataset.key))
+    assert len(keys) == 2
+    assert dataset_of(["1"], name="demo").key == "demo"
