@@ -255,6 +255,7 @@ def test_too_few_items_with_features_are_refused_before_a_run_has_a_folder(
     rows = FeatureRows(features=np.ones((80, 2), np.float32), present=few, encoder="few")
     write_features(tmp_path / "few.h5", dataset, {"text": rows})
     argv = ["--dataset", "log.csv", "--modality", "text", "--features", "few.h5", "--gpu", "-1"]
+    argv += ["--min-items", "5"]
     with contextlib.chdir(tmp_path):
         assert cli.run(cli.Train, argv=argv) == 2
     said = capsys.readouterr().err

@@ -214,7 +214,7 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
     flags = (
         "--dataset log.csv --name stopped --steps 100000000 --dim-emb 5 --state-size 3 "
         "--episode-length 4 --dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 "
-        "--num-envs 4 --held-out 0.4 --gpu -1 --runs-dir . --embedding variational"
+        "--num-envs 4 --held-out 0.4 --gpu -1 --runs-dir . --embedding variational --min-items 5"
     )
     run = Run(tmp_path, "stopped")
     # As a context it closes its pipe even where it ends by itself or takes too long.
