@@ -38,7 +38,7 @@ def load_dataset(
     Raises:
         InputError: the data set is unknown or malformed, or cannot be downloaded.
 
-    Example:
+    Examples:
         >>> import drrec, pathlib
         >>> _ = pathlib.Path("log.csv").write_text("user,item,rating\\nann,x,5\\nbob,y,2\\n")
         >>> data = drrec.load_dataset("log.csv")

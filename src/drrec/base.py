@@ -68,7 +68,7 @@ class Recommender(abc.ABC):
 
     Constructor arguments are the settings; each is an attribute of the same name.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.ItemKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))
@@ -100,7 +100,7 @@ class Recommender(abc.ABC):
         Raises:
             InputError: the log is too small to fit, or too large for memory.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> data = drrec.Dataset.from_pandas(log)
@@ -133,7 +133,7 @@ class Recommender(abc.ABC):
             [B, C] float32, or [B, I] if `candidates` is None. The score of padding is
             unspecified: the caller masks it.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbb"), "item": list("xyxyx")})
             >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))
@@ -166,7 +166,7 @@ class Recommender(abc.ABC):
         Raises:
             InputError: an id is unknown, K is below 1, or the model is not fitted.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
@@ -212,7 +212,7 @@ class Recommender(abc.ABC):
         Raises:
             InputError: an id is unknown, K is below 1, or the model is not fitted.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
@@ -256,7 +256,7 @@ class Recommender(abc.ABC):
         Raises:
             InputError: the id is unknown, K is below 1, or the model is not fitted.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
@@ -276,7 +276,7 @@ class Recommender(abc.ABC):
     def users(self) -> list[str]:
         """Raw ids of the users of the training log.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabb"), "item": list("xyxy")})
             >>> drrec.Popularity().fit(drrec.Dataset.from_pandas(log)).users
@@ -287,7 +287,7 @@ class Recommender(abc.ABC):
     def liked_by(self, user: Any) -> list[str]:
         """Raw ids of the last L items that a user liked, most recent first.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
@@ -301,7 +301,7 @@ class Recommender(abc.ABC):
     def titles_of(self, items: Iterable[Any]) -> dict[str, str]:
         """Titles by raw item id, "" where unknown.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": ["ann", "ann"], "item": [7, 8]})
             >>> data = drrec.Dataset.from_pandas(log, titles={7: "Seven"})
@@ -317,7 +317,7 @@ class Recommender(abc.ABC):
         Raises:
             InputError: the model is not fitted, or its class is not registered.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
             >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
@@ -333,7 +333,7 @@ class Recommender(abc.ABC):
         Args:
             log: interactions with the ids of the training log.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaaa"), "item": list("wxyz")})
             >>> data = drrec.Dataset.from_pandas(log)
@@ -349,7 +349,7 @@ class Recommender(abc.ABC):
     def settings(self) -> dict[str, Any]:
         """Constructor arguments by name, as plain values.
 
-        Example:
+        Examples:
             >>> import drrec
             >>> drrec.EASE(l2=50.0).settings()
             {'l2': 50.0, 'max_memory_gb': 8.0, 'seed': 0}
@@ -360,7 +360,7 @@ class Recommender(abc.ABC):
     def state(self) -> dict[str, Any]:
         """Fitted attributes by name: what `save` stores beside the settings.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyx")})
             >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))
@@ -374,7 +374,7 @@ class Recommender(abc.ABC):
     def restore(self, state: dict[str, Any]) -> Self:
         """Set fitted attributes, as `state` returns them.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyy")})
             >>> model = drrec.Popularity().fit(drrec.Dataset.from_pandas(log))

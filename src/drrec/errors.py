@@ -4,7 +4,7 @@
 class InputError(ValueError):
     """Invalid input. The message states what was expected, what was received and how to fix it.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> try:
         ...     drrec.load("missing.drrec")

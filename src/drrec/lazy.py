@@ -19,7 +19,7 @@ def attach(
         package: its `__name__`.
         modules: by each public name, the full name of the module that has it.
 
-    Example:
+    Examples:
         >>> get, _, names = attach("drrec", {"InputError": "drrec.errors"})
         >>> get("InputError").__name__, names
         ('InputError', ['InputError'])
@@ -39,7 +39,7 @@ def attach(
 def resolved(path: str) -> Any:
     """What stands at `module:name`, imported now.
 
-    Example:
+    Examples:
         >>> resolved("drrec.errors:InputError").__name__
         'InputError'
     """

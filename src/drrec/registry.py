@@ -238,7 +238,7 @@ def register(kind: str, name: str, thing: Any) -> None:
     Raises:
         InputError: the kind is unknown, or the name is not an identifier.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> class Mine(drrec.Popularity):
         ...     pass

@@ -46,7 +46,7 @@ def load(path: str | os.PathLike[str]) -> Recommender:
         InputError: the file is missing, damaged or of another version, or the model's class is
             not registered.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabb"), "item": list("xyyz")})
         >>> drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(log)).save("ease.drrec")

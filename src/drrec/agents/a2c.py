@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class A2C(OnPolicy):
     """Advantage actor-critic: one update per rollout, with n-step returns (Mnih et al. 2016).
 
-    Example:
+    Examples:
         >>> import drrec
         >>> agent = drrec.A2C(horizon=5, entropy=0.02)
         >>> agent.config.horizon, agent.config.entropy

@@ -44,7 +44,7 @@ class DDPG(Agent):
 
     Constructor arguments are the settings, by the names of the flags of `drrec train`.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = [(u, i, 1 + (u * i) % 5) for u in range(4) for i in range(12) if (u, i) != (0, 3)]
         >>> data = drrec.Dataset.from_pandas(pd.DataFrame(log, columns=["user", "item", "rating"]))

@@ -14,7 +14,7 @@ from drrec.nn.losses import clipped_policy_loss
 class PPO(OnPolicy):
     """Proximal policy optimisation (Schulman et al. 2017): a clipped objective, several epochs.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> agent = drrec.PPO(epochs=2, horizon=8)
         >>> agent.config.epochs, agent.config.clip

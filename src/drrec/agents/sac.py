@@ -39,7 +39,7 @@ class SACMetrics(NamedTuple):
 class SAC(DDPG):
     """Soft actor-critic (Haarnoja et al. 2018) with a learned entropy temperature.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> agent = drrec.SAC(target_entropy=-1.5)
         >>> agent.config.target_entropy, agent.config.temperature

@@ -41,7 +41,7 @@ REFRESHED_AT_ONCE = 256
 class Supervised(PPO):
     """Supervised actor-critic (after Xin et al. 2020): PPO with a sequence encoder of the log.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> agent = drrec.Supervised(sequence_layers=1, warm_up=10_000)
         >>> agent.config.sequence_layers, agent.config.window

@@ -18,7 +18,7 @@ from drrec.types import Transitions
 class TD3(DDPG):
     """Twin delayed DDPG (Fujimoto et al. 2018), with behaviour cloning if wanted (TD3+BC).
 
-    Example:
+    Examples:
         >>> import drrec
         >>> agent = drrec.TD3(policy_delay=2, cloning=0.4)
         >>> agent.config.cloning, agent.config.tau

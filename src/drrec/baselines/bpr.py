@@ -41,7 +41,7 @@ class BPR(Recommender):
         batch_size: pairs in a batch.
         seed: random seed of initialisation, shuffling and negative sampling.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.BPR(dim=4, num_epochs=20).fit(drrec.Dataset.from_pandas(log))

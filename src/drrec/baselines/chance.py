@@ -18,7 +18,7 @@ class Random(Recommender):
     Args:
         seed: random seed.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.Random(seed=1).fit(drrec.Dataset.from_pandas(log))

@@ -101,7 +101,7 @@ class ItemCF(_AroundBiases):
         similarity: `adjusted` is the cosine of user-centred ratings, `cosine` of the raw ratings.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
         >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}
@@ -151,7 +151,7 @@ class UserCF(_AroundBiases):
         smoothing: constant added to the sum of similarities in the denominator.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
         >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}

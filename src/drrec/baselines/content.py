@@ -46,7 +46,7 @@ class ContentKNN(Recommender):
         evenness: e, exponent of the denominator; 0 is a sum, 1 a weighted mean.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, numpy as np, pandas as pd
         >>> from drrec.features.store import Modality
         >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyz")})

@@ -37,7 +37,7 @@ class EASE(Recommender):
         max_memory_gb: memory limit of fitting; a catalogue of n items takes 12 n² bytes.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.EASE(l2=1.0).fit(drrec.Dataset.from_pandas(log))

@@ -54,7 +54,7 @@ class PMF(_Factorisation):
         dim: D, the number of factors, item bias included.
         seed: random seed of initialisation and shuffling.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> model = drrec.PMF(dim=33, seed=1)
         >>> model.settings()
@@ -78,7 +78,7 @@ class VariationalMF(_Factorisation):
         dim: D, the number of factors.
         seed: random seed of the initialisation.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> rating = [5, 1, 5, 1, 4, 1, 5, 1]
         >>> log = {"user": list("aabbbccc"), "item": list("xyxyzxyz"), "rating": rating}

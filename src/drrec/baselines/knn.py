@@ -67,7 +67,7 @@ class ItemKNN(_BySets):
         shrinkage: number of common users at which a similarity is shrunk by half.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.ItemKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))
@@ -92,7 +92,7 @@ class UserKNN(_BySets):
         shrinkage: number of common items at which a similarity is shrunk by half.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.UserKNN(num_neighbours=2).fit(drrec.Dataset.from_pandas(log))

@@ -31,7 +31,7 @@ class PersonalPopularity(Recommender):
         half_life: half-life of a row, in median ages; infinity counts rows.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aaabb"), "item": list("xxyyz")})
         >>> data = drrec.Dataset.from_pandas(log, repeats="keep")

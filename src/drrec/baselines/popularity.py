@@ -36,7 +36,7 @@ class Popularity(_OneForAll):
         damping: with `mean`, the number of ratings at the global mean added to each item.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.Popularity(counted="ratings").fit(drrec.Dataset.from_pandas(log))
@@ -84,7 +84,7 @@ class RecentPopularity(_OneForAll):
         half_life: half-life of a rating, in median ages.
         seed: unused; the model is deterministic.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
         >>> model = drrec.RecentPopularity().fit(drrec.Dataset.from_pandas(log))

@@ -39,7 +39,7 @@ class Interactions:
 
     Dense user ids are 0 … U−1; dense item ids are 1 … I−1, because item 0 is padding.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": ["bob", "ann"], "item": [8, 7]})
         >>> log = drrec.Dataset.from_pandas(log).interactions
@@ -78,7 +78,7 @@ class Interactions:
         Raises:
             InputError: there are no rows, an id is empty, or a value is out of range.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating, time = np.array([5.0, 2.0]), np.array([1, 0])
             >>> drrec.Interactions.from_raw(["ann", "ann"], ["x", "y"], rating, time).rating
@@ -108,7 +108,7 @@ class Interactions:
             repeats: rows with the same user and item: `drop` all but the latest, or `keep` all.
             weight: [R] confidence in each row.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating, time = np.array([5.0, 2.0]), np.array([1, 0])
             >>> make = drrec.Interactions.with_source_rows
@@ -183,7 +183,7 @@ class Interactions:
     def where(self, keep: np.ndarray) -> Interactions:
         """The rows where `keep [R]` is True, with the same id maps.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -203,7 +203,7 @@ class Interactions:
     def past_and_future(self, share: float) -> tuple[Interactions, Interactions]:
         """Divide each user's rows: the latest `share`, rounded down, is the future.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -217,7 +217,7 @@ class Interactions:
     def is_future(self, share: float) -> np.ndarray:
         """[R] bool: whether a row is in the latest `share` of its user's rows, rounded down.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -230,7 +230,7 @@ class Interactions:
     def position_from_end(self) -> np.ndarray:
         """[R]: 0 for each user's last row, 1 for the one before.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -242,7 +242,7 @@ class Interactions:
     def counts(self) -> np.ndarray:
         """[U] the number of rows of each user.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -259,7 +259,7 @@ class Interactions:
     def liked_histories(self, length: int) -> np.ndarray:
         """[U, L] each user's last L liked items, most recent last, left-padded with 0.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -271,7 +271,7 @@ class Interactions:
     def histories(self, length: int) -> np.ndarray:
         """[U, L] each user's last L items, most recent last, left-padded with 0.
 
-        Example:
+        Examples:
             >>> import drrec, numpy as np
             >>> rating = np.array([5, 1, 4, 2])
             >>> log = drrec.Interactions.from_raw(list("aaab"), list("xyzz"), rating, np.arange(4))
@@ -302,7 +302,7 @@ def joined(first: Interactions | None, second: Interactions) -> Interactions:
 class Dataset:
     """A named rating log with item titles, genres and features.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8], "rating": [4, 2]})
         >>> data = drrec.Dataset.from_pandas(log, titles={7: "Seven"}, name="films")
@@ -361,7 +361,7 @@ class Dataset:
         Raises:
             InputError: a column is missing, or a value is of none of these kinds.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> frame = pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8]})
             >>> drrec.Dataset.from_pandas(frame).interactions.items.raw.tolist()
@@ -399,7 +399,7 @@ class Dataset:
         Raises:
             InputError: the file is missing or malformed; the message names the row.
 
-        Example:
+        Examples:
             >>> import drrec, pathlib
             >>> _ = pathlib.Path("log.csv").write_text("user,item,rating\\nann,x,5\\nbob,y,2\\n")
             >>> drrec.Dataset.from_csv("log.csv").interactions.rating.tolist()
@@ -433,7 +433,7 @@ class Dataset:
         Raises:
             InputError: the strategy is unknown, or a part would be empty.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": ["ann"] * 10, "item": range(10)})
             >>> train, test = drrec.Dataset.from_pandas(log).split("temporal")

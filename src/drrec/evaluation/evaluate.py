@@ -43,7 +43,7 @@ def evaluate(
         InputError: the protocol is unknown or does not go with the split, or `test` is no test
             part.
 
-    Example:
+    Examples:
         >>> import drrec, numpy as np, pandas as pd
         >>> items = np.random.default_rng(0).integers(80, size=1800)
         >>> frame = pd.DataFrame({"user": np.repeat(range(30), 60), "item": items})

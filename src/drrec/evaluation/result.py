@@ -88,7 +88,7 @@ class Evaluation:
 
     One or several protocols, one or several seeds; all that is reported is a group-by of `values`.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aaaabbbb"), "item": list("wxyzxwzy")})
         >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -131,7 +131,7 @@ class Evaluation:
     def by_seed(self, kept: Mapping[Any, Any], *key: str) -> list[Any]:
         """What `kept` has under this key for each seed; empty if it is not there for all.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -150,7 +150,7 @@ class Evaluation:
             InputError: there is no such protocol.
             ValueError: a method lacks a seed, or the users are not the same for all.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -167,7 +167,7 @@ class Evaluation:
     def cells(self, protocol: str | None = None) -> dict[str, Cells]:
         """Means and intervals as plain numbers, by method and metric.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -182,7 +182,7 @@ class Evaluation:
     def means(self, protocol: str | None = None) -> pd.DataFrame:
         """Mean over users and seeds: a row for each method, a column for each metric.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -200,7 +200,7 @@ class Evaluation:
     def table(self, protocol: str | None = None) -> pd.DataFrame:
         """Means with 95 % bootstrap intervals over users, for the main metrics of a protocol.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -232,7 +232,7 @@ class Evaluation:
         Raises:
             InputError: a method or the protocol is unknown.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -257,7 +257,7 @@ class Evaluation:
     def plot(self, protocol: str | None = None) -> Figure:
         """Plot means and intervals: a panel for each column of `table`, a row for each method.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")
@@ -273,7 +273,7 @@ class Evaluation:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `values` as gzipped CSV, numbers in full, whole or not at all.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> log = pd.DataFrame({"user": list("aaabbbcccddd"), "item": list("uvwvwuxyzyzx")})
             >>> train, test = drrec.Dataset.from_pandas(log).split("leave_one_out")

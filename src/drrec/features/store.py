@@ -97,7 +97,7 @@ def with_features(
     Raises:
         InputError: the file is missing or damaged, or its items are not those of the data set.
 
-    Example:
+    Examples:
         >>> import drrec, numpy as np, pandas as pd
         >>> from drrec.features.store import FeatureRows, write_features
         >>> data = drrec.Dataset.from_pandas(pd.DataFrame({"user": ["ann"], "item": ["x"]}))

@@ -109,7 +109,7 @@ class SASRec(_Sequential):
         seed: random seed of initialisation, shuffling, dropout and negative sampling.
         settings: those of `drrec.baselines.sequential.config.SequenceConfig`, by name.
 
-    Example:
+    Examples:
         >>> import drrec, pandas as pd
         >>> log = pd.DataFrame({"user": list("aabbb"), "item": list("xyxyz")})
         >>> model = drrec.SASRec(width=4, num_layers=1, most_epochs=1)
@@ -127,7 +127,7 @@ class GRU4Rec(_Sequential):
         seed: random seed of initialisation, shuffling, dropout and negative sampling.
         settings: those of `drrec.baselines.sequential.config.SequenceConfig`, by name.
 
-    Example:
+    Examples:
         >>> import drrec
         >>> model = drrec.GRU4Rec(width=32, dropout=0.1)
         >>> model.config.width, model.config.loss

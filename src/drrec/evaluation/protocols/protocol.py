@@ -20,7 +20,7 @@ LOWER_IS_BETTER = ("regret",)
 class Protocol:
     """An evaluation protocol; docs/protocols.md defines each.
 
-    Example:
+    Examples:
         >>> from drrec.evaluation.protocols.protocol import protocol_of
         >>> protocol = protocol_of("rated")
         >>> protocol.primary, protocol.metrics[:2]
@@ -55,7 +55,7 @@ class Protocol:
     def asked(self, test: Dataset) -> tuple[Any, dict[str, Any]]:
         """What `run` takes in place of a test part, and the options that go with it.
 
-        Example:
+        Examples:
             >>> import drrec, pandas as pd
             >>> from drrec.evaluation.protocols.protocol import protocol_of
             >>> log = pd.DataFrame({"user": list("aaaabbbb"), "item": list("wxyzxwzy")})
@@ -73,7 +73,7 @@ class Protocol:
     def higher_is_better(self, metric: str) -> bool:
         """Whether a higher value of a metric is better.
 
-        Example:
+        Examples:
             >>> from drrec.evaluation.protocols.protocol import protocol_of
             >>> protocol_of("session").higher_is_better("regret")
             False
