@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 ARROWS = [
     {"errors"}, {"lazy", "types", "files", "ranges"}, {"registry"}, {"data"}, {"saving"}, {"base"},
     {"worlds"}, {"features"}, {"nn"}, {"embeddings"}, {"baselines"}, {"envs"}, {"agents"},
-    {"evaluation"}, {"experiment"}, {"device", "api", "lists"}, {"cli"}, {"__main__"},
+    {"evaluation"}, {"experiment"}, {"device", "api", "bulk"}, {"cli"}, {"__main__"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ARROWS) for room in rooms}
 MODULES = sorted((ROOT / "src/drrec").rglob("*.py"))

@@ -288,3 +288,11 @@ def test_movielens_pairs_are_the_given_split(tmp_path):
         (tmp_path / name).write_text("".join(f"{u}\t{i}\t{r}\t{t}\n" for u, i, r, t in rows))
     for path in (tmp_path, tmp_path / "u1.base", tmp_path / "u1.test"):
         assert np.bincount(load_dataset(path).parts).tolist() == [60, 0, 12]
+
+
+def test_dates_that_cannot_be_told_are_said_or_refused_where_they_are_named(read, caplog):
+    text = "user,item,date\na,x,31/01/2024\nb,y,01/02/2024\n"
+    assert read(text).interactions.timestamp.tolist() == [0, 1]
+    assert "has times that cannot be read" in caplog.text
+    with pytest.raises(InputError, match=r"such as 2024-01-31\. Received: '31/01/2024' in line 2"):
+        read(text, time_column="date")

@@ -233,10 +233,10 @@ def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content 
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
     _select(arguments.device)
+    from drrec.bulk import write_lists
     from drrec.experiment.evaluating import served
     from drrec.experiment.run import Run
     from drrec.files import to_json
-    from drrec.lists import write_lists
 
     run = Run.find(_root(arguments), arguments.run)
     model = served(run, run.config())
