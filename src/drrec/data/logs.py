@@ -210,8 +210,8 @@ def _times(
             f"Expected a timestamp from 1970 to the year 2200, in {times.form} as most rows have. "
             f"Received: {received} in {raw.where(row)}. Mend or remove that line."
             if bad.mean() <= 0.5
-            else f"Expected numbers since 1970, or dates such as 2024-01-31. Received: {received} in "
-            f"{raw.where(row)}. Pass --time-column '' to take the order of the rows."
+            else "Expected numbers since 1970, or dates such as 2024-01-31. Received: "
+            f"{received} in {raw.where(row)}. Pass --time-column '' to take the order of the rows."
         )
     if times.form != "seconds":
         logger.info("%s: times are %s", raw.name, times.form)
