@@ -47,7 +47,7 @@ def values_of(agent):
     return {name: variable.numpy() for name, variable in named_variables(agent.learner)}
 
 
-def run(agent, iterations=3):
+def run(agent, iterations=2):
     agent.run(tf.constant(iterations))
     return values_of(agent)
 
