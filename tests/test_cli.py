@@ -244,7 +244,7 @@ def test_recommend_to_several_to_somebody_new_and_like_an_item(here, capsys, tmp
     assert [each["user"] for each in several] == ["u07", "u08"]
     assert several[0] == recommended(capsys, "--user u07")
     (tmp_path / "users.txt").write_text("u08\n\nu07\n")
-    assert recommended(capsys, f"--users-file {tmp_path / 'users.txt'}") == several[::-1]
+    assert recommended(capsys, f"--user @{tmp_path / 'users.txt'}") == several[::-1]
     new = recommended(capsys, "--liked i02,i04")
     assert new["liked"] == "i02,i04"
     assert len(new["items"]) == 4
@@ -284,11 +284,12 @@ def test_recommend_to_all_users_into_a_file(here, capsys, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("", "Expected one of --user, --users-file, --liked and --similar-to"),
+        ("", "Expected one of --user, --liked and --similar-to"),
+        ("--similar-to i01 --among i02", "Expected --filter and --among with --user or --liked"),
         ("--user u07 --liked i01", "or several"),
         ("--liked i01 --out x.csv", "with --out"),
         ("--user all --out x.xlsx", "ends in .csv, .jsonl, .parquet"),
-        ("--users-file nowhere", "Expected a file of ids at nowhere"),
+        ("--user @nowhere", "Expected a file of ids at nowhere"),
         ("--user u07 --among i99", "Expected a known item"),
     ],
 )

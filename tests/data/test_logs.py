@@ -296,3 +296,10 @@ def test_dates_that_cannot_be_told_are_said_or_refused_where_they_are_named(read
     assert "has times that cannot be read" in caplog.text
     with pytest.raises(InputError, match=r"such as 2024-01-31\. Received: '31/01/2024' in line 2"):
         read(text, time_column="date")
+
+
+def test_a_packed_file_is_whole_whatever_its_last_byte_is(read):
+    text = TEXT + "u1,99,5,100000001\n"
+    assert len(read(gzip.compress(text.encode()), "log.csv.gz").interactions) == 73
+    with pytest.raises(InputError, match="the file is cut short"):
+        read(text.rstrip("\n"))

@@ -2,13 +2,15 @@
 
 import os
 
+import numpy as np
 import pytest
 from tests.features.tiny import dataset_of, gray, write_image
 
 from drrec.data.datasets import load_dataset
+from drrec.data.interactions import Dataset
 from drrec.features.config import ExtractConfig
 from drrec.features.sources import kept_with, to_make_anew
-from drrec.features.store import features_path
+from drrec.features.store import FeatureRows, features_path, with_features, write_features
 
 
 @pytest.fixture
@@ -57,3 +59,12 @@ def test_logs_of_one_name_have_features_of_their_own(tmp_path):
         keys.add(features_path(tmp_path, dataset.key))
     assert len(keys) == 2
     assert dataset_of(["1"], name="demo").key == "demo"
+
+
+def test_features_of_a_log_are_those_of_the_same_log_read_from_python(shop, tmp_path):
+    dataset = load_dataset(shop.dataset)
+    rows = FeatureRows(features=np.ones((2, 3), np.float32), present=np.ones(2, bool), encoder="e")
+    path = features_path(tmp_path, dataset.key)
+    write_features(path, dataset, {"text": rows})
+    read = with_features(Dataset.from_csv(shop.dataset), path)
+    assert read.features["text"].present.tolist() == [False, True, True]

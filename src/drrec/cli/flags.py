@@ -137,9 +137,8 @@ class Recommend(Stage):
     run: str
     """Run name or folder."""
     user: str | None = None
-    """Raw user ids, as in the data set, joined by commas; `all` is every user."""
-    users_file: pathlib.Path | None = None
-    """Text file with a raw user id on each line."""
+    """Raw user ids, as in the data set, joined by commas, or @FILE with one on each line;
+    `all` is every user."""
     liked: str | None = None
     """Raw ids of items that a new user likes, joined by commas, most recent last."""
     similar_to: str | None = None

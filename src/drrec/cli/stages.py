@@ -28,9 +28,6 @@ from drrec.files import home, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
-
-    from drrec.base import Recommender
     from drrec.data.config import LogConfig
     from drrec.data.interactions import Dataset
     from drrec.embeddings.pretrain import Content
@@ -233,97 +230,15 @@ def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content 
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
     _select(arguments.device)
-    from drrec.bulk import write_lists
+    from drrec.cli.recommend import recommended
     from drrec.experiment.evaluating import served
     from drrec.experiment.run import Run
-    from drrec.files import to_json
 
     run = Run.find(_root(arguments), arguments.run)
-    model = served(run, run.config())
-    options: dict[str, Any] = {
-        "allow": _ids_in(arguments.among),
-        "block": _ids_in(arguments.filter),
-    }
-    asked = ("user", "users_file", "liked", "similar_to")
-    if sum(getattr(arguments, name) is not None for name in asked) != 1:
-        raise InputError(
-            "Expected one of --user, --users-file, --liked and --similar-to. Received: none of "
-            "them, or several."
-        )
-    if arguments.user is None and arguments.users_file is None:
-        if arguments.out is not None:
-            raise InputError("Expected --user or --users-file with --out. Received: neither.")
-        if arguments.similar_to is not None:
-            listed = model.similar_items(arguments.similar_to, arguments.top_k)
-        else:
-            listed = model.recommend_for(_ids_in(arguments.liked) or (), arguments.top_k, **options)
-        about = {"liked": arguments.liked, "similar_to": arguments.similar_to}
-        found = [{key: value for key, value in about.items() if value} | _named(model, listed)]
-    else:
-        users = _users(model, arguments)
-        options["filter_seen"] = not arguments.keep_seen
-        if arguments.out is not None:
-            written = write_lists(model, users, arguments.out, arguments.top_k, **options)
-            logging.info("%s rows for %s users: %s", f"{written:,}", len(users), arguments.out)
-            return 0
-        found = [
-            {"user": user, "liked": _with_titles(model, model.liked_by(user))}
-            | _named(model, model.recommend([user], arguments.top_k, **options))
-            for user in users
-        ]
-    if arguments.json:
-        _say(to_json(found[0] if len(found) == 1 else found))
-    else:
-        _say("\n\n".join(map(_as_text, found)))
+    said = recommended(served(run, run.config()), arguments)
+    if said:
+        _say(said)
     return 0
-
-
-def _users(model: Recommender, arguments: Recommend) -> list[str]:
-    """The users that are named, or all."""
-    if arguments.users_file is not None:
-        return _ids_in(f"@{arguments.users_file}") or []
-    known = model.users
-    if arguments.user in known:
-        return [arguments.user]
-    return known if arguments.user == "all" else _ids_in(arguments.user) or []
-
-
-def _ids_in(text: str | None) -> list[str] | None:
-    """Ids joined by commas, or each on a line of the file after `@`."""
-    if text is None or not text.startswith("@"):
-        return None if text is None else [each.strip() for each in text.split(",") if each.strip()]
-    try:
-        lines = pathlib.Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Expected a file of ids at {text[1:]}. Received: {error}.") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _with_titles(model: Recommender, items: list[str]) -> list[dict[str, Any]]:
-    titles = model.titles_of(items)
-    return [{"item": item, "title": titles[item]} for item in items]
-
-
-def _named(model: Recommender, listed: pd.DataFrame) -> dict[str, Any]:
-    """`{"items": [{"item", "title", "score"}]}`."""
-    named = _with_titles(model, listed["item"].tolist())
-    scores = listed["score"].tolist()
-    return {"items": [each | {"score": score} for each, score in zip(named, scores, strict=True)]}
-
-
-def _as_text(found: dict[str, Any]) -> str:
-    items = [
-        f"  {place:>3}. {each['score']:+.3f}  {each['title'] or each['item']} ({each['item']})"
-        for place, each in enumerate(found["items"], 1)
-    ]
-    if "user" in found:
-        liked = [f"  {each['title'] or each['item']}" for each in found["liked"]]
-        lines = [f"User {found['user']} liked, most recent first:", *(liked or ["  nothing yet"])]
-    elif "liked" in found:
-        lines = [f"A new user who likes {found['liked']}."]
-    else:
-        lines = [f"Similar to {found['similar_to']}."]
-    return "\n".join([*lines, "Recommended, with scores:", *(items or ["  nothing"])])
 
 
 def _select(device: Device) -> None:

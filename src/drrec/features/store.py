@@ -126,7 +126,7 @@ def write_features(
         check_rows(rows.features, rows.present, ids, f"{name} features of {dataset.name}")
     with replaced(path) as side, h5py.File(side, "w") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
-        file.attrs["dataset"] = dataset.key
+        file.attrs["dataset"] = dataset.name
         file.create_dataset("item_ids", data=ids, dtype=h5py.string_dtype())
         if path.exists():
             _keep_others(path, dataset, file, set(made))
@@ -218,7 +218,7 @@ def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset)
             f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
             f"Received: version {_plain(version)!r}. Remove the file and extract or import again."
         )
-    if name != dataset.key:
+    if name != dataset.name:
         raise InputError(
             f"Expected features of {dataset.name} in {path}. Received: those of {name}. "
             f"Extract those of {dataset.name}, or name its own file."

@@ -106,14 +106,15 @@ def _read(path: pathlib.Path, table: LogTable, encoding: str) -> pd.DataFrame:
         raise _not_rows(path, str(error)) from error
     except ValueError:  # a number that is none: dates, words, or a fault
         frame = _parse(path, table, encoding, as_text=True)
-    if frame.pop("is_short").any() or (len(frame) and _has_fewer(path, len(frame), table)):
+    num_lines, is_ended = _lines_of(path)
+    if frame.pop("is_short").any() or (len(frame) and num_lines - table.before != len(frame)):
         count = _check_rows(path, table, encoding)
         frame = frame[~frame.pop("is_comment")].reset_index(drop=True)
         if count != len(frame):
             raise _not_rows(path, f"{len(frame):,} rows of {count:,} lines")
     else:
         frame = frame.drop(columns="is_comment")
-    if len(frame):
+    if len(frame) and not is_ended:
         _check_end(path, table, frame)
     return frame
 
@@ -176,14 +177,15 @@ class _Raw:
         return pd.Series(np.array([*self._numbers], object)[codes.to_numpy()], dtype=object)
 
 
-def _has_fewer(path: pathlib.Path, num_rows: int, table: LogTable) -> bool:
-    """Whether a file has more line ends than rows, as blank lines, comments or quotes make it."""
-    num_lines = last = 0
+def _lines_of(path: pathlib.Path) -> tuple[int, bool]:
+    """How many lines a file has, blank ones and comments too, and whether the last has an end."""
+    num_ends, last = 0, b"\n"
     with opened(path) as file:
         while block := file.read(1 << 20):
-            num_lines += block.count(b"\n") or block.count(b"\r")
-            last = block[-1]
-    return num_lines + (last not in b"\r\n") - table.before != num_rows
+            num_ends += block.count(b"\n") or block.count(b"\r")
+            last = block[-1:]
+    is_ended = last in (b"\n", b"\r")
+    return num_ends + (not is_ended), is_ended
 
 
 def _check_rows(path: pathlib.Path, table: LogTable, encoding: str) -> int:
@@ -206,11 +208,8 @@ def _check_end(path: pathlib.Path, table: LogTable, frame: pd.DataFrame) -> None
     """See that a last row without a line end has lost no digits of its timestamp."""
     if table.columns.timestamp != table.num_fields - 1 or frame["timestamp"].dtype == object:
         return
-    with path.open("rb") as file:  # of a packed file this is a checksum, which was checked
-        file.seek(-1, 2)
-        is_ended = file.read() in (b"\n", b"\r")
     timestamp = frame["timestamp"].to_numpy()
-    if not is_ended and checks.cut_short(timestamp):
+    if checks.cut_short(timestamp):
         raise InputError(
             f"Expected a whole last row (row {len(timestamp)}) in {path}. Received: the timestamp "
             f"{timestamp[-1]:.0f} and no line end: the file is cut short. Get it again, or end its "
