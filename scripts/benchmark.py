@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 import tyro
 from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
+from benchmark_lists import Lists, measure_lists
 
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
@@ -283,6 +284,7 @@ def main() -> None:
         "evaluation": Evaluation,
         "extract": Extraction,
         "data": Preparation,
+        "lists": Lists,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -297,6 +299,7 @@ def main() -> None:
         Evaluation: measure_evaluation,
         Extraction: measure_extraction,
         Preparation: measure_preparation,
+        Lists: measure_lists,
     }
     measured = measures[type(options)](options)
     lines = (
