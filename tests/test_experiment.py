@@ -256,3 +256,29 @@ def test_a_small_catalogue_is_said(tmp_path, caplog):
     (tmp_path / "log.csv").write_text("user,item,rating\n" + lines)
     Task.load(RunConfig(dataset=str(tmp_path / "log.csv"), min_items=1), tmp_path)
     assert "the catalogue has 7 items" in caplog.text
+
+
+def test_the_final_fit_changes_nothing_but_what_is_served(config, tmp_path):
+    found = {}
+    for final_fit in (True, False):
+        chosen = dataclasses.replace(config, final_fit=final_fit, seeds=2)
+        task = load(chosen, tmp_path)
+        run = Run.create(tmp_path, f"run-{final_fit}", chosen)
+        assert train_run(run, chosen, task)
+        models = sorted(run.folder.rglob("*.drrec"))
+        found[final_fit] = {}
+        for path in models:
+            with np.load(path) as arrays:
+                name = str(path.relative_to(run.folder))
+                found[final_fit][name] = {key: arrays[key] for key in arrays.files}
+    served = found[True].pop("seed-0/served.drrec")
+    assert found[True].keys() == found[False].keys() == {f"seed-{n}/agent.drrec" for n in (0, 1)}
+    for name, arrays in found[True].items():
+        for key, value in arrays.items():
+            np.testing.assert_array_equal(value, found[False][name][key], err_msg=f"{name} {key}")
+    task, length = load(config, tmp_path), served["known/history"].shape[1]
+    whole = task.dataset.interactions.liked_histories(length)
+    np.testing.assert_array_equal(served["known/history"], whole)
+    evaluated = found[True]["seed-0/agent.drrec"]
+    np.testing.assert_array_equal(evaluated["known/history"], task.train.liked_histories(length))
+    assert (served["item_vectors"] != evaluated["item_vectors"]).any()
