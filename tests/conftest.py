@@ -9,9 +9,10 @@ import hypothesis
 import numpy as np
 import pytest
 
+from drrec.data.dataset import Dataset
 from drrec.data.datasets import load_dataset
 from drrec.data.download import Unreachable
-from drrec.data.interactions import Dataset, Interactions
+from drrec.data.interactions import Interactions
 from drrec.data.sources import from_recbole
 
 # Nothing times itself: a busy machine must not fail a test.

@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = attach(
         "BPR": "drrec.baselines.bpr",
         "ContentKNN": "drrec.baselines.content",
         "DDPG": "drrec.agents.ddpg",
-        "Dataset": "drrec.data.interactions",
+        "Dataset": "drrec.data.dataset",
         "EASE": "drrec.baselines.ease",
         "Evaluation": "drrec.evaluation.result",
         "GRU4Rec": "drrec.baselines.sequential.recommenders",

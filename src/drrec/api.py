@@ -13,7 +13,8 @@ from drrec.data.config import LogConfig
 from drrec.worlds.truth import load_truth
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Dataset, Repeats
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Repeats
 
 
 def load_dataset(

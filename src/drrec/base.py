@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from drrec.data.interactions import Dataset, Interactions
+from drrec.data.dataset import Dataset
+from drrec.data.interactions import Interactions
 from drrec.errors import InputError, NotFittedError
 from drrec.saving import write_model
 from drrec.types import PADDING

@@ -3,7 +3,7 @@
 import pytest
 
 from drrec.baselines.popularity import Counted, Popularity
-from drrec.data.interactions import Dataset
+from drrec.data.dataset import Dataset
 from drrec.data.split import Split, SplitConfig, split_interactions
 from drrec.evaluation.protocols.full import full
 from drrec.evaluation.protocols.rated import rated

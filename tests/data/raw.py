@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drrec.data.interactions import Dataset
+from drrec.data.dataset import Dataset
 
 LASTFM = "userid-timestamp-artid-artname-traid-traname.tsv"
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from drrec.data.config import LogConfig
+from drrec.data.dataset import Dataset
 from drrec.data.datasets import load_dataset
-from drrec.data.interactions import Dataset
 from drrec.errors import InputError
 
 ROWS = [(user, item, 1 + (3 * user + item) % 5, 1_500_000_000 + 60 * (40 * user + item))

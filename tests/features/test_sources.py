@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.features.tiny import dataset_of, gray, write_image
 
+from drrec.data.dataset import Dataset
 from drrec.data.datasets import load_dataset
-from drrec.data.interactions import Dataset
 from drrec.features.config import ExtractConfig
 from drrec.features.sources import kept_with, to_make_anew
 from drrec.features.store import FeatureRows, features_path, with_features, write_features

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from drrec.data.interactions import Dataset, Interactions
+from drrec.data.dataset import Dataset
+from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 from drrec.features.store import (
     FeatureRows,

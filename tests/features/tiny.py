@@ -9,7 +9,8 @@ import torch
 import transformers
 from PIL import Image
 
-from drrec.data.interactions import Dataset, Interactions
+from drrec.data.dataset import Dataset
+from drrec.data.interactions import Interactions
 from drrec.features.encoders import Encoder, EncoderConfig
 
 CODECS = {"mp4": "libx264", "mkv": "libx264", "webm": "libvpx", "avi": "mpeg4", "mov": "mjpeg"}

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     import keras
 
     from drrec.agents.items import ItemTable
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.embeddings.pretrain import Content, Vectors
     from drrec.features.store import Modality
     from drrec.nn.item_encoder import ItemEncoder

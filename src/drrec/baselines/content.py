@@ -16,7 +16,8 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.features.store import Modality
 
 MAX_PAIRED = 2000

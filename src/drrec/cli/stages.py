@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drrec.data.config import LogConfig
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
     from drrec.experiment.task import Task

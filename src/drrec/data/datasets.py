@@ -19,7 +19,8 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.interactions import Dataset, Repeats
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Repeats
 
 
 def load_folder(

@@ -12,7 +12,8 @@ import pandas as pd
 
 from drrec.data import scale as scales
 from drrec.data.config import LogConfig
-from drrec.data.interactions import Dataset, Interactions, Repeats
+from drrec.data.dataset import Dataset
+from drrec.data.interactions import Interactions, Repeats
 from drrec.data.readers.checks import LARGEST_RATING, NULLS, short
 from drrec.data.times import read_times
 from drrec.errors import InputError

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Sequence
 
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.embeddings.config import ContentConfig, EmbeddingConfig
     from drrec.features.store import Modality
     from drrec.nn.item_encoder import ItemEncoder

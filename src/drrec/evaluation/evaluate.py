@@ -14,7 +14,8 @@ from drrec.evaluation.result import Evaluation, tidied
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.evaluation.protocols.candidates import PerUser
     from drrec.types import Scorer
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import pathlib
 
     from drrec.data.cold import ColdSplit
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.data.split import Split
     from drrec.experiment.config import RunConfig
     from drrec.worlds.world import Truth

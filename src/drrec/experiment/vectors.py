@@ -22,7 +22,8 @@ from drrec.features.sources import to_make_anew
 from drrec.features.store import features_path, load_features, stored_sources
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.embeddings.config import ContentConfig
     from drrec.experiment.config import RunConfig, TrainConfig
     from drrec.experiment.task import Task

@@ -14,7 +14,7 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.features.config import ExtractConfig
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.features.config import ExtractConfig
     from drrec.features.journal import Batch
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.features.config import ImportConfig
     from drrec.features.forms import Form
 

@@ -22,7 +22,7 @@ from drrec.features.texts import Texts
 from drrec.features.work import MediaWork, TextWork
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.features.config import ExtractConfig
     from drrec.features.work import Work
 

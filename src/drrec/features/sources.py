@@ -18,7 +18,7 @@ from drrec.features.texts import Texts, texts_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
 
 FOLDERS = {"video": ("trailers", "images"), "audio": ("trailers", "audio")}
 """Where each modality is looked for, in this order."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
 
 SCHEMA_VERSION = 1
 

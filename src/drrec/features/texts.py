@@ -12,7 +12,7 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from drrec.data.datasets import DATASETS
 from drrec.worlds.world import World
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.worlds.world import Truth
 
 WORLD = "world.npz"

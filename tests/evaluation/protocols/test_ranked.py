@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.evaluation.stubs import Stub, log
 
 from drrec.baselines.chance import Random
-from drrec.data.interactions import Dataset, Interactions
+from drrec.data.dataset import Dataset
+from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 from drrec.evaluation.evaluate import evaluate
 from drrec.evaluation.metrics import METRICS

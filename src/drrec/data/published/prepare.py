@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import os
 
     from drrec.data.config import LogConfig
-    from drrec.data.interactions import Dataset, Repeats
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Repeats
     from drrec.data.published.config import PrepareConfig
 
 logger = logging.getLogger(__name__)

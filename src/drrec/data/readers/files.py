@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pathlib
 
     from drrec.data.config import LogConfig
-    from drrec.data.interactions import Dataset, Repeats
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Repeats
 
 SUFFIXES = (".inter", ".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
 """Forms that are read; each may be packed, `.gz` or `.zip`. What a file holds counts, not these."""

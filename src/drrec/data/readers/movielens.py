@@ -17,7 +17,7 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
 
 GENRES = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),

@@ -15,7 +15,8 @@ from drrec.errors import InputError
 if TYPE_CHECKING:
     import pathlib
 
-    from drrec.data.interactions import Dataset, IdMap, Repeats
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import IdMap, Repeats
 
 PARTS = {"train": TRAIN, "valid": VALIDATION, "test": TEST}
 """Benchmark files, `<name>.<part>.inter`, which give the parts of the split `given`."""

@@ -10,7 +10,7 @@ from drrec.registry import PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.interactions import Dataset
+    from drrec.data.dataset import Dataset
     from drrec.evaluation.protocols.candidates import PerUser
 
 LOWER_IS_BETTER = ("regret",)

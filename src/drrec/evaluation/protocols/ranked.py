@@ -15,7 +15,8 @@ from drrec.evaluation.protocols.rated import RELEVANT_FROM
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.types import Scorer
 
 CUTS = (5, 10, 20)

@@ -16,7 +16,8 @@ from drrec.evaluation.protocols.protocol import Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.types import Scorer
     from drrec.worlds.world import Truth
 

@@ -18,7 +18,8 @@ from drrec.evaluation.protocols.session import SESSION_STEPS, sessions_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.data.interactions import Dataset, Interactions
+    from drrec.data.dataset import Dataset
+    from drrec.data.interactions import Interactions
     from drrec.types import Scorer
     from drrec.worlds.world import Truth
 
