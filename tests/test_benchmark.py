@@ -17,7 +17,7 @@ from drrec.experiment import grid
 from drrec.experiment.benchmark import benchmark, tables_of
 from drrec.experiment.config import BenchmarkConfig
 from drrec.experiment.run import Run
-from drrec.files import read_json
+from drrec.reading import read_json
 from drrec.registry import AGENTS, BASELINES
 
 SMALL = {

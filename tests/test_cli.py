@@ -22,7 +22,7 @@ from drrec.cli import flags
 from drrec.cli.settings import PRESETS
 from drrec.errors import InputError
 from drrec.experiment import evaluating
-from drrec.files import read_json, read_yaml
+from drrec.reading import read_json, read_yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = shlex.split(

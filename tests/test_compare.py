@@ -21,7 +21,7 @@ from drrec.experiment.compare import compare
 from drrec.experiment.config import CompareConfig, RunConfig
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
-from drrec.files import read_json
+from drrec.reading import read_json
 
 GRID = GridConfig(modality="video,text", fusion="early", aggregation="mean", dropout=0.5)
 VARIANTS = ["ids", "video", "text", "video+text early mean"]

@@ -22,7 +22,7 @@ from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
 from drrec.experiment.vectors import content_of, embed
 from drrec.features.store import FeatureRows, features_path, write_features
-from drrec.files import read_json
+from drrec.reading import read_json
 from drrec.saving import load
 
 KNOWN = ContentConfig(modality="video,text")

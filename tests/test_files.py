@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from drrec.errors import InputError
 from drrec.files import (
-    read_arrays,
-    read_json,
     replaced,
     to_json,
     whole_folder,
     write_json,
     write_text,
 )
+from drrec.reading import read_arrays, read_json
 
 
 def names(folder):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.files import read_arrays, replaced
+from drrec.files import replaced
+from drrec.reading import read_arrays
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:

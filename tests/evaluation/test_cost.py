@@ -9,7 +9,7 @@ import pytest
 
 from drrec.evaluation import cost
 from drrec.evaluation.cost import UNKNOWN, Cost, Watch, added_up, read_cost
-from drrec.files import read_json
+from drrec.reading import read_json
 
 MB = 1e6
 

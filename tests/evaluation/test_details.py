@@ -19,7 +19,7 @@ from drrec.evaluation.protocols.rated import rated
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.result import Background
 from drrec.evaluation.summary import baselines_by, summarised
-from drrec.files import read_json
+from drrec.reading import read_json
 
 BASELINES = ["first", "second", "random", "popularity"]
 

@@ -16,7 +16,8 @@ from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text
 from drrec.evaluation.result import Evaluation
 from drrec.evaluation.summary import summarised
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 
 Found = dict[tuple[str, str, int], PerUser]
 

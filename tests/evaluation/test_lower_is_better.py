@@ -15,7 +15,7 @@ from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text, table, write_report
 from drrec.evaluation.result import Background, Evaluation
 from drrec.evaluation.summary import baselines_by, summarised
-from drrec.files import read_json
+from drrec.reading import read_json
 from drrec.registry import PROTOCOLS
 
 LEVELS = {"random": 9.0, "ease": 4.0, "pmf": 2.0, "slow": 7.0, "ddpg": 1.0, "optimum": 0.0}

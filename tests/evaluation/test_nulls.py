@@ -22,7 +22,8 @@ from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.result import Background, Ceiling, Evaluation
 from drrec.evaluation.summary import summarised
 from drrec.experiment.provenance import costs
-from drrec.files import read_json, to_json
+from drrec.files import to_json
+from drrec.reading import read_json
 from drrec.registry import PROTOCOLS
 
 NAN = float("nan")

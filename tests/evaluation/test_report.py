@@ -18,7 +18,8 @@ from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.report import report_text, short, table, write_report
 from drrec.evaluation.result import Evaluation, joined
 from drrec.evaluation.summary import baselines_by, summarised
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 from drrec.registry import PROTOCOLS
 
 LEVELS = {"random": 0.3, "pmf": 0.6, "popularity": 0.5, "ddpg": 0.7}

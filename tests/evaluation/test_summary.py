@@ -20,7 +20,8 @@ from drrec.evaluation.protocols.session import SESSION_METRICS
 from drrec.evaluation.result import Background, Ceiling, Evaluation, cells_of
 from drrec.evaluation.slices import slices
 from drrec.evaluation.summary import baselines_by, summarised
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 
 
 @pytest.fixture

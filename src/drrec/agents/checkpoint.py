@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from drrec.errors import InputError
-from drrec.files import read_arrays, replaced
+from drrec.files import replaced
+from drrec.reading import read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.agents.config import AgentConfig
 from drrec.cli.settings import value_of
-from drrec.files import read_yaml
+from drrec.reading import read_yaml
 from drrec.registry import AGENTS, agent_config
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import tyro
 
 from drrec.errors import InputError
 from drrec.experiment.config import checked, from_dict
-from drrec.files import read_yaml
+from drrec.reading import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

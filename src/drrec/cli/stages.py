@@ -23,7 +23,8 @@ from drrec.cli.flags import (
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
 from drrec.errors import InputError
-from drrec.files import home, read_yaml
+from drrec.files import home
+from drrec.reading import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 
 if TYPE_CHECKING:
     import os

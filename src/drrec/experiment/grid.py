@@ -14,7 +14,8 @@ from drrec.experiment.evaluating import with_cost
 from drrec.experiment.protocols import measure
 from drrec.experiment.run import MODEL, Run
 from drrec.experiment.train import agree_on_split, train_seed
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from drrec.errors import InputError
 from drrec.experiment.config import TrainConfig, from_dict
-from drrec.files import read_yaml, write_yaml
+from drrec.files import write_yaml
+from drrec.reading import read_yaml
 
 VERSION = 4
 """Of a run's folder; one of another version is refused."""

@@ -9,7 +9,8 @@ import numpy as np
 from keras import ops
 
 from drrec.errors import InputError
-from drrec.files import read_arrays, replaced
+from drrec.files import replaced
+from drrec.reading import read_arrays
 from drrec.registry import FUSIONS
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from drrec.errors import InputError
-from drrec.files import read_arrays, replaced
+from drrec.files import replaced
+from drrec.reading import read_arrays
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

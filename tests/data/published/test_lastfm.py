@@ -7,7 +7,7 @@ from drrec.data.datasets import load_dataset
 from drrec.data.published.config import PrepareConfig
 from drrec.data.published.prepare import prepare
 from drrec.errors import InputError
-from drrec.files import read_json
+from drrec.reading import read_json
 
 MBID = "a3cb23fc-acd3-4ce0-8f36-1e5aa6a18432"
 

@@ -14,7 +14,8 @@ from drrec.data.published.prepare import PUBLISHED, prepare
 from drrec.data.readers.checks import NULLS
 from drrec.data.sources import fetch
 from drrec.errors import InputError
-from drrec.files import read_json, write_json
+from drrec.files import write_json
+from drrec.reading import read_json
 
 HEADER = "user_id,parent_asin,rating,timestamp\n"
 ALL = {"min_user": 0, "min_item": 0}

@@ -19,7 +19,8 @@ from drrec.data.readers import recbole
 from drrec.data.readers.checks import cut_short
 from drrec.data.readers.streams import Fault, Rows, header
 from drrec.errors import InputError
-from drrec.files import read_json, whole_folder, write_json
+from drrec.files import whole_folder, write_json
+from drrec.reading import read_json
 
 if TYPE_CHECKING:
     import os
