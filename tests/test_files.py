@@ -16,7 +16,7 @@ from drrec.files import (
     write_json,
     write_text,
 )
-from drrec.reading import read_arrays, read_json
+from drrec.reading import read_json
 
 
 def names(folder):
@@ -121,29 +121,6 @@ def test_what_is_not_json_is_refused(tmp_path, content):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"Expected a file at .* nothing there"):
         read_json(tmp_path / "value.json")
-    with pytest.raises(InputError, match=r"Expected vectors in .* nothing there\. Train\."):
-        read_arrays(tmp_path / "value.npz", "vectors", "Train.")
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_no_damage_to_an_array_file_goes_by(tmp_path, save):
-    path = tmp_path / "arrays.npz"
-    arrays = {"a": np.arange(40), "b": np.linspace(0, 1, 30), "c": np.array("text")}
-    save(path, **arrays)
-    whole = path.read_bytes()
-    for place in range(0, len(whole), 7):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
-        try:
-            found = read_arrays(path, "vectors", "Train.")
-        except InputError:
-            continue
-        # Some bytes of a zip file mean nothing; and a name may be another's.
-        for name in found.keys() & arrays.keys():
-            np.testing.assert_array_equal(found[name], arrays[name])
-    for size in range(0, len(whole), 11):
-        path.write_bytes(whole[:size])
-        with pytest.raises(InputError, match="Expected vectors in"):
-            read_arrays(path, "vectors", "Train.")
 
 
 def test_folders_that_a_killed_process_left_are_removed_and_live_ones_are_not(tmp_path):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from drrec.data.dataset import Dataset
 from drrec.data.interactions import Interactions
-from drrec.errors import InputError, NotFittedError
+from drrec.errors import InputError, NotFittedError, shown
 from drrec.saving import write_model
 from drrec.types import PADDING
 
@@ -183,7 +183,7 @@ class Recommender(abc.ABC):
         for each in raw:
             if each not in known.users:
                 raise InputError(
-                    f"Expected users of the training log. Received: {each!r}. Recommend to a "
+                    f"Expected users of the training log. Received: {shown(each)}. Recommend to a "
                     "new user by recommend_for(liked=[...])."
                 )
         dense = np.array([known.users.dense(each) for each in raw], np.int32)
@@ -478,7 +478,7 @@ class Recommender(abc.ABC):
                 f"Expected a fitted {type(self).__name__}. Received: one that is not fitted. "
                 "Call fit(train) first."
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{shown(type(self).__name__)} object has no attribute {shown(name)}")
 
 
 def interactions_of(data: Dataset | Interactions) -> Interactions:
@@ -564,5 +564,5 @@ def candidate_scores(
 
 def _checked_k(k: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(f"`k` must be a whole number of at least 1. Received: {k!r}.")
+        raise InputError(f"`k` must be a whole number of at least 1. Received: {shown(k)}.")
     return int(k)

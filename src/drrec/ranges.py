@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING, Any
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ def check_ranges(settings: object, ranges: Mapping[str, Iterable[str]]) -> None:
             if value is None:
                 continue
             if not (isinstance(value, numbers.Real) and _is_in(interval, value, low, high)):
-                raise InputError(f"`{name}` must be {_told(interval)}. Received: {value!r}.")
+                raise InputError(f"`{name}` must be {_told(interval)}. Received: {shown(value)}.")
 
 
 def _is_in(interval: str, value: Any, low: float, high: float) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 
 import tyro
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.lazy import resolved
 
 
@@ -58,7 +58,7 @@ class Registry(MutableMapping[str, Any]):
         """
         if not name.isidentifier():
             raise InputError(
-                f"Expected a name of letters, digits and underscores. Received: {name!r}."
+                f"Expected a name of letters, digits and underscores. Received: {shown(name)}."
             )
         self._all[name] = entry
 
@@ -71,9 +71,9 @@ class Registry(MutableMapping[str, Any]):
         if name in self._all:
             return name
         near = difflib.get_close_matches(str(name), self._all, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = f"Did you mean {shown(near[0])}? " if near else ""
         raise InputError(
-            f"Expected `{setting}` to be {' or '.join(self._all)}. Received: {name!r}. "
+            f"Expected `{setting}` to be {' or '.join(self._all)}. Received: {shown(name)}. "
             f"{hint}Others are added by drrec.register or an entry point drrec.{self.kind}."
         )
 
@@ -224,7 +224,9 @@ def check_choices(settings: Any) -> None:
         for kind in (hint, *get_args(hint)):  # of `Literal[…] | None`, whose default is None, too
             if get_origin(kind) is Literal and value not in (*get_args(kind), field.default):
                 words = " or ".join(map(str, get_args(kind)))
-                raise InputError(f"Expected `{field.name}` to be {words}. Received: {value!r}.")
+                raise InputError(
+                    f"Expected `{field.name}` to be {words}. Received: {shown(value)}."
+                )
 
 
 def register(kind: str, name: str, thing: Any) -> None:
@@ -247,7 +249,7 @@ def register(kind: str, name: str, thing: Any) -> None:
         'ratings'
     """
     if kind not in REGISTRIES:
-        raise InputError(f"Expected a kind of {', '.join(REGISTRIES)}. Received: {kind!r}.")
+        raise InputError(f"Expected a kind of {', '.join(REGISTRIES)}. Received: {shown(kind)}.")
     REGISTRIES[kind][name] = thing
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.errors import InputError
-from drrec.files import replaced
-from drrec.reading import read_arrays
+from drrec.arrays import read_arrays, write_arrays
+from drrec.errors import InputError, shown, told
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
 
     arrays: dict[str, np.ndarray] = {}
     head = {"version": VERSION, "drrec": drrec.__version__} | _model(model, arrays, "")
-    with replaced(path) as side, side.open("wb") as file:
-        np.savez_compressed(file, **({"head": np.array(json.dumps(head))} | arrays))  # type: ignore[arg-type]
+    write_arrays(path, {"head": np.array(json.dumps(head))} | arrays, compressed=True)
 
 
 def load(path: str | os.PathLike[str]) -> Recommender:
@@ -60,7 +58,9 @@ def load(path: str | os.PathLike[str]) -> Recommender:
         head = json.loads(str(arrays["head"]))
         version = head["version"]
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"Expected a saved model in {path}. Received: {error}. {mend}") from error
+        raise InputError(
+            f"Expected a saved model in {path}. Received: {told(error)}. {mend}"
+        ) from error
     if version != VERSION:
         raise InputError(
             f"Expected a model of version {VERSION} in {path}. Received: {version}. {mend}"
@@ -76,7 +76,7 @@ def _made(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recommender:
     registry = next((each for each in _HOMES if each.kind == head["kind"]), None)
     if registry is None or head["name"] not in registry:
         raise InputError(
-            f"Expected a model of a registered class. Received: {head['name']!r} of "
+            f"Expected a model of a registered class. Received: {shown(head['name'])} of "
             f"{head['kind']}. Install its plug-in, or call drrec.register first."
         )
     return registry[head["name"]](**head["settings"]).restore(_unpacked(head["state"], arrays))
@@ -103,8 +103,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
     import scipy.sparse as sp
 
     if isinstance(value, np.ndarray):
-        # Text has a fixed width in an array: ids of objects would have to be pickled.
-        arrays[path] = value.astype(str) if value.dtype == object else value
+        arrays[path] = value
         return {"array": path}
     if isinstance(value, np.generic):
         return {"scalar": _packed(np.asarray(value), arrays, path)}
@@ -130,7 +129,7 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
         return {"list": [_packed(each, arrays, f"{path}/{n}") for n, each in enumerate(value)]}
     if hasattr(value, "recommend_for"):
         return {"model": _model(value, arrays, path)}
-    raise InputError(f"Expected arrays and plain values to save. Received: {value!r}.")
+    raise InputError(f"Expected arrays and plain values to save. Received: {shown(value)}.")
 
 
 def _unpacked(value: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -163,10 +162,10 @@ def _class(path: str) -> Any:
     """A record of this package, and no other thing that a file might name."""
     module, _, name = path.partition(":")
     if not module.startswith("drrec."):
-        raise InputError(f"Expected records of drrec in a saved model. Received: {path!r}.")
+        raise InputError(f"Expected records of drrec in a saved model. Received: {shown(path)}.")
     found = getattr(importlib.import_module(module), name)
     if not (dataclasses.is_dataclass(found) or hasattr(found, "_fields")):
-        raise InputError(f"Expected records of drrec in a saved model. Received: {path!r}.")
+        raise InputError(f"Expected records of drrec in a saved model. Received: {shown(path)}.")
     return found
 
 

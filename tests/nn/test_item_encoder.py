@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from tests.nn.modalities import modality, random_modalities
 
+from drrec.arrays import write_arrays
 from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
 from drrec.features.store import Modality
@@ -209,6 +210,6 @@ def test_an_encoder_of_other_settings_is_refused(settings, modalities, tmp_path)
     [{"item": np.zeros(3)}, {"width": np.zeros(3)}, {"width": np.array([4, 4])}, {"width": -1}],
 )
 def test_a_file_of_something_else_is_refused(arrays, tmp_path):
-    np.savez(tmp_path / "encoder.npz", **arrays)
+    write_arrays(tmp_path / "encoder.npz", arrays)
     with pytest.raises(InputError, match="Expected an encoder of these modalities in"):
         load_encoder(tmp_path / "encoder.npz", config(), MODALITIES)

@@ -11,12 +11,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from drrec.errors import InputError
-from drrec.files import replaced
-from drrec.reading import read_arrays
+from drrec.arrays import read_arrays, write_arrays
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,14 +37,15 @@ def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variabl
         for field_name, value in zip(root._fields, root, strict=True):
             yield from named_variables(value, f"{name}/{field_name}")
     else:
-        raise TypeError(f"Expected variables or what holds them at {name!r}. Received: {root!r}.")
+        raise TypeError(
+            f"Expected variables or what holds them at {shown(name)}. Received: {shown(root)}."
+        )
 
 
 def save_checkpoint(folder: pathlib.Path, learner: Any, step: int) -> pathlib.Path:
     """Write `step-<step>.npz`, then remove all but the last two."""
     path = folder / f"step-{step:012d}.npz"
-    with replaced(path) as side, side.open("wb") as file:
-        np.savez(file, **{name: value.numpy() for name, value in named_variables(learner)})
+    write_arrays(path, {name: value.numpy() for name, value in named_variables(learner)})
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
     return path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.base import batches, candidate_scores, catalogue
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.registry import BASELINES
 from drrec.types import PADDING
 
@@ -27,7 +27,7 @@ def check_proposer(name: str) -> None:
     """
     if name and name not in BASELINES:
         raise InputError(
-            f"Expected a baseline for --propose. Received: {name!r}. "
+            f"Expected a baseline for --propose. Received: {shown(name)}. "
             f"There are: {', '.join(BASELINES)}."
         )
 

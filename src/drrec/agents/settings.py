@@ -10,7 +10,7 @@ from typing import Any, Self, get_type_hints
 from drrec.agents.config import AgentConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig
 from drrec.envs.config import LoggedConfig
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class Settings:
             known += [*names(ContentConfig), "seed"]
             first = next(iter(left))
             near = difflib.get_close_matches(first, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
-            raise InputError(f"Expected a known setting. Received: {first!r}. {hint}")
+            hint = f"Did you mean {shown(near[0])}?" if near else f"There are: {', '.join(known)}."
+            raise InputError(f"Expected a known setting. Received: {shown(first)}. {hint}")
         if seed < 0:
             raise InputError(f"`seed` must be at least 0. Received: {seed}.")
         return cls(seed=seed, **parts)

@@ -9,6 +9,7 @@ import numpy as np
 
 from drrec.base import Recommender
 from drrec.baselines.neighbours import Neighbourhood, biases, by_pair, taken
+from drrec.errors import shown
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -125,7 +126,7 @@ class ItemCF(_AroundBiases):
         if similarity not in get_args(Similarity):
             raise ValueError(
                 f"Expected `similarity` to be one of {', '.join(get_args(Similarity))}. "
-                f"Received: {similarity!r}."
+                f"Received: {shown(similarity)}."
             )
         self.similarity = similarity
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from drrec.base import Recommender
 from drrec.data.interactions import LIKED_ABOVE
+from drrec.errors import shown
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -48,7 +49,7 @@ class Popularity(_OneForAll):
         if counted not in get_args(Counted):
             raise ValueError(
                 f"Expected `counted` to be one of {', '.join(get_args(Counted))}. "
-                f"Received: {counted!r}."
+                f"Received: {shown(counted)}."
             )
         if not damping > 0:
             raise ValueError(

@@ -17,7 +17,7 @@ from drrec.cli.flags import Eval, Recommend, Train
 from drrec.cli.refusals import refusing
 from drrec.cli.settings import config_path, settings_in
 from drrec.cli.stages import STAGES
-from drrec.errors import InputError
+from drrec.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,9 @@ def run(
     Returns:
         0 if it went well, 2 for bad input, 130 if interrupted.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    to_console = logging.StreamHandler(sys.stderr)
+    to_console.setFormatter(Console("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[to_console])
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         chosen = algorithm_in(given, config_path(given))
@@ -63,6 +65,14 @@ def run(
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
+
+
+class Console(logging.Formatter):
+    """Lines that no terminal takes for orders, whatever a file has put into them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with what cannot be printed escaped."""
+        return escaped(super().format(record), keep="\n\t")
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
@@ -88,4 +98,4 @@ def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:
 
 
 def _complain(message: object) -> None:
-    sys.stderr.write(" ".join(str(message).split()) + "\n")
+    sys.stderr.write(escaped(" ".join(str(message).split())) + "\n")

@@ -7,7 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from drrec.bulk import write_lists
-from drrec.errors import InputError
+from drrec.errors import InputError, told
 from drrec.files import to_json
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _ids_in(text: str | None) -> list[str] | None:
     try:
         lines = pathlib.Path(text[1:]).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Expected a file of ids at {text[1:]}. Received: {error}.") from error
+        raise InputError(
+            f"Expected a file of ids at {text[1:]}. Received: {told(error)}."
+        ) from error
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -14,7 +14,7 @@ from tyro import _arguments, _errors
 
 from drrec.agents.settings import names
 from drrec.cli.settings import value_of
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.experiment.config import FLAGS
 
 if TYPE_CHECKING:
@@ -58,25 +58,25 @@ def _said(event: _errors.ParseErrorEvent, given: Sequence[str], known: Sequence[
             return f"Expected {_usage(argument)}. Received: no value."
         case _errors.InvalidChoice(argument=argument, value=value, choices=choices):
             hint = _nearest(value, sorted(choices))
-            return f"Expected {_usage(argument)}. Received: {value!r}.{hint}"
+            return f"Expected {_usage(argument)}. Received: {shown(value)}.{hint}"
         case _errors.InstantiationFailure(argument=None, message=message):
             return message  # an InputError's
         case _errors.InstantiationFailure(argument=_arguments.ArgumentDefinition() as argument):
             received = value_of(argument.lowered.name_or_flags[-1], given)
-            return f"Expected {_usage(argument)}. Received: {received!r}."
+            return f"Expected {_usage(argument)}. Received: {shown(received)}."
     return f"Expected other arguments. Received: {' '.join(given)}."
 
 
 def _unknown(word: str, known: Sequence[str]) -> str:
     word = word.partition("=")[0].replace("_", "-")
     if known[0].startswith("--"):
-        return f"Expected a known flag. Received: {word!r}.{_nearest(word, known)}"
-    return f"Expected one of {', '.join(known)}. Received: {word!r}.{_nearest(word, known)}"
+        return f"Expected a known flag. Received: {shown(word)}.{_nearest(word, known)}"
+    return f"Expected one of {', '.join(known)}. Received: {shown(word)}.{_nearest(word, known)}"
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, [each for each in known if each != word], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return f" Did you mean {shown(near[0])}?" if near else ""
 
 
 def _usage(argument: _arguments.ArgumentDefinition) -> str:

@@ -22,7 +22,7 @@ from drrec.cli.flags import (
 )
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
-from drrec.errors import InputError
+from drrec.errors import InputError, escaped
 from drrec.files import home
 from drrec.reading import read_yaml
 
@@ -249,7 +249,7 @@ def _select(device: Device) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.write(escaped(text.rstrip("\n"), keep="\n\t") + "\n")
 
 
 STAGES: dict[type, Callable[[Any], int]] = {

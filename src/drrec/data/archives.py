@@ -9,7 +9,7 @@ import stat
 import zipfile
 from typing import TYPE_CHECKING
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown, told
 from drrec.files import whole_folder
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def unpack(
                     shutil.copyfileobj(source, file, _CHUNK)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise InputError(
-            f"Expected a whole zip file at {archive}. Received: {error}. "
+            f"Expected a whole zip file at {archive}. Received: {told(error)}. "
             "Remove it and fetch it again."
         ) from error
 
@@ -87,7 +87,7 @@ def _checked(zipped: zipfile.ZipFile, archive: pathlib.Path) -> dict[str, zipfil
         leads_out = parts.is_absolute() or ".." in parts.parts
         if is_link or leads_out or "\\" in member.filename or ":" in member.filename:
             raise InputError(
-                f"Expected only plain files inside {archive}. Received: {member.filename!r}. "
+                f"Expected only plain files inside {archive}. Received: {shown(member.filename)}. "
                 "The archive is not safe to unpack: remove it."
             )
     size = sum(member.file_size for member in members)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 Kind = Literal["rating", "count", "duration"]
 
@@ -42,7 +42,7 @@ class LogConfig:
             if not self.separator or set(self.separator) & set('"\r\n'):
                 raise InputError(
                     f"`separator` must be a character between fields, or `tab`. Received: "
-                    f"{self.separator!r}."
+                    f"{shown(self.separator)}."
                 )
         _ = self.scale  # is checked
         if self.like_from is not None and not math.isfinite(self.like_from):
@@ -63,6 +63,7 @@ class LogConfig:
             low = high = 0.0
         if not -math.inf < low < high < math.inf:
             raise InputError(
-                f"`rating_scale` must be LOW,HIGH, such as 1,10. Received: {self.rating_scale!r}."
+                "`rating_scale` must be LOW,HIGH, such as 1,10. "
+                f"Received: {shown(self.rating_scale)}."
             )
         return low, high

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from drrec.data.interactions import Interactions, Repeats
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +93,8 @@ class Dataset:
 
         if missing := [column for column in (user, item) if column not in frame.columns]:
             raise InputError(
-                f"Expected columns {user!r} and {item!r}. Received: no {' and no '.join(missing)} "
+                f"Expected columns {shown(user)} and {shown(item)}. "
+                f"Received: no {' and no '.join(missing)} "
                 f"among {', '.join(map(str, frame.columns))}. Name them by user= and item=."
             )
         named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
@@ -164,7 +165,7 @@ class Dataset:
         from drrec.data.split import SplitConfig, split_interactions
 
         if on not in ("test", "validation"):
-            raise InputError(f"Expected `on` to be test or validation. Received: {on!r}.")
+            raise InputError(f"Expected `on` to be test or validation. Received: {shown(on)}.")
         config = SplitConfig(strategy=strategy, seed=seed)
         split = split_interactions(self.interactions, config, self.parts)
         if on == "test":

@@ -14,7 +14,7 @@ from drrec.data.readers import files, movielens, recbole
 from drrec.data.readers.checks import nearest
 from drrec.data.readers.opened import suffix
 from drrec.data.sources import SOURCES
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def _own(path: pathlib.Path, repeats: Repeats | None, config: LogConfig) -> Data
     if path.exists() or suffix(path) in files.SUFFIXES:
         return files.load(path, config, repeats or "drop")
     raise InputError(
-        f"Expected the name of a data set, or a path. Received: {str(path)!r}. "
+        f"Expected the name of a data set, or a path. Received: {shown(str(path))}. "
         f"{nearest(str(path), DATASETS)}"
     )
 

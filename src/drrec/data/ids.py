@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,8 @@ class IdMap:
         """
         if raw not in self:
             near = difflib.get_close_matches(raw, self.raw[:50_000].tolist(), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near and near[0] else ""
-            raise InputError(f"Expected a known {self.kind}. Received: {raw!r}.{hint}")
+            hint = f" Did you mean {shown(near[0])}?" if near and near[0] else ""
+            raise InputError(f"Expected a known {self.kind}. Received: {shown(raw)}.{hint}")
         return self._dense[raw]
 
 

@@ -15,7 +15,7 @@ from drrec.data.archives import check_sha256, unpack
 from drrec.data.download import Unreachable, download
 from drrec.data.published.prepare import PUBLISHED, absent
 from drrec.data.readers.checks import nearest
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.lazy import resolved
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
     """
     if name not in {*SOURCES, *MADE, *PUBLISHED}:
         known = nearest(name, [*SOURCES, *MADE, *PUBLISHED])
-        raise InputError(f"Expected a known data set. Received: {name!r}. {known}")
+        raise InputError(f"Expected a known data set. Received: {shown(name)}. {known}")
     folder = pathlib.Path(data_dir) / name
     if folder.exists():
         logger.debug("%s is there already", folder)

@@ -7,16 +7,14 @@ import functools
 import hashlib
 import json
 import pathlib
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drrec.arrays import read_arrays, write_arrays
 from drrec.data.readers.checks import nearest
 from drrec.data.strategies import GIVEN, SPLITS, TEST, TRAIN, VALIDATION, given
-from drrec.errors import InputError
-from drrec.files import replaced
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +50,7 @@ class SplitConfig:
         known = (*SPLITS, GIVEN)
         if self.strategy not in known:
             raise InputError(
-                f"Expected a known split. Received: {self.strategy!r}. "
+                f"Expected a known split. Received: {shown(self.strategy)}. "
                 f"{nearest(self.strategy, known)}"
             )
         shares = self.validation_share + self.test_share
@@ -106,8 +104,7 @@ class Split:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write settings, fingerprint and parts (not the ratings) to one `.npz` file."""
         head = json.dumps({**self._head(), "fingerprint": self.fingerprint})
-        with replaced(path) as side, side.open("wb") as file:
-            np.savez_compressed(file, head=np.array(head), part=self.part)
+        write_arrays(path, {"head": np.array(head), "part": self.part}, compressed=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], interactions: Interactions) -> Split:
@@ -203,26 +200,20 @@ def _source(split: Split) -> Interactions:
 
 
 def _saved(path: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
+    declared = {"head": "str []", "part": "int8 [R]"}
+    arrays = read_arrays(path, "a whole split", "Make it again.", declared)
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            head, part = json.loads(str(file["head"])), file["part"]
+        head = json.loads(str(arrays["head"]))
         version = head["version"]
         SplitConfig(**head["config"])
-    except FileNotFoundError as error:
-        raise InputError(
-            f"Expected a split at {path}. Received: nothing there. Make it again."
-        ) from error
-    except (
-        *(OSError, EOFError, KeyError, RuntimeError, TypeError, ValueError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if version != VERSION:
         raise InputError(
             f"Expected a split of version {VERSION} in {path}. Received: version {version}. "
             "Make it again."
         )
-    return head, part
+    return head, arrays["part"]
 
 
 def _damaged(path: str | os.PathLike[str], received: str) -> InputError:

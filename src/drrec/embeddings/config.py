@@ -7,7 +7,7 @@ import itertools
 import typing
 from typing import TYPE_CHECKING, Any, Literal
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
 from drrec.registry import FUSIONS, FusionName, check_choices
 from drrec.types import MODALITIES
@@ -125,8 +125,8 @@ class GridConfig(EncoderConfig):
         super().__post_init__()
         if not self.variants():
             raise InputError(
-                f"Expected something to compare. Received: modality {self.modality!r}, fusion "
-                f"{self.fusion!r}, aggregation {self.aggregation!r}. gated pools by mean."
+                f"Expected something to compare. Received: modality {shown(self.modality)}, fusion "
+                f"{shown(self.fusion)}, aggregation {shown(self.aggregation)}. gated pools by mean."
             )
 
     def variants(self) -> dict[str, ContentConfig]:
@@ -170,5 +170,5 @@ def listed(name: str, given: str, known: Sequence[str]) -> tuple[str, ...]:
             f"Received: {', '.join(unknown)}."
         )
     if len(set(words)) < len(words):
-        raise InputError(f"Expected each {name} once. Received: {given!r}.")
+        raise InputError(f"Expected each {name} once. Received: {shown(given)}.")
     return words

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.errors import InputError
-from drrec.files import replaced
-from drrec.reading import read_arrays
+from drrec.arrays import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
 
     from drrec.data.interactions import Interactions
+
+
+_DECLARED = {
+    "item": "float32 [I, D]",
+    "user": "float32 [U, D]",
+    "mean": "float []",
+    "fingerprint": "str []",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,8 +66,7 @@ class Embeddings:
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write one `.npz`, whole or not at all."""
-        with replaced(path) as side, side.open("wb") as file:
-            np.savez(file, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        write_arrays(path, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @classmethod
     def load(cls, path: str | pathlib.Path) -> Self:
@@ -71,12 +76,7 @@ class Embeddings:
             InputError: no such file, or a broken one.
         """
         mend = "Remove that file and run again."
-        arrays = read_arrays(path, "embeddings", mend)
-        names = {field.name for field in dataclasses.fields(cls)}
-        if arrays.keys() != names:
-            raise InputError(
-                f"Expected embeddings in {path}. Received: arrays {sorted(arrays)}. {mend}"
-            )
+        arrays = read_arrays(path, "embeddings", mend, _DECLARED)
         return cls(
             item=arrays["item"],
             user=arrays["user"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drrec.errors import shown
+
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's (1979) correction for looking at m tests at once.
@@ -25,7 +27,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     tested = np.flatnonzero(~np.isnan(p_values)) if p_values.ndim == 1 else None
     if tested is None or ((p_values[tested] < 0) | (p_values[tested] > 1)).any():
         raise ValueError(
-            f"Expected p-values [m] in [0, 1]. Received: {p_values!r}. Give one for each test."
+            f"Expected p-values [m] in [0, 1]. Received: {shown(p_values)}. Give one for each test."
         )
     order = tested[np.argsort(p_values[tested], kind="stable")]
     scaled = p_values[order] * np.arange(len(order), 0, -1)

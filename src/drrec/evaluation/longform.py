@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from drrec.errors import InputError
+from drrec.errors import InputError, told
 from drrec.files import replaced
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_long(path: str | os.PathLike[str]) -> dict[str, Cells]:
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise InputError(f"Expected a table at {path}. Received: {error}.") from error
+        raise InputError(f"Expected a table at {path}. Received: {told(error)}.") from error
     rows = list(csv.reader(text.splitlines()))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise InputError(

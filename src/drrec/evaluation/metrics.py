@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.errors import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -94,13 +96,13 @@ def _measured(hits: np.ndarray, num_relevant: np.ndarray, name: str) -> np.ndarr
     metric, _, cut = name.partition("@")
     if metric not in METRICS or not (cut.isdecimal() or name == metric):
         raise ValueError(
-            f"Expected a metric like 'ndcg@10' or 'map'. Received: {name!r}. "
+            f"Expected a metric like 'ndcg@10' or 'map'. Received: {shown(name)}. "
             f"Take one of {', '.join(METRICS)}."
         )
     num_places = int(cut) if cut else hits.shape[1]
     if not 1 <= num_places <= hits.shape[1]:
         raise ValueError(
-            f"Expected lists as long as the cut of {name!r}. Received: hits of shape "
+            f"Expected lists as long as the cut of {shown(name)}. Received: hits of shape "
             f"{hits.shape}. Cut at a place from 1 to {hits.shape[1]}, or pad the lists."
         )
     return METRICS[metric](hits[:, :num_places], num_relevant)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.evaluation.comparisons import compared
 from drrec.evaluation.markdown import with_interval
 from drrec.evaluation.protocols.protocol import protocol_of
@@ -245,7 +245,7 @@ class Evaluation:
         for name in (first, second):
             if name not in cube.methods:
                 there = ", ".join(cube.methods)
-                raise InputError(f"Expected a method of {there}. Received: {name!r}.")
+                raise InputError(f"Expected a method of {there}. Received: {shown(name)}.")
         rows = []
         for metric in cube.metrics:
             pair = {name: cube.of(name, metric) for name in (first, second)}
@@ -305,7 +305,7 @@ class Evaluation:
     def _named(self, protocol: str | None) -> str:
         if protocol is not None and protocol not in self.protocols:
             there = ", ".join(self.protocols)
-            raise InputError(f"Expected a protocol of {there}. Received: {protocol!r}.")
+            raise InputError(f"Expected a protocol of {there}. Received: {shown(protocol)}.")
         return protocol or self.protocols[0]
 
 
@@ -354,7 +354,8 @@ def _pivoted(own: pd.DataFrame, protocol: str) -> Cube:
     place = np.ravel_multi_index((method, seed, user, metric), shape)
     if (np.bincount(place, minlength=np.prod(shape)) != 1).any():
         raise ValueError(
-            f"Expected each method, seed, user and metric of {protocol!r} together once. Received: "
+            f"Expected each method, seed, user and metric of {shown(protocol)} together once. "
+            "Received: "
             f"{len(own)} values for {' x '.join(map(str, shape))}. Evaluate all on one split."
         )
     values = np.empty(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.evaluation.report import report_text, write_report
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.evaluating import reported
@@ -40,7 +40,7 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
         InputError: it asks for nothing, or for what there is not.
     """
     if not isinstance(values, dict) or not values:
-        raise InputError(f"Expected tables by name in {where}. Received: {values!r}.")
+        raise InputError(f"Expected tables by name in {where}. Received: {shown(values)}.")
     shared = dataclasses.asdict(config) | {"control": False}
     only = shared.pop("only")
     if config.baselines is None:
@@ -49,7 +49,8 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
     for table, asked in values.items():
         if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
             raise InputError(
-                f"Expected settings and agents for table {table} in {where}. Received: {asked!r}."
+                f"Expected settings and agents for table {table} in {where}. "
+                f"Received: {shown(asked)}."
             )
         tables[table] = {
             name: from_dict(

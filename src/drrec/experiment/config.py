@@ -14,7 +14,7 @@ from drrec.agents.config import AgentConfig, DDPGConfig
 from drrec.data.config import LogConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
 from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_choices
 
@@ -188,15 +188,15 @@ def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
         InputError: a key is unknown or a value of the wrong type.
     """
     if not isinstance(values, dict):
-        raise InputError(f"Expected settings by name in {where}. Received: {values!r}.")
+        raise InputError(f"Expected settings by name in {where}. Received: {shown(values)}.")
     hints = typing.get_type_hints(cls)
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         key = FLAGS.get(key, key)
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(hints)}."
-            raise InputError(f"Expected a known setting in {where}. Received: {key!r}. {hint}")
+            hint = f"Did you mean {shown(near[0])}?" if near else f"There are: {', '.join(hints)}."
+            raise InputError(f"Expected a known setting in {where}. Received: {shown(key)}. {hint}")
         kind = hints[key]
         if dataclasses.is_dataclass(kind):
             if isinstance(kind, type) and issubclass(kind, AgentConfig):
@@ -223,6 +223,6 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
         named = [*allowed, *("none" if k is types.NoneType else k.__name__ for k in kinds)]
         raise InputError(
             f"Expected `{key}` in {where} to be {' or '.join(map(str, named))}. "
-            f"Received: {value!r}."
+            f"Received: {shown(value)}."
         )
     return value

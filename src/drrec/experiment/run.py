@@ -8,7 +8,7 @@ import pathlib
 import shutil
 from typing import Any, Self
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.files import write_yaml
 from drrec.reading import read_yaml
@@ -51,7 +51,7 @@ class Run:
             InputError: the name is not one of a folder.
         """
         if name in {"", ".", ".."} or set(name) & set("/\\"):
-            raise InputError(f"Expected a plain name for a run. Received: {name!r}.")
+            raise InputError(f"Expected a plain name for a run. Received: {shown(name)}.")
         return cls(root, name)
 
     @classmethod
@@ -88,12 +88,13 @@ class Run:
         """
         if self.folder.exists():
             raise InputError(
-                f"Expected a new name for a run. Received: {self.name!r}, which is there. "
+                f"Expected a new name for a run. Received: {shown(self.name)}, which is there. "
                 f"Go on with it by --resume {self.name}, or choose another --name."
             )
         if self.weights.exists():
             raise InputError(
-                f"Expected a new name for a run. Received: {self.name!r}, of which checkpoints are "
+                "Expected a new name for a run. "
+                f"Received: {shown(self.name)}, of which checkpoints are "
                 f"left in {self.weights}. Remove that folder, or choose another --name."
             )
 
@@ -112,7 +113,7 @@ class Run:
                 return cls(root, str(folder.resolve().relative_to(home)))
         there = sorted(path.parent.name for path in home.glob(f"*/{CONFIG}"))
         raise InputError(
-            f"Expected the name or the folder of a run. Received: {name_or_folder!r}. "
+            f"Expected the name or the folder of a run. Received: {shown(name_or_folder)}. "
             f"There {'are: ' + ', '.join(there) if there else 'is none: train one first'}."
         )
 

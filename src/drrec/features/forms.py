@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.data.readers import columns, lines
-from drrec.errors import InputError
+from drrec.errors import InputError, shown, told
 from drrec.features.checks import listed
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def csv_rows(config: ImportConfig) -> Form:
     if item is None or len(ignored) == len(names):
         raise InputError(
             f"Expected a column item_id, and one for each dimension, in line 1 of {path}. "
-            f"Received: {', '.join(header)[:80]!r}. Name the columns in the first line."
+            f"Received: {shown(', '.join(header)[:80])}. Name the columns in the first line."
         )
     rows = {}
     for line, fields in found:
@@ -149,7 +149,7 @@ def _only_modality(config: ImportConfig) -> str:
     if len(config.modalities) != 1:
         raise InputError(
             f"Expected --modality to name what the features in {config.source} are of, video, "
-            f"audio or text. Received: {config.modality!r}."
+            f"audio or text. Received: {shown(config.modality)}."
         )
     return config.modalities[0]
 
@@ -169,7 +169,9 @@ def _json(path: pathlib.Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"Expected JSON in {path}. Received: {error}. Get it again.") from error
+        raise InputError(
+            f"Expected JSON in {path}. Received: {told(error)}. Get it again."
+        ) from error
 
 
 def _alone(content: Any) -> Any:
@@ -187,7 +189,8 @@ def _row(values: Any, path: pathlib.Path, where: str = "") -> np.ndarray:
         row = row.reshape(-1, row.shape[-1]).mean(axis=0)
     except (TypeError, ValueError, IndexError) as error:
         raise InputError(
-            f"Expected numbers{where} of {path}. Received: {str(values)[:40]!r}. Mend or remove it."
+            f"Expected numbers{where} of {path}. "
+            f"Received: {shown(str(values)[:40])}. Mend or remove it."
         ) from error
     if not row.size:
         raise InputError(f"Expected numbers{where} of {path}. Received: none. Mend or remove it.")

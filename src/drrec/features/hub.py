@@ -10,7 +10,7 @@ import socket
 import urllib.parse
 import urllib.request
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 
@@ -45,7 +45,8 @@ def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:200]
         raise InputError(
-            f"Expected the {modality} model {name!r} (revision {revision}) as a folder or on the "
+            f"Expected the {modality} model {shown(name)} (revision {revision}) as a "
+            "folder or on the "
             f"hub. Received: neither ({type(error).__name__}: {reason}). Either download it where "
             f"there is a network (`hf download {name} --revision {revision} --local-dir FOLDER`) "
             f"and give --{modality}-model FOLDER, or bring that machine's cache of the hub and "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import h5py
 import numpy as np
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.features.checks import check_ids, check_rows, listed
 from drrec.files import replaced
 from drrec.types import MODALITIES
@@ -169,7 +169,7 @@ def check_names(modalities: Sequence[str]) -> None:
     unknown = [name for name in modalities if name not in MODALITIES]
     if unknown:
         raise InputError(
-            f"Expected modalities among {listed(MODALITIES)}. Received: {unknown[0]!r}. "
+            f"Expected modalities among {listed(MODALITIES)}. Received: {shown(unknown[0])}. "
             "Name one or more of them, joined by commas."
         )
 
@@ -216,7 +216,8 @@ def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset)
     if np.ndim(version) or version != SCHEMA_VERSION:
         raise InputError(
             f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
-            f"Received: version {_plain(version)!r}. Remove the file and extract or import again."
+            f"Received: version {shown(_plain(version))}. Remove the file and extract "
+            "or import again."
         )
     if name != dataset.name:
         raise InputError(

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from drrec.data.readers import columns, lines
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     import pathlib
@@ -64,7 +64,7 @@ def _plots(path: pathlib.Path) -> dict[str, str]:
     if item is None or plot is None:
         raise InputError(
             f"Expected columns item_id and plot (or {', '.join(PLOTS[1:])}) in line 1 of {path}. "
-            f"Received: {', '.join(header)[:80]!r}. Name the columns in the first line."
+            f"Received: {shown(', '.join(header)[:80])}. Name the columns in the first line."
         )
     found: dict[str, str] = {}
     several = set()
@@ -74,9 +74,9 @@ def _plots(path: pathlib.Path) -> dict[str, str]:
             several.add(raw)
         found[raw] = words
     if several:
-        shown = ", ".join(sorted(several)[:5])
+        named = ", ".join(sorted(several)[:5])
         logger.warning(
             "%s has several texts of %d items (%s): the last of each is read",
-            *(path, len(several), shown),
+            *(path, len(several), named),
         )
     return found

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError
-from drrec.files import replaced
-from drrec.reading import read_arrays
+from drrec.limits import current
 from drrec.registry import FUSIONS
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def save_encoder(path: pathlib.Path, encoder: ItemEncoder) -> None:
     """Write its weights and its width to one `.npz`, whole or not at all."""
     arrays: dict[str, Any] = {"width": np.array(encoder.width)}
     arrays |= {f"weight_{number:03}": np.array(w) for number, w in enumerate(encoder.weights)}
-    with replaced(path) as side, side.open("wb") as file:
-        np.savez(file, **arrays)
+    write_arrays(path, arrays)
 
 
 def load_encoder(
@@ -135,10 +134,11 @@ def load_encoder(
     mend = "Remove its folder and run again."
     arrays = read_arrays(path, "an item encoder", mend)
     width = arrays.pop("width", np.array(0))
-    if width.shape == () and width.dtype.kind == "i" and width > 0:
+    if width.shape == () and width.dtype.kind == "i" and 0 < width <= current().max_dim:
         encoder = new_encoder(int(width), config, modalities)
         weights = [arrays[name] for name in sorted(arrays)]
-        if [w.shape for w in weights] == [tuple(w.shape) for w in encoder.weights]:
+        shapes = [tuple(weight.shape) for weight in encoder.weights]
+        if [w.shape for w in weights] == shapes and {w.dtype.kind for w in weights} <= {"f"}:
             encoder.set_weights(weights)
             return encoder
     raise InputError(

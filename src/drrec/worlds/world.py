@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.errors import InputError
-from drrec.files import replaced
-from drrec.reading import read_arrays
+from drrec.arrays import read_arrays, write_arrays
+from drrec.errors import InputError, shown
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -51,6 +50,19 @@ class Truth(NamedTuple):
     kind: np.ndarray  # [I] int32 in 0 … K − 1; of padding K, which bores nobody
     boredom: np.ndarray  # [K + 1, K + 1] float32: a shown film's kind, the next one's kind
     window: int  # W, for how many films one bores
+
+
+_DECLARED = {
+    "items": "str [I]",
+    "users": "str [U]",
+    "kind": "int [I]",
+    "trait": "float [I, T]",
+    "quality": "float [I]",
+    "taste": "float [U, K]",
+    "weight": "float [U, T]",
+    "boredom": "float [K, K]",
+    "window": "int []",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,8 +121,7 @@ class World:
 
     def save(self, path: pathlib.Path) -> None:
         """Write one `.npz`, whole or not at all."""
-        with replaced(path) as side, side.open("wb") as file:
-            np.savez(file, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
+        write_arrays(path, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
     @classmethod
     def load(cls, path: pathlib.Path) -> Self:
@@ -120,10 +131,11 @@ class World:
             InputError: no such file, or a broken one.
         """
         mend = "Remove its folder and run `python run.py data demo`."
-        arrays = read_arrays(path, "a world", mend)
-        if arrays.keys() != {field.name for field in dataclasses.fields(cls)}:
-            raise InputError(f"Expected a world in {path}. Received: {sorted(arrays)}. {mend}")
-        return cls(**arrays)
+        world = cls(**read_arrays(path, "a world", mend, _DECLARED))
+        is_kind = (world.kind >= 0) & (world.kind < len(world.boredom))
+        if not is_kind.all() or world.window < 0:
+            raise InputError(f"Expected a world in {path}. Received: kinds it has not. {mend}")
+        return world
 
 
 def _numbered(letter: str, count: int) -> np.ndarray:
@@ -137,6 +149,6 @@ def _rows(known: np.ndarray, raw: np.ndarray, kind: str) -> np.ndarray:
     if len(strange):
         raise InputError(
             f"Expected a world that knows every {kind} of the log. Received: one without "
-            f"{strange[0]!r}. The world and the log must be made together."
+            f"{shown(strange[0])}. The world and the log must be made together."
         )
     return rows

@@ -12,7 +12,7 @@ import numpy as np
 from drrec.base import Recommender
 from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.sequences import Seen, followed_by
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -29,7 +29,7 @@ class _Sequential(Recommender):
         known = inspect.signature(SequenceConfig).parameters
         if unknown := [name for name in settings if name not in known]:
             raise InputError(
-                f"Expected a known setting. Received: {unknown[0]!r}. "
+                f"Expected a known setting. Received: {shown(unknown[0])}. "
                 f"There are: {', '.join(known)}."
             )
         self.config = SequenceConfig(**settings)

@@ -18,6 +18,7 @@ from drrec.data.published.layout import (
 )
 from drrec.data.readers.checks import short
 from drrec.data.readers.streams import Fault
+from drrec.errors import shown
 
 if TYPE_CHECKING:
     import pathlib
@@ -58,7 +59,9 @@ def layout_2023(first: str, config: PrepareConfig) -> Layout:
 def _rating_2018(line: str) -> Row:
     item, user, rating, timestamp = csv_fields(line, 4)
     if len(item) != _ASIN and len(user) == _ASIN:
-        raise Fault(f"Expected item,user, as in the release of 2018. Received: {user!r} second")
+        raise Fault(
+            f"Expected item,user, as in the release of 2018. Received: {shown(user)} second"
+        )
     return rated(user, item, rating, since_1970(timestamp))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
 from drrec.registry import check_choices
 
@@ -43,4 +43,6 @@ class PrepareConfig:
         least = ("min_user", "min_item")
         check_ranges(self, {"[0, inf)": least, "(0, inf)": ("session_gap",)})
         if self.to is not None and (not self.to.strip(".") or {"/", "\\"} & set(self.to)):
-            raise InputError(f"`to` must be the plain name of a folder. Received: {self.to!r}.")
+            raise InputError(
+                f"`to` must be the plain name of a folder. Received: {shown(self.to)}."
+            )

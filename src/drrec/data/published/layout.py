@@ -13,6 +13,7 @@ import numpy as np
 
 from drrec.data.readers import checks
 from drrec.data.readers.streams import Fault
+from drrec.errors import told
 
 if TYPE_CHECKING:
     import pathlib
@@ -153,7 +154,7 @@ def csv_fields(line: str, num_fields: int) -> list[str]:
     try:
         fields = next(csv.reader([line], strict=True), []) if '"' in line else line.split(",")
     except csv.Error as error:
-        raise Fault(f"Expected {num_fields} fields. Received: {error}") from None
+        raise Fault(f"Expected {num_fields} fields. Received: {told(error)}") from None
     if len(fields) != num_fields:
         raise Fault(f"Expected {num_fields} fields. Received: {len(fields)}")
     return fields
@@ -168,7 +169,7 @@ def json_object(line: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Fault(f"Expected JSON. Received: {error}") from None
+        raise Fault(f"Expected JSON. Received: {told(error)}") from None
     if not isinstance(values, dict):
         raise Fault(f"Expected a JSON object. Received: {checks.short(line)}")
     return values

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.errors import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -63,14 +65,14 @@ def cut_short(timestamp: np.ndarray) -> bool:
 
 def short(text: str) -> str:
     """A field as an error shows it: quoted, on one line, at most 60 characters of it."""
-    return repr(text if len(text) <= 60 else text[:59] + "…")
+    return shown(text, 60)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """What to say after an unknown name: the nearest known one if any, and all of them."""
     names: Sequence[str] = list(known)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
+    hint = f"Did you mean {shown(near[0])}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."
 
 

@@ -6,7 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ def recognised(header: Sequence[str], config: LogConfig, where: str) -> Columns:
         lacking = "user" if user is None else "item"
         raise InputError(
             f"Expected a header with at least user_id and item_id (and rating, timestamp) in "
-            f"{where}. Received: {', '.join(header)[:80]!r}. Name the {lacking}s' column by "
+            f"{where}. Received: {shown(', '.join(header)[:80])}. Name the {lacking}s' column by "
             f"--{lacking}-column."
         )
     taken = {user, item}
@@ -212,5 +212,5 @@ def _given(header: Sequence[str], name: str | None, where: str) -> int | None:
         if len(places) == 1:
             return places[0]
     raise InputError(
-        f"Expected one column {name!r} in {where}. Received: {', '.join(header)[:200]}."
+        f"Expected one column {shown(name)} in {where}. Received: {', '.join(header)[:200]}."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drrec.data.readers import columns
 from drrec.data.readers.opened import BROKEN, ENCODINGS, damaged, opened, unreadable
-from drrec.errors import InputError
+from drrec.errors import InputError, shown, told
 
 if TYPE_CHECKING:
     import pathlib
@@ -97,7 +97,8 @@ def numbered(path: pathlib.Path, table: Table, encoding: str) -> Iterator[tuple[
                     continue
                 if len(row) != table.num_fields:
                     raise InputError(
-                        f"Expected {table.num_fields} fields separated by {table.separator!r} in "
+                        f"Expected {table.num_fields} fields separated by "
+                        f"{shown(table.separator)} in "
                         f"line {number} of {path}. Received: {len(row)}. The file may be cut "
                         "short: mend that line or get the file again."
                     )
@@ -108,7 +109,7 @@ def numbered(path: pathlib.Path, table: Table, encoding: str) -> Iterator[tuple[
         raise damaged(path, error) from error
     except csv.Error as error:
         raise InputError(
-            f"Expected delimited text in {path}. Received: {error}. Get the file again."
+            f"Expected delimited text in {path}. Received: {told(error)}. Get the file again."
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from drrec.data.readers import lines
 from drrec.data.readers.checks import short
-from drrec.errors import InputError
+from drrec.errors import InputError, told
 
 if TYPE_CHECKING:
     import pathlib
@@ -121,7 +121,7 @@ def numbered(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
                     yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
-            f"Expected a whole gzip file at {path}. Received: {error}, after line {number}. "
+            f"Expected a whole gzip file at {path}. Received: {told(error)}, after line {number}. "
             "Get it again."
         ) from error
     except OSError as error:

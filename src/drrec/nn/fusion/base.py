@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 
 
 def small_start() -> keras.initializers.Initializer:
@@ -32,7 +32,7 @@ class Fusion(keras.layers.Layer):
         if aggregation not in self.aggregations:
             raise InputError(
                 f"Expected `aggregation` to be {' or '.join(self.aggregations)} in "
-                f"{type(self).__name__}. Received: {aggregation!r}."
+                f"{type(self).__name__}. Received: {shown(aggregation)}."
             )
         self.width, self.aggregation = width, aggregation
 
