@@ -130,6 +130,8 @@ def one_array(path: str | os.PathLike[str]) -> np.ndarray:
         with pathlib.Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = _head(file)
+            if head.dtype.kind == "U":
+                raise _Other("text")
             if head.size != size - head.offset:
                 raise _Other(f"{head.size:,} bytes of array in {size:,} bytes of file")
             file.seek(0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError, shown, told
+from drrec.reading import parsed_json
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def load(path: str | os.PathLike[str]) -> Recommender:
     mend = "Save the model again."
     arrays = read_arrays(path, "a saved model", mend)
     try:
-        head = json.loads(str(arrays["head"]))
+        head = parsed_json(str(arrays["head"]), str(path))
         version = head["version"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
@@ -67,8 +68,10 @@ def load(path: str | os.PathLike[str]) -> Recommender:
         )
     try:
         return _made(head, arrays)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        line = f"{type(error).__name__}: {error}"
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        line = f"{type(error).__name__}: {told(error)}"
         raise InputError(f"Expected a whole model in {path}. Received: {line}. {mend}") from error
 
 

@@ -167,7 +167,7 @@ def gone(made):
     ("form", "spoil", "said"),
     [
         ("mmrec", bad_array, r"array of numbers in .*image_feat.npy"),
-        ("mmrec", pickled, r"array of numbers in .*pickle"),
+        ("mmrec", pickled, r"array of numbers in .*of object"),
         ("mmrec", flat, r"\[items, dim\] in .* Received: \[4\]"),
         ("mmrec", part_nan, r"finite video features of mine. Received: NaN .*\(1\)"),
         ("mmrec", gone, "Received: nothing there"),

@@ -126,10 +126,10 @@ def none_present(file):
     [
         (nan_row, r"NaN or infinity for 1 items \(a\)"),
         (no_present, "damaged"),
-        (a_column, r"\[4 items, dim\]. Received: \[4\]"),
-        (of_doubles, "float16 or float32. Received: float64"),
+        (a_column, r"video features \[4\], where \[items, dim\] is right"),
+        (of_doubles, "features of float64, where float16 or float32 is right"),
         (none_present, "Received: none that is present"),
-        (lambda file: file.attrs.modify("dataset", "other"), "Received: those of other"),
+        (lambda file: file.attrs.modify("dataset", "other"), "Received: those of 'other'"),
         (lambda file: file.attrs.modify("schema_version", 7), "version 1 in .* version 7"),
         (lambda file: file.attrs.__delitem__("dataset"), "without the attributes"),
     ],

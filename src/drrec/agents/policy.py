@@ -85,4 +85,6 @@ class Policy:
         action = self.actions(users, histories)
         if candidates is None:
             return action @ self.item.T
-        return (self.item[candidates] @ action[:, :, None])[:, :, 0]
+        # Of small batches BLAS now and then says "invalid" of numbers that are all finite.
+        with np.errstate(invalid="ignore"):
+            return (self.item[candidates] @ action[:, :, None])[:, :, 0]

@@ -92,7 +92,8 @@ def read_cost(path: str | os.PathLike[str]) -> Cost:
     """What `added_up` wrote; unknown where there is nothing."""
     if not pathlib.Path(path).exists():
         return UNKNOWN
-    content = read_json(path)
+    number = (float, None)
+    content = read_json(path, {key: number for key in Cost._fields})
     return Cost(*(math.nan if content[key] is None else content[key] for key in Cost._fields))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import collections
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drrec.arrays import one_array
 from drrec.data.readers import columns, lines
-from drrec.errors import InputError, shown, told
+from drrec.errors import InputError, shown
 from drrec.features.checks import listed
+from drrec.limits import current
+from drrec.reading import read_json
 
 if TYPE_CHECKING:
     import pathlib
@@ -42,8 +44,8 @@ def mmrec_arrays(config: ImportConfig) -> Form:
     for modality, names in MMREC_FILES.items():
         path = next((path for name in names if (path := config.source / name).is_file()), None)
         if path is not None:
-            table = _array(path)
-            if table.ndim != 2:
+            table = one_array(path)
+            if table.ndim != 2 or not 0 < table.shape[1] <= current().max_dim:
                 raise InputError(
                     f"Expected an array [items, dim] in {path}. Received: {list(table.shape)}. "
                     "Get it again."
@@ -76,7 +78,7 @@ def ducho_trees(config: ImportConfig) -> Form:
                 "Name one of them: --from."
             )
     return {
-        modality: {path.stem: _row(_array(path), path) for path in sorted(folder.glob("*.npy"))}
+        modality: {path.stem: _row(one_array(path), path) for path in sorted(folder.glob("*.npy"))}
         for modality, (folder,) in by_modality.items()
     }
 
@@ -90,8 +92,8 @@ def json_rows(config: ImportConfig) -> Form:
     modality = _only_modality(config)
     if config.source.is_dir():
         paths = sorted(config.source.glob("*.json"))
-        return {modality: {path.stem: _row(_alone(_json(path)), path) for path in paths}}
-    content = _json(config.source)
+        return {modality: {path.stem: _row(_alone(read_json(path)), path) for path in paths}}
+    content = read_json(config.source)
     if not isinstance(content, dict):
         raise InputError(
             f"Expected {{item: [numbers]}} in {config.source}. Received: {type(content).__name__}. "
@@ -154,26 +156,6 @@ def _only_modality(config: ImportConfig) -> str:
     return config.modalities[0]
 
 
-def _array(path: pathlib.Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        line = " ".join(str(error).split())
-        raise InputError(
-            f"Expected an array of numbers in {path}. Received: {line}. Get it again."
-        ) from error
-
-
-def _json(path: pathlib.Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"Expected JSON in {path}. Received: {told(error)}. Get it again."
-        ) from error
-
-
 def _alone(content: Any) -> Any:
     """Of an object with one entry that entry: some write {item: [numbers]} or {"feature": …}."""
     return (
@@ -184,14 +166,21 @@ def _alone(content: Any) -> Any:
 def _row(values: Any, path: pathlib.Path, where: str = "") -> np.ndarray:
     """[dim] float32; of several rows, such as frames, their mean."""
     try:
-        with np.errstate(over="ignore"):  # what is too large is refused later, by its item
+        with np.errstate(over="ignore", invalid="ignore"):  # refused later, by its item
             row = np.asarray(values, np.float32)
-        row = row.reshape(-1, row.shape[-1]).mean(axis=0)
-    except (TypeError, ValueError, IndexError) as error:
+        if row.ndim not in (1, 2):
+            raise ValueError
+        with np.errstate(over="ignore", invalid="ignore"):
+            row = row.reshape(-1, row.shape[-1]).mean(axis=0) if row.size else row.reshape(-1)
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(
-            f"Expected numbers{where} of {path}. "
-            f"Received: {shown(str(values)[:40])}. Mend or remove it."
+            f"Expected numbers{where} of {path}. Received: {shown(values, 60)}. Mend or remove it."
         ) from error
     if not row.size:
         raise InputError(f"Expected numbers{where} of {path}. Received: none. Mend or remove it.")
+    if len(row) > current().max_dim:
+        raise InputError(
+            f"Expected at most {current().max_dim:,} dimensions{where} of {path}. Received: "
+            f"{len(row):,}. Pass --max-dim if that is meant."
+        )
     return row

@@ -12,8 +12,10 @@ import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from drrec.data.datasets import DATASETS
+from drrec.errors import InputError, told
 from drrec.features.config import ExtractConfig
 from drrec.features.texts import Texts, texts_of
+from drrec.reading import conform, parsed_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -122,12 +124,18 @@ def to_make_anew(
         modality: of the features.
         dataset: whose items.
     """
-    said = json.loads(kept)
-    paths = ("media", "text_file")
+    where = f"the settings that {modality} features were made by"
+    said = parsed_json(kept, where)
+    conform(said, {"settings": {str: (str, int, float, bool, None)}, "stamp": (str, None)}, where)
     settings: dict[str, Any] = {
-        name: pathlib.Path(value) if name in paths and value else value
+        name: pathlib.Path(value) if name in ("media", "text_file") and value else value
         for name, value in said["settings"].items()
     }
-    again = ExtractConfig(**(settings | {"dataset": config.dataset, "log": config.log}))
+    try:
+        again = ExtractConfig(**(settings | {"dataset": config.dataset, "log": config.log}))
+    except TypeError as error:
+        raise InputError(
+            f"Expected {where}. Received: others ({told(error)}). Extract them again."
+        ) from error
     stamp = Source.of(again, data_dir).stamp(modality, dataset)
     return again if stamp not in (None, said["stamp"]) else None

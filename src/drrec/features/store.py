@@ -7,23 +7,24 @@ encoder. docs/features.md has the full schema.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import pathlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from drrec.errors import InputError, shown
 from drrec.features.checks import check_ids, check_rows, listed
+from drrec.features.hdf5 import ATTRIBUTES, Damaged, Locked, Rows, Stored, read_file
 from drrec.files import replaced
+from drrec.reading import conform, parsed_json
 from drrec.types import MODALITIES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from drrec.data.dataset import Dataset
 
@@ -71,17 +72,21 @@ def load_features(
     """
     check_names(modalities)
     what = f"features of {dataset.name} in {path}"
-    with _opened(path, dataset) as file:
-        there = [name for name in MODALITIES if name in file]
-        for name in modalities:
-            if name not in there:
-                raise InputError(
-                    f"Expected {name} {what}. Received: a file with {listed(there)}. "
-                    f"Extract it (`python run.py extract --dataset {dataset.name} --modality "
-                    f"{name}`), import it, or ask for what is there."
-                )
-        order = _dense_order(file, dataset, what)
-        return {name: _read(file[name], order, f"{name} {what}") for name in modalities}
+    stored = _stored(path, dataset)
+    for name in modalities:
+        if name not in stored.modalities:
+            raise InputError(
+                f"Expected {name} {what}. Received: a file with {listed(list(stored.modalities))}. "
+                f"Extract it (`python run.py extract --dataset {dataset.name} --modality "
+                f"{name}`), import it, or ask for what is there."
+            )
+    items = dataset.interactions.items
+    check_ids(stored.ids, items.raw[1:].tolist(), what)
+    order = np.array([items.dense(raw) for raw in stored.ids])
+    return {
+        name: _dense(stored.modalities[name], order, stored.ids, f"{name} {what}")
+        for name in modalities
+    }
 
 
 def with_features(
@@ -140,7 +145,7 @@ def stored_fingerprints(path: str | os.PathLike[str], dataset: Dataset) -> dict[
     Raises:
         InputError: the file is damaged or of another data set.
     """
-    return _stored("fingerprint", path, dataset)
+    return _noted("fingerprint", path, dataset)
 
 
 def stored_sources(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
@@ -149,15 +154,7 @@ def stored_sources(path: str | os.PathLike[str], dataset: Dataset) -> dict[str, 
     Raises:
         InputError: the file is damaged or of another data set.
     """
-    return _stored("source", path, dataset)
-
-
-def _stored(attribute: str, path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
-    if not pathlib.Path(path).exists():
-        return {}
-    with _opened(path, dataset) as file:
-        names = [name for name in MODALITIES if name in file]
-        return {name: str(file[name].attrs.get(attribute, "")) for name in names}
+    return _noted("source", path, dataset)
 
 
 def check_names(modalities: Sequence[str]) -> None:
@@ -174,80 +171,72 @@ def check_names(modalities: Sequence[str]) -> None:
         )
 
 
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike[str], dataset: Dataset) -> Iterator[h5py.File]:
-    """The file, its head checked; what HDF5 says of damage becomes one line."""
+def _noted(attribute: str, path: str | os.PathLike[str], dataset: Dataset) -> dict[str, str]:
+    if not pathlib.Path(path).exists():
+        return {}
+    found = _stored(path, dataset, rows=False).modalities
+    return {name: one.attributes[attribute] for name, one in found.items()}
+
+
+def _stored(
+    path: str | os.PathLike[str],
+    dataset: Dataset,
+    modalities: Sequence[str] | None = None,
+    *,
+    rows: bool = True,
+) -> Stored:
+    """What a file holds, its head checked; what HDF5 says of damage becomes one line."""
+    what = f"Expected features of {dataset.name} in {path}."
     if not pathlib.Path(path).exists():
         raise InputError(
-            f"Expected features of {dataset.name} in {path}. Received: nothing there. Make them: "
+            f"{what} Received: nothing there. Make them: "
             f"`python run.py extract --dataset {dataset.name}`, or import some: "
             "`python run.py import-features --help`."
         )
     if pathlib.Path(path).is_dir():
-        raise InputError(
-            f"Expected features of {dataset.name} in {path}. Received: a folder. Name an HDF5 file."
-        )
+        raise InputError(f"{what} Received: a folder. Name an HDF5 file.")
     try:
-        with h5py.File(path, "r") as file:
-            _check_head(file, path, dataset)
-            yield file
-    except InputError:
-        raise
-    except BlockingIOError as error:
+        stored = read_file(path, modalities, rows=rows)
+    except Locked as error:
         raise InputError(
-            f"Expected features of {dataset.name} in {path}. Received: a file that another process "
-            "has open to write. Close it there, then run this again."
+            f"{what} Received: a file that another process has open to write. Close it there, "
+            "then run this again."
         ) from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except Damaged as error:
         raise InputError(
-            f"Expected features of {dataset.name} in {path}. Received: a file that is no HDF5, is "
-            f"cut short or is damaged ({' '.join(str(error).split())}). Remove it and extract or "
-            "import again."
+            f"{what} Received: a file that is no HDF5, is cut short or is damaged ({error}). "
+            "Remove it and extract or import again."
         ) from error
+    _check_head(stored, path, dataset)
+    return stored
 
 
-def _check_head(file: h5py.File, path: str | os.PathLike[str], dataset: Dataset) -> None:
-    version, name = (file.attrs.get(key) for key in ("schema_version", "dataset"))
-    if version is None or name is None:
+def _check_head(stored: Stored, path: str | os.PathLike[str], dataset: Dataset) -> None:
+    if stored.version is None or stored.dataset is None:
         raise InputError(
             f"Expected features of {dataset.name} in {path}. Received: HDF5 without the attributes "
             "schema_version and dataset, so no feature file. Name another, or remove it."
         )
-    if np.ndim(version) or version != SCHEMA_VERSION:
+    if stored.version != SCHEMA_VERSION:
         raise InputError(
             f"Expected features of {dataset.name} of schema version {SCHEMA_VERSION} in {path}. "
-            f"Received: version {shown(_plain(version))}. Remove the file and extract "
-            "or import again."
+            f"Received: version {shown(stored.version)}. Remove the file and extract or import "
+            "again."
         )
-    if name != dataset.name:
+    if stored.dataset != dataset.name:
         raise InputError(
-            f"Expected features of {dataset.name} in {path}. Received: those of {name}. "
-            f"Extract those of {dataset.name}, or name its own file."
+            f"Expected features of {dataset.name} in {path}. Received: those of "
+            f"{shown(stored.dataset)}. Extract those of {dataset.name}, or name its own file."
         )
 
 
-def _plain(value: object) -> object:
-    """Without NumPy's type: text and numbers look different."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _dense_order(file: h5py.File, dataset: Dataset, what: str) -> np.ndarray:
-    """[I'] the dense id of each row."""
-    items = dataset.interactions.items
-    rows = file["item_ids"].asstr()[...].tolist()
-    check_ids(rows, items.raw[1:].tolist(), what)
-    return np.array([items.dense(raw) for raw in rows])
-
-
-def _read(group: h5py.Group, order: np.ndarray, what: str) -> Modality:
-    features, present = group["features"][...], group["present"][...]
-    ids = group.parent["item_ids"].asstr()[...].tolist()
-    check_rows(features, present, ids, what)
-    by_item = np.zeros((len(order) + 1, features.shape[1]), np.float32)
+def _dense(rows: Rows, order: np.ndarray, ids: list[str], what: str) -> Modality:
+    check_rows(rows.features, rows.present, ids, what)
+    by_item = np.zeros((len(order) + 1, rows.features.shape[1]), np.float32)
     is_there = np.zeros(len(order) + 1, bool)
-    by_item[order] = np.where(present[:, None], features, 0)
-    is_there[order] = present
-    return Modality(by_item, is_there, str(group.attrs.get("encoder", "unknown")))
+    by_item[order] = np.where(rows.present[:, None], rows.features, 0)
+    is_there[order] = rows.present
+    return Modality(by_item, is_there, rows.attributes["encoder"] or "unknown")
 
 
 def _write(group: h5py.Group, rows: FeatureRows) -> None:
@@ -263,17 +252,19 @@ def _write(group: h5py.Group, rows: FeatureRows) -> None:
 
 def _keep_others(path: pathlib.Path, dataset: Dataset, file: h5py.File, made: set[str]) -> None:
     ids = dataset.interactions.items.raw[1:].tolist()
-    with _opened(path, dataset) as before:
-        kept = [name for name in MODALITIES if name in before and name not in made]
-        if not kept:
-            return
-        rows = before["item_ids"].asstr()[...].tolist()
-        check_ids(rows, ids, f"{listed(kept)} features of {dataset.name} in {path}")
-        place = {raw: index for index, raw in enumerate(rows)}
-        order = np.array([place[raw] for raw in ids])
-        for name in kept:
-            group = file.create_group(name)
-            for column in ("features", "present"):
-                values = before[name][column][...][order]
-                group.create_dataset(column, data=values, chunks=True, fletcher32=True)
-            group.attrs.update(before[name].attrs)
+    others = [name for name in MODALITIES if name not in made]
+    before = _stored(path, dataset, others)
+    if not before.modalities:
+        return
+    kept = listed(list(before.modalities))
+    check_ids(before.ids, ids, f"{kept} features of {dataset.name} in {path}")
+    place = {raw: index for index, raw in enumerate(before.ids)}
+    order = np.array([place[raw] for raw in ids])
+    for name, rows in before.modalities.items():
+        noted: dict[str, Any] = {key: rows.attributes[key] for key in ATTRIBUTES}
+        noted["library_versions"] = parsed_json(
+            noted["library_versions"] or "{}", f"{path}, {name}"
+        )
+        conform(noted["library_versions"], {str: str}, f"{path}, {name}")
+        again = FeatureRows(features=rows.features[order], present=rows.present[order], **noted)
+        _write(file.create_group(name), again)

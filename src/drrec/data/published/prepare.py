@@ -18,7 +18,7 @@ from drrec.data.published.yelp import YELP
 from drrec.data.readers import recbole
 from drrec.data.readers.checks import cut_short
 from drrec.data.readers.streams import Fault, Rows, header
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.files import whole_folder, write_json
 from drrec.reading import read_json
 
@@ -115,11 +115,8 @@ def load(
     """
     if not (folder / RECORD).exists():
         return recbole.load(folder, repeats or "drop", config)
-    record = read_json(folder / RECORD)
-    try:
-        made, num_rows = record["settings"]["repeats"], record["rows"]
-    except (KeyError, TypeError) as error:
-        raise _not_as_made(folder, f"{RECORD} without {error}") from error
+    record = _record(folder)
+    made, num_rows = record["settings"]["repeats"], record["rows"]
     if repeats == "keep" and made == "drop":
         raise _not_as_made(folder, "one without repeats, where they are to be kept")
     dataset = recbole.load(folder, repeats or made)
@@ -127,6 +124,16 @@ def load(
         found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
         raise _not_as_made(folder, found)
     return dataset
+
+
+def _record(folder: pathlib.Path) -> dict[str, Any]:
+    try:
+        record = read_json(folder / RECORD, {"settings": {"repeats": str}, "rows": int})
+    except InputError as error:
+        raise _not_as_made(folder, str(error)) from error
+    if record["settings"]["repeats"] not in ("drop", "keep"):
+        raise _not_as_made(folder, f"repeats {shown(record['settings']['repeats'])}")
+    return record
 
 
 def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
@@ -173,8 +180,7 @@ def _settings(
 
 
 def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
-    record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
-    made = record.get("settings", {})
+    made = _record(folder)["settings"] if (folder / RECORD).exists() else {}
     other = [key for key in settings if made.get(key) != settings[key]]
     if other:
         raise InputError(
