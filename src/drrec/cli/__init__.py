@@ -15,9 +15,10 @@ import tyro
 from drrec.cli.agents import algorithm_in, as_given, with_flags_of
 from drrec.cli.flags import Eval, Recommend, Train
 from drrec.cli.refusals import refusing
-from drrec.cli.settings import config_path, settings_in
+from drrec.cli.settings import config_path, limits_in, settings_in
 from drrec.cli.stages import STAGES
 from drrec.errors import InputError, escaped
+from drrec.limits import hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +46,11 @@ def run(
     logging.basicConfig(level=logging.INFO, handlers=[to_console])
     given = list(sys.argv[1:] if argv is None else argv)
     try:
+        hold(limits_in(given))
         chosen = algorithm_in(given, config_path(given))
         shown = [with_flags_of(stage, chosen) for stage in stages]
         arguments = as_given(_parsed(shown, given, prog))
+        hold(arguments.limits)
         return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error)

@@ -11,6 +11,7 @@ import tyro
 from drrec.data.published.config import PrepareConfig
 from drrec.experiment.config import BenchmarkConfig, CompareConfig, TrainConfig
 from drrec.features.config import ExtractConfig, ImportConfig
+from drrec.limits import Limits
 
 Name = Literal[
     "ml-100k",
@@ -39,6 +40,7 @@ class Stage:
     runs_dir: pathlib.Path | None = None
     """Parent folder of save_model/ and save_weights/.
     By default DRREC_HOME, else the working folder."""
+    limits: Limits = dataclasses.field(default_factory=Limits)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

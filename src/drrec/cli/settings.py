@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
@@ -12,6 +13,7 @@ import tyro
 
 from drrec.errors import InputError
 from drrec.experiment.config import checked, from_dict
+from drrec.limits import Limits
 from drrec.reading import read_yaml
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ def value_of(flag: str, given: Sequence[str]) -> str | None:
         if name.replace("_", "-") == flag:
             found = value if is_joined else following
     return found
+
+
+def limits_in(given: Sequence[str]) -> Limits:
+    """The limits that the arguments give, for the files that are read before the rest of them.
+
+    A value that is none is refused with the others.
+    """
+    found = {}
+    for field in dataclasses.fields(Limits):
+        value = value_of(f"--{field.name.replace('_', '-')}", given)
+        with contextlib.suppress(TypeError, ValueError):
+            found[field.name] = int(value)  # type: ignore[arg-type]
+    return Limits(**found)
 
 
 def config_path(given: Sequence[str]) -> pathlib.Path | None:
@@ -67,7 +82,8 @@ def settings_in(path: pathlib.Path, stage: type) -> Any:
     values = read_yaml(path) or {}
     hints = typing.get_type_hints(stage)
     given: dict[str, Any] = {}
-    parts = [name for name in hints if dataclasses.is_dataclass(hints[name]) and name != "device"]
+    shared = {"device", "limits"}
+    parts = [name for name in hints if dataclasses.is_dataclass(hints[name]) and name not in shared]
     if isinstance(values, dict):
         values = {key: value for key, value in values.items() if key != "version"}
         if parts:

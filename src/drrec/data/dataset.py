@@ -90,6 +90,7 @@ class Dataset:
         """
         from drrec.data.config import LogConfig
         from drrec.data.logs import LogFrame, dataset_of
+        from drrec.data.readers.titles import sound_words
 
         if missing := [column for column in (user, item) if column not in frame.columns]:
             raise InputError(
@@ -105,7 +106,7 @@ class Dataset:
         made = dataset_of(raw, name, LogConfig(**settings), repeats, least_users=1)
         called = {str(key): title for key, title in (titles or {}).items()}
         items = made.interactions.items.raw.tolist()
-        return dataclasses.replace(made, titles=np.array([called.get(raw, "") for raw in items]))
+        return dataclasses.replace(made, titles=sound_words([called.get(raw, "") for raw in items]))
 
     @classmethod
     def from_csv(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class IdMap:
     """Raw ids by dense id: `raw[dense]` is the id in the source data."""
 
-    raw: np.ndarray  # [size] str
+    raw: np.ndarray  # [size] str, as objects: one long id makes no other one long
     kind: str = "id"
 
     def __len__(self) -> int:
@@ -55,8 +55,8 @@ def numbered(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np
         InputError: there are no ids, or one is empty; the message calls them `kind`.
     """
     # Text is made of the unique ids only: of 25 million rows it would take gigabytes.
-    codes, found = pd.factorize(np.asarray(raw))
-    merged, unique = pd.factorize(np.asarray(found).astype(str))  # 1 and "1" are one id
+    codes, found = pd.factorize(raw if isinstance(raw, np.ndarray) else np.array(raw, object))
+    merged, unique = pd.factorize(as_text(found.tolist()))  # 1 and "1" are one id
     if len(unique) == 0:
         raise InputError(f"Expected at least one {kind}. Received: none. Check the file's rows.")
     if codes.min() < 0 or not all(text.strip() for text in unique.tolist()):
@@ -67,4 +67,11 @@ def numbered(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np
     order = np.lexsort((unique, as_number.fillna(np.inf)))
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
-    return unique[order].astype(str), rank[merged[codes]]
+    return unique[order], rank[merged[codes]]
+
+
+def as_text(values: Sequence[Any]) -> np.ndarray:
+    """[n] object, each the text of its value."""
+    column = np.empty(len(values), object)
+    column[:] = [str(each) for each in values]
+    return column

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from drrec.data.ids import IdMap, numbered
+from drrec.data.ids import IdMap, as_text, numbered
 from drrec.data.readers.checks import are_sound
 from drrec.errors import InputError
 from drrec.types import PADDING
@@ -134,7 +134,7 @@ class Interactions:
         interactions = cls(
             **{name: column[rows] for name, column in columns.items()},
             users=IdMap(users, "user"),
-            items=IdMap(np.concatenate([np.array([""], dtype=items.dtype), items]), "item"),
+            items=IdMap(np.concatenate([as_text([""]), items]), "item"),
             session=None if session is None else _sessions(columns["user"][rows], session[rows]),
             weight=None if weight is None else weight[rows],
         )

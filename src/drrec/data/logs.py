@@ -15,8 +15,11 @@ from drrec.data.config import LogConfig
 from drrec.data.dataset import Dataset
 from drrec.data.interactions import Interactions, Repeats
 from drrec.data.readers.checks import LARGEST_RATING, NULLS, short
+from drrec.data.readers.opened import check_rows
+from drrec.data.readers.titles import sound_words
 from drrec.data.times import read_times
 from drrec.errors import InputError
+from drrec.limits import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _YES_NO = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
@@ -92,6 +96,7 @@ def dataset_of(
     """
     config = config or LogConfig()
     frame = raw.frame
+    check_rows(len(frame), raw.name)
     users, items = _ids(frame["user"], "user", raw), _ids(frame["item"], "item", raw)
     keep = _kept(users, items, raw)
     amount = _amounts(frame["rating"], raw) if "rating" in frame else None
@@ -126,22 +131,27 @@ def dataset_of(
     for column, name in (("title", "titles"), ("genres", "genres")):
         if column in frame:
             words[name] = _words(frame[column].to_numpy()[order][rows], log, column, raw)
-    words.setdefault("titles", np.full(log.num_items, "", dtype="<U1"))
+    words.setdefault("titles", np.full(log.num_items, "", dtype=object))
     return Dataset(
         dataset_name, log, parts=None if parts is None else parts[rows], scale=scale, **words
     )
 
 
 def _ids(column: pd.Series, kind: str, raw: LogFrame) -> _Ids:
-    codes, found = pd.factorize(column.to_numpy(), use_na_sentinel=True)
+    try:
+        codes, found = pd.factorize(column.to_numpy(), use_na_sentinel=True)
+    except TypeError:  # lists and objects
+        codes, found = pd.factorize(column.map(str).to_numpy(), use_na_sentinel=True)
     text = [str(each).strip() for each in found.tolist()]
     is_null = np.array([each in NULLS for each in text] + [True])  # the last for code −1
-    broken = [at for at, each in enumerate(text) if re.search(r"[\r\n\x00]", each)]
-    if broken:
-        row = int(np.flatnonzero(codes == broken[0])[0])
+    most = current().max_id_length
+    for broken in (at for at, each in enumerate(text) if len(each) > most or _CONTROL.search(each)):
+        row = int(np.flatnonzero(codes == broken)[0])
+        what = f"at most {most:,} characters (see --max-id-length)"
         raise InputError(
-            f"Expected a {kind} id on one line in {raw.where(row)}. Received: "
-            f"{short(text[broken[0]])}. Mend or remove that row."
+            f"Expected a {kind} id "
+            f"{what if len(text[broken]) > most else 'on one line, without control characters,'} "
+            f"in {raw.where(row)}. Received: {short(text[broken])}. Mend or remove that row."
         )
     known = [each for each, null in zip(text, is_null, strict=False) if not null]
     are_whole = all(re.fullmatch(r"-?\d+(\.0)?", each) for each in known)
@@ -270,14 +280,15 @@ def _shown(value: Any) -> str:
 
 def _words(values: np.ndarray, log: Interactions, column: str, raw: LogFrame) -> np.ndarray:
     """[I] what each item is called, unless the column says something else of many."""
-    text = pd.Series(values).fillna("").astype(str).str.split().str.join(" ")
-    pairs = pd.DataFrame({"item": log.item, "text": text})
+    codes, raw_words = pd.factorize(pd.Series(values).fillna("").map(str).to_numpy())
+    words = sound_words([" ".join(each.split()) for each in raw_words.tolist()])
+    pairs = pd.DataFrame({"item": log.item, "text": words[codes]})
     pairs = pairs[pairs["text"] != ""]
     variants = pairs.groupby("item")["text"].nunique()
     found = np.full(log.num_items, "", dtype=object)
     if len(variants) and (variants > 1).mean() > 0.1:
         logger.warning("%s: its %s are not of items, many of which have several", raw.name, column)
-        return found.astype(str)
+        return found
     firsts = pairs.groupby("item")["text"].first()
     found[firsts.index.to_numpy()] = firsts.to_numpy()
-    return found.astype(str)
+    return found

@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from drrec.errors import InputError
+from drrec.limits import Limits, current, hold
 
 if TYPE_CHECKING:
     import pathlib
@@ -33,7 +34,7 @@ def extract_apart(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Pat
         InputError: as of `extract`, or the process was killed.
     """
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context, _set_up) as processes:
+    with concurrent.futures.ProcessPoolExecutor(1, context, _set_up, (current(),)) as processes:
         try:
             return processes.submit(_extracted, config, dataset, data_dir).result()
         except BrokenProcessPool as error:
@@ -43,7 +44,8 @@ def extract_apart(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Pat
             ) from error
 
 
-def _set_up() -> None:
+def _set_up(limits: Limits) -> None:
+    hold(limits)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 

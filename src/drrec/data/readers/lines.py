@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from drrec.data.readers import columns
-from drrec.data.readers.opened import BROKEN, ENCODINGS, damaged, opened, unreadable
+from drrec.data.readers.opened import BROKEN, ENCODINGS, damaged, measured, opened, unreadable
 from drrec.errors import InputError, shown, told
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def small_table(path: pathlib.Path, separators: str = ",") -> tuple[list[str], l
     Raises:
         InputError: the file is missing, or a row has too few fields or too many.
     """
+    measured(path)
     found = header(path)
     separator = found.separator or max(separators, key=found.text.count)
     names = columns.split_header(found.text, separator, is_quoted=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from drrec.errors import InputError
+from drrec.errors import InputError, told
+from drrec.limits import current
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Iterator
 
 ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 """Tried in this order: text of Windows with an accent in it is hardly ever valid UTF-8."""
@@ -22,6 +25,10 @@ PACKED = (".gz", ".zip")
 
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
 """What a packed file that is cut or damaged raises as it is read."""
+
+_BLOCK = 1 << 20
+_NO_BOMB, _MOST_TO_ONE = 1 << 28, 250
+"""Logs are packed some 20 to 1, and what makes memory run out 1,000 to 1."""
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -44,7 +51,7 @@ def opened(path: pathlib.Path) -> BinaryIO:
             content = path.open("rb")
         if content.peek(2)[:2] in _UTF_16:  # type: ignore[attr-defined]
             with content:
-                return io.BytesIO(content.read().decode("utf-16").encode())
+                return io.BytesIO(_all_of(content, path).decode("utf-16").encode())
     except OSError as error:
         if isinstance(error, BROKEN):
             raise damaged(path, error) from error
@@ -52,6 +59,74 @@ def opened(path: pathlib.Path) -> BinaryIO:
     except (*BROKEN, UnicodeDecodeError) as error:
         raise damaged(path, error) from error
     return content
+
+
+class Size(NamedTuple):
+    """How large a text is."""
+
+    num_lines: int  # blank ones and comments too
+    is_ended: bool  # whether the last line has an end
+
+
+def measured(path: pathlib.Path) -> Size:
+    """Go through a text once, and see that it keeps within `limits.current()`.
+
+    Raises:
+        InputError: it cannot be read, or has too many lines or bytes, or too long a line.
+    """
+    limits = current()
+    num_ends, run, last = 0, 0, b"\n"
+    try:
+        with opened(path) as file:
+            for block in _blocks(file, path):
+                num_ends += block.count(b"\n") or block.count(b"\r")
+                pieces = re.split(b"[\r\n]", block) if limits.max_line < len(block) else [block]
+                end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+                longest = max(map(len, pieces)) if len(pieces) > 1 else 0
+                run = run + len(block) if end < 0 else len(block) - end - 1
+                if max(run, longest) > limits.max_line:
+                    raise InputError(
+                        f"Expected lines of at most {limits.max_line:,} bytes in {path}. Received: "
+                        "a longer one. Is it a text file? If so, pass --max-line."
+                    )
+                last = block[-1:]
+    except OSError as error:
+        raise (damaged if isinstance(error, BROKEN) else unreadable)(path, error) from error
+    except BROKEN as error:
+        raise damaged(path, error) from error
+    is_ended = last in (b"\n", b"\r")
+    return Size(num_ends + (not is_ended), is_ended)
+
+
+def check_rows(count: int, name: object) -> None:
+    """See that a log has not too many rows.
+
+    Raises:
+        InputError: it has.
+    """
+    if count > current().max_rows:
+        raise InputError(
+            f"Expected at most {current().max_rows:,} rows in {name}. Received: {count:,}. Take "
+            "fewer, or pass --max-rows."
+        )
+
+
+def _blocks(file: BinaryIO, path: pathlib.Path) -> Iterator[bytes]:
+    """The bytes of a file, unless they are too many for one of its size."""
+    most, packed, total = current().max_bytes, path.stat().st_size, 0
+    while block := file.read(_BLOCK):
+        total += len(block)
+        if total > most or (total > _NO_BOMB and total > _MOST_TO_ONE * packed):
+            raise InputError(
+                f"Expected {path} to unpack to at most {most:,} bytes, and to no more than "
+                f"{_MOST_TO_ONE} times its {packed:,}. Received: more. If that is meant, unpack it "
+                "first, or pass --max-bytes."
+            )
+        yield block
+
+
+def _all_of(file: BinaryIO, path: pathlib.Path) -> bytes:
+    return b"".join(_blocks(file, path))
 
 
 def stem(path: pathlib.Path) -> str:
@@ -74,10 +149,8 @@ def unreadable(path: pathlib.Path, error: OSError) -> InputError:
 
 def damaged(path: pathlib.Path, error: Exception) -> InputError:
     """The error for a packed file that cannot be unpacked."""
-    return InputError(
-        f"Expected a whole file at {path}. Received: {error or 'one that is cut short'}. "
-        "Get it again."
-    )
+    reason = told(error) if str(error) else "one that is cut short"
+    return InputError(f"Expected a whole file at {path}. Received: {reason}. Get it again.")
 
 
 def _only_one(path: pathlib.Path) -> BinaryIO:

@@ -14,12 +14,25 @@ from drrec.data.logs import LogFrame
 from drrec.data.readers import lines
 from drrec.data.readers.checks import short
 from drrec.data.readers.columns import described, recognised
-from drrec.data.readers.opened import BROKEN, damaged, opened, unreadable
-from drrec.errors import InputError
+from drrec.data.readers.opened import (
+    BROKEN,
+    check_rows,
+    damaged,
+    measured,
+    opened,
+    unreadable,
+)
+from drrec.errors import InputError, told
+from drrec.limits import current
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
+
+_BROKEN = (
+    *(OSError, MemoryError, ArithmeticError, ValueError, LookupError, TypeError),
+    *(RuntimeError, AttributeError),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +43,7 @@ def read_json_lines(path: pathlib.Path, config: LogConfig) -> LogFrame:
     Raises:
         InputError: a line is none, or the columns are not found.
     """
+    check_rows(measured(path).num_lines, path)
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     try:
@@ -39,6 +53,8 @@ def read_json_lines(path: pathlib.Path, config: LogConfig) -> LogFrame:
                     continue
                 try:
                     row = json.loads(line)
+                    if "\\u" in line:
+                        json.dumps(row, ensure_ascii=False).encode()  # half a character is none
                 except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict):
@@ -74,11 +90,22 @@ def read_parquet(path: pathlib.Path, config: LogConfig) -> LogFrame:
             f"Expected pyarrow, to read {path}. Received: none. Install it: pip install pyarrow."
         ) from error
     try:
-        frame = pyarrow.parquet.read_table(path).to_pandas()
-    except (OSError, pyarrow.lib.ArrowException) as error:
-        reason = short(" ".join(str(error).split()))
+        with pyarrow.parquet.ParquetFile(path) as file:
+            said = file.metadata
+            check_rows(said.num_rows, path)
+            groups = range(said.num_row_groups)
+            size = sum(said.row_group(each).total_byte_size for each in groups)
+            if size > current().max_bytes:
+                raise InputError(
+                    f"Expected at most {current().max_bytes:,} bytes in {path}. Received: "
+                    f"{size:,}. Pass --max-bytes if that is meant."
+                )
+            frame = file.read().to_pandas()
+    except InputError:
+        raise
+    except (*_BROKEN, pyarrow.lib.ArrowException) as error:
         raise InputError(
-            f"Expected a Parquet file at {path}. Received: {reason}. Get it again."
+            f"Expected a Parquet file at {path}. Received: {told(error)}. Get it again."
         ) from error
     if frame.empty:
         raise lines.no_rows(path)

@@ -17,7 +17,17 @@ from drrec.data.config import LogConfig
 from drrec.data.logs import LogFrame
 from drrec.data.readers import checks, lines
 from drrec.data.readers.columns import Columns, described, recognised, split_header
-from drrec.data.readers.opened import BROKEN, ENCODINGS, damaged, opened, suffix, unreadable
+from drrec.data.readers.opened import (
+    BROKEN,
+    ENCODINGS,
+    Size,
+    check_rows,
+    damaged,
+    measured,
+    opened,
+    suffix,
+    unreadable,
+)
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,9 +90,11 @@ def read(path: pathlib.Path, table: LogTable) -> LogFrame:
         InputError: the file is missing, empty or cut, or a row has too few fields or too many, or
             a quote has swallowed rows; the message says which line.
     """
+    size = measured(path)
+    check_rows(size.num_lines - table.before, path)
     for encoding in ENCODINGS:
         try:
-            frame = _read(path, table, encoding)
+            frame = _read(path, table, encoding, size)
         except UnicodeDecodeError:
             continue
         except OSError as error:
@@ -96,7 +108,7 @@ def read(path: pathlib.Path, table: LogTable) -> LogFrame:
     raise AssertionError  # Latin-1 decodes every byte
 
 
-def _read(path: pathlib.Path, table: LogTable, encoding: str) -> pd.DataFrame:
+def _read(path: pathlib.Path, table: LogTable, encoding: str, size: Size) -> pd.DataFrame:
     try:
         frame = _parse(path, table, encoding, as_text=False)
     except UnicodeDecodeError:
@@ -106,15 +118,15 @@ def _read(path: pathlib.Path, table: LogTable, encoding: str) -> pd.DataFrame:
         raise _not_rows(path, str(error)) from error
     except ValueError:  # a number that is none: dates, words, or a fault
         frame = _parse(path, table, encoding, as_text=True)
-    num_lines, is_ended = _lines_of(path)
-    if frame.pop("is_short").any() or (len(frame) and num_lines - table.before != len(frame)):
+    num_rows = size.num_lines - table.before
+    if frame.pop("is_short").any() or (len(frame) and num_rows != len(frame)):
         count = _check_rows(path, table, encoding)
         frame = frame[~frame.pop("is_comment")].reset_index(drop=True)
         if count != len(frame):
             raise _not_rows(path, f"{len(frame):,} rows of {count:,} lines")
     else:
         frame = frame.drop(columns="is_comment")
-    if len(frame) and not is_ended:
+    if len(frame) and not size.is_ended:
         _check_end(path, table, frame)
     return frame
 
@@ -175,17 +187,6 @@ class _Raw:
 
     def texts(self, codes: pd.Series) -> pd.Series:
         return pd.Series(np.array([*self._numbers], object)[codes.to_numpy()], dtype=object)
-
-
-def _lines_of(path: pathlib.Path) -> tuple[int, bool]:
-    """How many lines a file has, blank ones and comments too, and whether the last has an end."""
-    num_ends, last = 0, b"\n"
-    with opened(path) as file:
-        while block := file.read(1 << 20):
-            num_ends += block.count(b"\n") or block.count(b"\r")
-            last = block[-1:]
-    is_ended = last in (b"\n", b"\r")
-    return num_ends + (not is_ended), is_ended
 
 
 def _check_rows(path: pathlib.Path, table: LogTable, encoding: str) -> int:

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.data.ids import as_text
 from drrec.data.readers import lines
 from drrec.data.readers.opened import ENCODINGS
+from drrec.limits import current
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Sequence
 
-    from drrec.data.interactions import IdMap
+    from drrec.data.ids import IdMap
 
 logger = logging.getLogger(__name__)
 
+
+_UNSOUND = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 NO_GENRE = ("", "unknown", "(no genres listed)")
 
@@ -63,9 +68,18 @@ def read_words(path: pathlib.Path, table: ItemTable, items: IdMap) -> ItemWords:
     by_id = {row[table.item].strip(): row for row in rows}
     found = [by_id.get(raw) for raw in items.raw[1:].tolist()]
     return ItemWords(
-        np.array(["", *(_title(row, table) if row else "" for row in found)]),
-        np.array(["", *(_genres(row, table) if row else "" for row in found)]),
+        sound_words(["", *(_title(row, table) if row else "" for row in found)]),
+        sound_words(["", *(_genres(row, table) if row else "" for row in found)]),
     )
+
+
+def sound_words(words: Sequence[str]) -> np.ndarray:
+    """[n] object: texts without control characters, cut where they are longer than may be."""
+    most = current().max_title_length
+    cut = sum(len(each) > most for each in words)
+    if cut:
+        logger.warning("%d texts are cut after %s characters (see --max-title-length)", cut, most)
+    return as_text([_UNSOUND.sub("\N{REPLACEMENT CHARACTER}", each[:most]) for each in words])
 
 
 def _title(row: list[str], table: ItemTable) -> str:
