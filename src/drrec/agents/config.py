@@ -20,9 +20,9 @@ class AgentConfig:
     form: Literal["anchored", "plain"] = "anchored"
     """anchored: networks initialised at matrix factorisation; plain: networks of the paper."""
     dim_actor: int = 128
-    """Hidden units of each actor layer. [>= 1]"""
+    """Hidden units of each actor layer. [1 to 65,536]"""
     dim_critic: int = 128
-    """Hidden units of each critic layer. [>= 1]"""
+    """Hidden units of each critic layer. [1 to 65,536]"""
     lr_actor: float = 1e-4
     """Adam learning rate of the actor. [0 < rate <= 1]"""
     lr_critic: float = 1e-3
@@ -32,7 +32,7 @@ class AgentConfig:
     discount: float = 0.0
     """Discount factor γ. The default was chosen on validation, in logged sessions. [0 <= γ < 1]"""
     num_envs: int = 32
-    """N, number of parallel sessions; one update follows each step of all of them. [>= 1]"""
+    """N, number of parallel sessions; one update follows each step of all of them. [1 to 65,536]"""
     clip_norm: float = 0.0
     """Maximum global norm of gradients; 0 is no clipping. [>= 0]"""
     products: Literal["float32", "bfloat16"] = "float32"
@@ -48,7 +48,7 @@ class AgentConfig:
         check_ranges(
             self,
             {
-                "[1, inf)": ("dim_actor", "dim_critic", "num_envs"),
+                "[1, 65536]": ("dim_actor", "dim_critic", "num_envs"),
                 "[0, inf)": ("clip_norm",),
                 "(0, 1]": ("lr_actor", "lr_critic", "lr_encoder"),
             },
@@ -65,13 +65,13 @@ class DDPGConfig(AgentConfig):
     tau: float = 0.001
     """Polyak coefficient of the target networks. [0 < τ <= 1]"""
     batch_size: int = 1024
-    """Transitions in a batch. [>= 1]"""
+    """Transitions in a batch. [1 to 10^6]"""
     memory_size: int = 100_000
     """Replay buffer size, in transitions. [>= batch size and number of sessions]"""
     epsilon: float = 1.0
     """Initial probability of exploration noise on an action; decays linearly to 0. [0 to 1]"""
     epsilon_steps: int = 10_000
-    """Environment steps over which epsilon decays to 0. [>= 1]"""
+    """Environment steps over which epsilon decays to 0. [1 to 10^12]"""
     std: float = 0.1
     """Standard deviation of the Gaussian exploration noise on each action dimension. [>= 0]"""
     per_alpha: float = 0.6
@@ -87,7 +87,8 @@ class DDPGConfig(AgentConfig):
         check_ranges(
             self,
             {
-                "[1, inf)": ("batch_size", "epsilon_steps"),
+                "[1, 1000000]": ("batch_size",),
+                "[1, 1000000000000]": ("epsilon_steps",),
                 "[0, inf)": ("std", "critic_l2"),
                 "[0, 1]": ("epsilon", "per_alpha", "per_beta"),
                 "(0, 1]": ("tau",),
@@ -106,7 +107,7 @@ class TD3Config(DDPGConfig):
     """Settings of TD3."""
 
     policy_delay: int = 2
-    """Critic updates per update of the actor and the target networks. [>= 1]"""
+    """Critic updates per update of the actor and the target networks. [1 to 1,000]"""
     smoothing: float = 0.05
     """Target policy smoothing: standard deviation of the noise. [>= 0]"""
     smoothing_clip: float = 0.1
@@ -118,7 +119,7 @@ class TD3Config(DDPGConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive = ("smoothing", "smoothing_clip", "cloning")
-        check_ranges(self, {"[1, inf)": ("policy_delay",), "[0, inf)": positive})
+        check_ranges(self, {"[1, 1000]": ("policy_delay",), "[0, inf)": positive})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class OnPolicyConfig(AgentConfig):
     """Settings of on-policy agents."""
 
     horizon: int = 16
-    """H, rollout length in steps of each session; the n of A2C. [>= 1]"""
+    """H, rollout length in steps of each session; the n of A2C. [1 to 10,000]"""
     value_weight: float = 0.5
     """Coefficient of the value loss. [>= 0]"""
     entropy: float = 0.01
@@ -164,7 +165,7 @@ class OnPolicyConfig(AgentConfig):
         check_ranges(
             self,
             {
-                "[1, inf)": ("horizon",),
+                "[1, 10000]": ("horizon",),
                 "(0, inf)": ("inverse_temperature",),
                 "[0, inf)": ("value_weight", "entropy"),
             },
@@ -187,16 +188,16 @@ class PPOConfig(OnPolicyConfig):
     value_clip: float = 0.0
     """Clipping range of the value update; 0 is no clipping. [>= 0]"""
     epochs: int = 4
-    """Epochs over each rollout. [>= 1]"""
+    """Epochs over each rollout. [1 to 65,536]"""
     minibatches: int = 4
-    """Minibatches per epoch; must divide `num_envs` times `horizon`. [>= 1]"""
+    """Minibatches per epoch; must divide `num_envs` times `horizon`. [1 to 65,536]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(
             self,
             {
-                "[1, inf)": ("epochs", "minibatches"),
+                "[1, 65536]": ("epochs", "minibatches"),
                 "[0, 1]": ("gae_lambda",),
                 "(0, inf)": ("clip",),
                 "[0, inf)": ("value_clip",),
@@ -215,13 +216,13 @@ class SupervisedConfig(PPOConfig):
     """Settings of the supervised actor-critic: those of PPO and of its sequence encoder."""
 
     sequence_width: int = 64
-    """E, width of the sequence encoder, added to the embedding dimension. [>= 1]"""
+    """E, width of the sequence encoder, added to the embedding dimension. [1 to 65,536]"""
     window: int = 50
-    """W, maximum length of a training sequence. [>= 1]"""
+    """W, maximum length of a training sequence. [1 to 65,536]"""
     sequence_layers: int = 2
-    """Transformer blocks of the sequence encoder. [>= 1]"""
+    """Transformer blocks of the sequence encoder. [1 to 100]"""
     sequence_heads: int = 2
-    """Attention heads; must divide `sequence_width`. [>= 1]"""
+    """Attention heads; must divide `sequence_width`. [1 to 100]"""
     sequence_dropout: float = 0.3
     """Dropout rate of the sequence encoder. [0 to 1)"""
     lr_sequence: float = 5e-3
@@ -231,19 +232,20 @@ class SupervisedConfig(PPOConfig):
     """Polyak coefficient of the averaged sequence encoder, which is the one used.
     1 is no averaging. [0 < share <= 1]"""
     windows: int = 128
-    """Training sequences per iteration. [>= 1]"""
+    """Training sequences per iteration. [1 to 65,536]"""
     warm_up: int = 0
     """Environment steps before PPO updates begin.
-    Until then only the sequence encoder is trained. [>= 0]"""
+    Until then only the sequence encoder is trained. [0 to 10^12]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        counts = ("sequence_width", "window", "sequence_layers", "sequence_heads", "windows")
+        counts = ("sequence_width", "window", "windows")
         check_ranges(
             self,
             {
-                "[1, inf)": counts,
-                "[0, inf)": ("warm_up",),
+                "[1, 65536]": counts,
+                "[1, 100]": ("sequence_layers", "sequence_heads"),
+                "[0, 1000000000000]": ("warm_up",),
                 "(0, 1]": ("lr_sequence", "sequence_average"),
                 "[0, 1)": ("sequence_dropout",),
             },

@@ -18,7 +18,7 @@ class Settings:
     """An agent's settings by part; flags and constructor arguments are the fields of all parts."""
 
     seed: int = 0
-    """Random seed. Does not affect the split. [>= 0]"""
+    """Random seed. Does not affect the split. [0 to 2^31 - 1]"""
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
@@ -50,8 +50,8 @@ class Settings:
             near = difflib.get_close_matches(first, known, n=1)
             hint = f"Did you mean {shown(near[0])}?" if near else f"There are: {', '.join(known)}."
             raise InputError(f"Expected a known setting. Received: {shown(first)}. {hint}")
-        if seed < 0:
-            raise InputError(f"`seed` must be at least 0. Received: {seed}.")
+        if not 0 <= seed < 1 << 31:
+            raise InputError(f"`seed` must be in [0, 2^31). Received: {seed}.")
         return cls(seed=seed, **parts)
 
     def flat(self) -> dict[str, Any]:

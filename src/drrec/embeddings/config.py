@@ -25,7 +25,7 @@ class EmbeddingConfig:
     variational: variational Bayes on ratings; pmf: PMF on ratings, as in the paper;
     both: half of the dimensions each; implicit: on implicit feedback."""
     dim_emb: int = 33
-    """D, embedding dimension. [>= 2]"""
+    """D, embedding dimension. [2 to 65,536]"""
     popularity: float = 0.3
     """Weight of an extra dimension, the standardised log popularity; 0 is none. [>= 0]"""
     refit: bool = False
@@ -47,7 +47,7 @@ class EmbeddingConfig:
                 f"`held_out` must be in [0, 1). Received: {self.held_out}. "
                 "Sessions hand out a share of the training ratings, not all."
             )
-        check_ranges(self, {"[0, inf)": ("popularity",)})
+        check_ranges(self, {"[0, inf)": ("popularity",), "[2, 65536]": ("dim_emb",)})
 
     def widths(self) -> dict[str, int]:
         """How many coordinates each factorisation gets."""

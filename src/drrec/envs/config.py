@@ -53,10 +53,10 @@ class ProposalConfig:
     propose: str = ""
     """Baseline that generates the candidates; '' is none: the agent ranks the whole catalogue."""
     propose_k: int = 100
-    """K, number of candidates for each user. [>= 1]"""
+    """K, number of candidates for each user. [1 to 10^6]"""
 
     def __post_init__(self) -> None:
-        check_ranges(self, {"[1, inf)": ("propose_k",)})
+        check_ranges(self, {"[1, 1000000]": ("propose_k",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class LoggedConfig:
     unlogged_reward: float = -0.5
     """Reward of unrated items with --unlogged constant. [reward, -1 to 1]"""
     state_size: int = 10
-    """L, number of last liked items in the state. [items, >= 1]"""
+    """L, number of last liked items in the state. [items, 1 to 10,000]"""
     episode_length: int = 30
-    """T, number of items shown in a session. [steps, >= 1]"""
+    """T, number of items shown in a session. [steps, 1 to 10,000]"""
     rewards: RewardConfig = dataclasses.field(default_factory=RewardConfig)
     proposals: ProposalConfig = dataclasses.field(default_factory=ProposalConfig)
 
@@ -91,7 +91,7 @@ class LoggedConfig:
             {
                 "[-1, 1]": ("unlogged_reward",),
                 "[0, inf)": ("boredom",),
-                "[1, inf)": ("episode_length", "state_size"),
+                "[1, 10000]": ("episode_length", "state_size"),
             },
         )
         if self.proposals.propose and (self.sessions, self.unlogged) == ("logged", "never"):

@@ -54,13 +54,13 @@ class RunConfig:
     """Part to evaluate on. test: fit on train and validation;
     validation: fit on train only, to choose settings."""
     min_items: int = 10
-    """Protocol rated: minimum number of test items of an evaluated user. [>= 1]"""
+    """Protocol rated: minimum number of test items of an evaluated user. [1 to 10^9]"""
     cold_items: float = 0.0
     """Share of the items held out of training, and evaluated as cold items. [0 to 0.5)"""
     cold_users: float = 0.0
     """Share of the users held out of training, and evaluated as cold users. [0 to 0.5)"""
     cold_seed: int = 0
-    """Random seed of the cold items and users; the same for all --seeds. [>= 0]"""
+    """Random seed of the cold items and users; the same for all --seeds. [0 to 2^31 - 1]"""
     features: str | None = None
     """HDF5 file of content features; by default data/features/<dataset>.h5.
     Extracted if missing."""
@@ -70,21 +70,28 @@ class RunConfig:
     """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
     simulator; offpolicy, which adds off-policy estimates."""
     steps: int = 40_000
-    """Environment steps to train for, over all sessions. [>= 1]"""
+    """Environment steps to train for, over all sessions. [1 to 10^12]"""
     algorithm: AgentName = "ddpg"
     """Agent to train; --help --algorithm NAME shows that agent's flags."""
     seed: int = 0
-    """Random seed. Does not affect the split. [>= 0]"""
+    """Random seed. Does not affect the split. [0 to 2^31 - 1]"""
     seeds: int = 1
-    """Number of runs, with seeds from --seed upwards; tables give mean and spread. [>= 1]"""
+    """Number of runs, with seeds from --seed upwards; tables give mean and spread. [1 to 1,000]"""
     log: LogConfig = dataclasses.field(default_factory=LogConfig)
     vectors: EmbeddingConfig = dataclasses.field(default_factory=EmbeddingConfig)
     environment: LoggedConfig = dataclasses.field(default_factory=LoggedConfig)
     agent: AgentConfig = dataclasses.field(default_factory=DDPGConfig)
 
     def __post_init__(self) -> None:
-        counts, seeds = ("min_items", "steps", "seeds"), ("seed", "cold_seed")
-        check_ranges(self, {"[1, inf)": counts, "[0, inf)": seeds})
+        check_ranges(
+            self,
+            {
+                "[1, 1000000000]": ("min_items",),
+                "[1, 1000000000000]": ("steps",),
+                "[1, 1000]": ("seeds",),
+                "[0, 2147483647]": ("seed", "cold_seed"),
+            },
+        )
         check_choices(self)
         own = agent_config(self.algorithm)
         if own is not DDPGConfig and self.agent == DDPGConfig():
@@ -154,9 +161,9 @@ class BenchmarkConfig:
     judge: Literal["test", "validation"] = "test"
     """Part to evaluate on; validation fits on train only, to choose settings."""
     seed: int = 0
-    """First random seed. [>= 0]"""
+    """First random seed. [0 to 2^31 - 1]"""
     seeds: int = 1
-    """Number of runs of each agent, with seeds from --seed upwards. [>= 1]"""
+    """Number of runs of each agent, with seeds from --seed upwards. [1 to 1,000]"""
     baselines: str | None = None
     """Baselines to compare with, joined by commas; by default those of the tables."""
     only: str = ""

@@ -62,24 +62,24 @@ class ExtractConfig:
     pooling: Literal["cls", "mean"] = "mean"
     """Pooling of an encoder's tokens: class token, or mean over tokens without padding."""
     frames: int = 8
-    """Frames per trailer, sampled at even intervals. [>= 1]"""
+    """Frames per trailer, sampled at even intervals. [1 to 10,000]"""
     frame_pooling: Literal["mean", "mean_std"] | None = None
     """Pooling of frames: mean, or mean and standard deviation concatenated.
     By default mean, or mean_std for small encoders."""
     seconds: float = 30.0
-    """Seconds of a sound track to encode, in windows spread evenly over it. [> 0]"""
+    """Seconds of a sound track to encode, in windows spread evenly over it. [0.1 to 86,400]"""
     max_tokens: int = 256
-    """Maximum tokens of a text; longer texts are truncated. [>= 8]"""
+    """Maximum tokens of a text; longer texts are truncated. [8 to 10^6]"""
     batch_size: int = 16
-    """Batch size of an encoder: frames, sound windows or texts. [>= 1]"""
+    """Batch size of an encoder: frames, sound windows or texts. [1 to 10,000]"""
     workers: int | None = None
-    """Decoding processes; by default the number of cores minus one. [>= 1]"""
+    """Decoding processes; by default the number of cores minus one. [1 to 1,000]"""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the encoder; auto is bfloat16 if the device supports it natively."""
     dtype: Literal["float32", "float16"] = "float32"
     """Precision of the stored features."""
     seed: int = 0
-    """Random seed of small encoders. [>= 0]"""
+    """Random seed of small encoders. [0 to 2^31 - 1]"""
     strict: bool = False
     """Stop at the first broken file, or at media or text of an unknown item."""
 
@@ -90,10 +90,11 @@ class ExtractConfig:
         check_ranges(
             self,
             {
-                "[1, inf)": ("frames", "batch_size", "workers"),
-                "[0.1, inf)": ("seconds",),
-                "[8, inf)": ("max_tokens",),
-                "[0, inf)": ("seed",),
+                "[1, 10000]": ("frames", "batch_size"),
+                "[1, 1000]": ("workers",),
+                "[0.1, 86400]": ("seconds",),
+                "[8, 1000000]": ("max_tokens",),
+                "[0, 2147483647]": ("seed",),
             },
         )
         if not self.modalities:

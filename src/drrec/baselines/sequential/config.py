@@ -17,13 +17,13 @@ class SequenceConfig:
     """Architecture, loss and training of a sequential model."""
 
     width: int = 64
-    """D, embedding and hidden size. [>= 1]"""
+    """D, embedding and hidden size. [1 to 65,536]"""
     length: int = 50
-    """L, maximum sequence length, most recent items. [>= 1]"""
+    """L, maximum sequence length, most recent items. [1 to 65,536]"""
     num_layers: int = 2
-    """Transformer blocks, or GRU layers. [>= 1]"""
+    """Transformer blocks, or GRU layers. [1 to 100]"""
     num_heads: int = 2
-    """Attention heads of the transformer; they divide `width`. [>= 1]"""
+    """Attention heads of the transformer; they divide `width`. [1 to 100]"""
     dropout: float = 0.3
     """Dropout rate. [0 to 1)"""
     liked_only: bool = False
@@ -31,7 +31,7 @@ class SequenceConfig:
     loss: Loss = "cross_entropy"
     """Training loss: softmax cross-entropy over the catalogue, or with sampled negatives."""
     num_negatives: int = 1024
-    """M, negatives sampled for each batch, by sampled_softmax and gbce. [>= 1]"""
+    """M, negatives sampled for each batch, by sampled_softmax and gbce. [1 to 10^6]"""
     calibration: float = 0.75
     """Calibration t of gbce. [0 to 1]"""
     learning_rate: float = 0.005
@@ -40,11 +40,11 @@ class SequenceConfig:
     """Polyak coefficient of the averaged weights, which are the ones in use; 1 is no averaging.
     [0 < share <= 1]"""
     batch_size: int = 128
-    """Sequences in a batch. [>= 1]"""
+    """Sequences in a batch. [1 to 10^6]"""
     most_epochs: int = 100
-    """Maximum number of epochs. [>= 1]"""
+    """Maximum number of epochs. [1 to 10^6]"""
     patience: int = 10
-    """Early stopping: epochs without improvement. [>= 1]"""
+    """Early stopping: epochs without improvement. [1 to 10^6]"""
     refit: bool = True
     """Whether to train again on all interactions, for the best number of epochs."""
 
@@ -55,11 +55,13 @@ class SequenceConfig:
             InputError: a setting is out of its range.
         """
         check_choices(self)
-        counts = ("width", "length", "num_layers", "num_heads", "num_negatives", "batch_size")
+        counts = ("num_negatives", "batch_size", "most_epochs", "patience")
         check_ranges(
             self,
             {
-                "[1, inf)": (*counts, "most_epochs", "patience"),
+                "[1, 65536]": ("width", "length"),
+                "[1, 100]": ("num_layers", "num_heads"),
+                "[1, 1000000]": counts,
                 "[0, 1)": ("dropout",),
                 "[0, 1]": ("calibration",),
                 "(0, 1]": ("average",),
