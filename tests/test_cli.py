@@ -128,7 +128,7 @@ STAGE += "recommend. Received: "
         ("train --gpu x", "Expected --gpu {None}|INT. Received: 'x'."),
         ("train --steps", "Expected --steps INT. Received: no value."),
         ("train --discount 1.5", "`discount` must be in [0, 1). Received: 1.5. An endless session"),
-        ("train --num-envs 0", "`num_envs` must be at least 1. Received: 0."),
+        ("train --num-envs 0", "`num_envs` must be in [1, 65536]. Received: 0."),
         ("compare --nmae a", "Expected a known flag. Received: '--nmae'. Did you mean '--name'?"),
         ("import-features --format csv", "Expected --from PATH, --dataset STR. Received: nothing."),
     ],

@@ -333,9 +333,9 @@ def test_the_test_ratings_move_nothing(tiny_interactions):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"window": 0}, "`window` must be at least 1"),
-        ({"windows": 0}, "`windows` must be at least 1"),
-        ({"warm_up": -1}, "`warm_up` must be at least 0"),
+        ({"window": 0}, "`window` must be in .1, .*"),
+        ({"windows": 0}, "`windows` must be in .1, .*"),
+        ({"warm_up": -1}, "`warm_up` must be in .0, .*"),
         ({"lr_sequence": 0.0}, "`lr_sequence` must be"),
         ({"sequence_average": 0.0}, "`sequence_average` must be"),
         ({"sequence_dropout": 1.0}, r"`sequence_dropout` must be in \[0, 1\)"),

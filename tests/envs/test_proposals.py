@@ -110,5 +110,5 @@ def test_proposals_that_sessions_may_not_show_are_refused():
     with pytest.raises(InputError, match=r"--unlogged constant or model with --propose"):
         LoggedConfig(proposals=proposals)
     assert LoggedConfig(proposals=proposals, sessions="living").proposals is proposals
-    with pytest.raises(InputError, match="`propose_k` must be at least 1"):
+    with pytest.raises(InputError, match="`propose_k` must be in"):
         ProposalConfig(propose_k=0)

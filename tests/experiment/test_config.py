@@ -46,7 +46,7 @@ def test_what_is_left_out_has_its_default():
         ({"split": None}, "Expected `split` in a.yaml to be temporal or"),
         ({"agent": None}, "Expected settings by name in a.yaml. Received: None"),
         ([1], "Expected settings by name in a.yaml"),
-        ({"steps": 0}, "`steps` must be at least 1. Received: 0"),
+        ({"steps": 0}, "`steps` must be in [1, 1000000000000]. Received: 0"),
         ({"agent": {"discount": 1}}, "`discount` must be in [0, 1). Received: 1.0"),
     ],
 )
@@ -65,7 +65,7 @@ def test_a_whole_number_is_a_float_too_and_so_is_what_yaml_takes_for_a_word(give
 
 @pytest.mark.parametrize("name", ["steps", "seeds", "min_items"])
 def test_numbers_below_one_are_refused(name):
-    with pytest.raises(InputError, match=f"`{name}` must be at least 1. Received: 0"):
+    with pytest.raises(InputError, match=f"`{name}` must be in .1, .* Received: 0"):
         small_config("log.csv", **{name: 0})
 
 
@@ -87,7 +87,7 @@ def test_protocols_that_there_are_not_or_that_need_another_split_are_refused(set
 
 
 def test_a_negative_seed_and_shares_of_cold_things_are_refused():
-    with pytest.raises(InputError, match=r"`seed` must be at least 0\. Received: -1"):
+    with pytest.raises(InputError, match=r"`seed` must be in .0, .* Received: -1"):
         small_config("log.csv", seed=-1)
     with pytest.raises(InputError, match=r"`cold_items` must be in \[0, 0\.5\)"):
         small_config("log.csv", cold_items=0.5)
