@@ -59,6 +59,28 @@ class Known:
             disliked_rating=float((rest if len(rest) else log.rating).mean()),
         )
 
+    def check(self) -> None:
+        """See that all parts are of one log, where they were read from a file.
+
+        Raises:
+            ValueError: they are not.
+        """
+        for raw in (self.users.raw, self.items.raw, self.titles):
+            if raw.ndim != 1 or not all(isinstance(each, str) for each in raw.tolist()):
+                raise ValueError("ids or titles that are no text")
+        num_users, num_items = len(self.users), len(self.items)
+        ids = {"seen items": self.item, "histories": self.history}
+        shapes = (self.titles.shape, self.offsets.shape, self.item.ndim, self.history.shape[:-1])
+        if shapes != ((num_items,), (num_users + 1,), 1, (num_users,)):
+            raise ValueError(f"parts of other sizes: {shapes}")
+        for name, array in (ids | {"offsets": self.offsets}).items():
+            most = len(self.item) if name == "offsets" else num_items - 1
+            is_whole = array.dtype.kind in "iu"
+            if not is_whole or (array.size and not 0 <= array.min() <= array.max() <= most):
+                raise ValueError(f"{name} out of range")
+        if (np.diff(self.offsets) < 0).any() or self.offsets[-1] != len(self.item):
+            raise ValueError("offsets that are not in order")
+
     def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
         """[B, I] bool: which items users [B] have seen."""
         return seen_items(self.offsets, self.item, users, num_items)
@@ -386,6 +408,21 @@ class Recommender(abc.ABC):
         """
         self.__dict__.update(state)
         return self
+
+    def check(self) -> None:
+        """See that a model that was read from a file can be used.
+
+        Raises:
+            Exception: of any kind; it cannot.
+
+        Examples:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aab"), "item": list("xyy")})
+            >>> drrec.Popularity().fit(drrec.Dataset.from_pandas(log)).check()
+        """
+        self._known.check()
+        users = self._known.users.raw
+        self.recommend([users[0], users[-1]], k=1, filter_seen=False)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         """The same model with the one user of `log`, who liked `liked`, as its only user."""

@@ -68,12 +68,13 @@ def restore_latest(folder: pathlib.Path, learner: Any) -> int:
     path = found[-1]
     values = read_arrays(path, "a whole checkpoint", "Remove it to go on from the one before.")
     variables = dict(named_variables(learner))
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if {name: value.shape for name, value in values.items()} != shapes:
+    forms = {name: (tuple(v.shape), v.dtype.as_numpy_dtype) for name, v in variables.items()}
+    found_forms = {name: (value.shape, value.dtype.type) for name, value in values.items()}
+    if found_forms != forms:
         differ = sorted(
             name
-            for name in values.keys() | shapes.keys()
-            if name not in shapes or name not in values or values[name].shape != shapes[name]
+            for name in forms.keys() | found_forms.keys()
+            if forms.get(name) != found_forms.get(name)
         )
         raise InputError(
             f"Expected the variables of this run's settings in {path}. Received: others, "

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import itertools
+import logging
+import math
 from typing import TYPE_CHECKING, Self
 
 import tensorflow as tf
@@ -11,6 +15,9 @@ from drrec.files import replaced
 
 if TYPE_CHECKING:
     import pathlib
+
+
+logger = logging.getLogger(__name__)
 
 
 class RunLog:
@@ -50,12 +57,30 @@ class RunLog:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-    """The rows of `training.csv`, none if there is no such file; a cut last line is left out."""
+    """The rows of `training.csv`, none if there is no such file.
+
+    A row that is cut, as a killed process or a power failure leaves it, or holds what is no number,
+    is left out with all after it.
+    """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if None not in row.values() and "" not in row.values()]
+    text = path.read_bytes().decode(errors="replace")
+    reader = csv.DictReader(text.splitlines())
+    rows: list[dict[str, str]] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend(itertools.takewhile(_is_whole, reader))
+    left_out = len(text.splitlines()) - 1 - len(rows)
+    if left_out > 0:
+        logger.warning("%s: %d rows at its end cannot be read, and are left out", path, left_out)
+    return rows
+
+
+def _is_whole(row: dict[str, str]) -> bool:
+    if "step" not in row or None in row or None in row.values():
+        return False
+    with contextlib.suppress(ValueError):
+        return all(not math.isinf(float(value)) for value in row.values())
+    return False
 
 
 def columns(path: pathlib.Path) -> dict[str, list[float]]:

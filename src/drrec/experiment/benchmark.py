@@ -47,7 +47,7 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
         del shared["baselines"]
     tables: Tables = {}
     for table, asked in values.items():
-        if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
+        if not _is_table(asked):
             raise InputError(
                 f"Expected settings and agents for table {table} in {where}. "
                 f"Received: {shown(asked)}."
@@ -68,6 +68,14 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
                 f"{f' of {only}' if only else ''}. There are: {there or 'none, so name one'}."
             )
     return tables
+
+
+def _is_table(asked: Any) -> bool:
+    if not isinstance(asked, dict) or set(asked) != {"settings", "agents"}:
+        return False
+    parts = [asked["settings"] or {}, asked["agents"] or {}]
+    parts += list(parts[1].values()) if isinstance(parts[1], dict) else []
+    return all(part is None or isinstance(part, dict) for part in parts)
 
 
 def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dict[str, Any]] | None:

@@ -220,7 +220,7 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
     options = typing.get_args(hint) if is_union else (hint,)
     if float in options and isinstance(value, int | str) and not isinstance(value, bool):
         # YAML 1.1 takes 1e-4, which has no point, for a word.
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):
             value = float(value)
     if pathlib.Path in options and isinstance(value, str):
         return pathlib.Path(value)

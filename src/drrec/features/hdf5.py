@@ -319,6 +319,8 @@ def _attribute(group: Any, name: str) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bytes):
         value = value.decode()
+    if isinstance(value, str):
+        value.encode()  # half a character is none
     if not isinstance(value, str | int | float) or len(str(value)) > _LONGEST_ATTRIBUTE:
         raise Damaged(f"{name} that is no text and no number")
     return value

@@ -13,7 +13,7 @@ import numpy as np
 
 from drrec.data.readers import checks
 from drrec.data.readers.streams import Fault
-from drrec.errors import told
+from drrec.errors import shown, told
 
 if TYPE_CHECKING:
     import pathlib
@@ -116,8 +116,8 @@ def rated(user: str, item: str, rating: Any, milliseconds: int, title: str = "")
         raise Fault(_why(user, item, rating))
     if not 0 <= milliseconds < checks.LATEST * 1000:
         raise Fault(
-            f"Expected a time from 1970 to the year 2200. Received: {milliseconds / 1000:.0f} "
-            "seconds since 1970"
+            "Expected a time from 1970 to the year 2200. Received: "
+            f"{shown(milliseconds // 1000, 40)} seconds since 1970"
         )
     return Row(user, item, value, milliseconds, title)
 

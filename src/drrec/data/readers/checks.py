@@ -57,10 +57,10 @@ def cut_short(timestamp: np.ndarray) -> bool:
 
     Only where those are dates after 1973: counters from zero differ in digits as a rule.
     """
-    earliest = int(timestamp[:-1].min(initial=LATEST))
-    return (
-        len(timestamp) > 1 and earliest >= 10**8 and timestamp[-1] < 10 ** (len(str(earliest)) - 1)
-    )
+    earliest = timestamp[:-1].min(initial=LATEST)
+    if len(timestamp) < 2 or not 10**8 <= earliest <= LATEST:
+        return False
+    return bool(timestamp[-1] < 10 ** (len(str(int(earliest))) - 1))
 
 
 def short(text: str) -> str:

@@ -110,14 +110,15 @@ def read(path: pathlib.Path, table: LogTable) -> LogFrame:
 
 def _read(path: pathlib.Path, table: LogTable, encoding: str, size: Size) -> pd.DataFrame:
     try:
-        frame = _parse(path, table, encoding, as_text=False)
-    except UnicodeDecodeError:
-        raise
+        try:
+            frame = _parse(path, table, encoding, as_text=False)
+        except (UnicodeDecodeError, pd.errors.ParserError):
+            raise
+        except ValueError:  # a number that is none: dates, words, or a fault
+            frame = _parse(path, table, encoding, as_text=True)
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _check_rows(path, table, encoding)
         raise _not_rows(path, str(error)) from error
-    except ValueError:  # a number that is none: dates, words, or a fault
-        frame = _parse(path, table, encoding, as_text=True)
     num_rows = size.num_lines - table.before
     if frame.pop("is_short").any() or (len(frame) and num_rows != len(frame)):
         count = _check_rows(path, table, encoding)
