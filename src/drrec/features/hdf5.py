@@ -10,6 +10,7 @@ and sends numbers; if it dies or takes too long, the file is refused and the nex
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import json
@@ -153,6 +154,11 @@ class _Reader:
             self._owner = os.getpid()
         return self._process
 
+    def close(self) -> None:
+        """End the process, if there is one and it is this one's."""
+        if self._process is not None and self._owner == os.getpid():
+            self._ended(self._process, 0)
+
     def _ended(self, process: subprocess.Popen[bytes], seconds: float) -> str:
         process.kill()
         status = process.wait()
@@ -166,6 +172,7 @@ class _Reader:
 
 
 _reader = _Reader()
+atexit.register(_reader.close)
 
 
 def _received(pipe: IO[bytes], shape: Sequence[int], dtype: str) -> np.ndarray:
