@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -274,6 +275,8 @@ def _meant(
 
 def _shown(value: Any) -> str:
     """A cell as an error shows it; whole numbers without a point."""
+    if isinstance(value, float) and math.isnan(value):
+        return "an empty field"
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e18
     return short(str(int(value) if is_whole else value))
 
