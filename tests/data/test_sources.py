@@ -159,7 +159,7 @@ def offer(index, name):
 def test_recbole_stands_in_for_movielens_100k(tmp_path, monkeypatch, index):
     wheel = offer(index, "recbole-1.2.1-py3-none-any.whl")
     digest = wheel_of(wheel)
-    with pytest.raises(InputError, match="recbole==1.2.1 cannot be downloaded .* HASHES"):
+    with pytest.raises(InputError, match=r"recbole==1\.2\.1 cannot be downloaded .* HASHES"):
         fetch("ml-100k", tmp_path / "data")
     assert not (tmp_path / "data").exists()
     monkeypatch.setattr(sources, "RECBOLE_SHA256", digest)
