@@ -7,7 +7,7 @@ import dataclasses
 CONTAINERS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "mxf"),
     *("wav", "w64", "aiff", "au", "caf", "mp3", "flac", "aac", "ac3", "amr", "ape", "wv"),
-    *("h264", "hevc", "mpegvideo", "m4v", "gif", "apng"),
+    *("mpegvideo", "m4v", "gif", "apng"),
     *("bmp_pipe", "jpeg_pipe", "png_pipe", "tiff_pipe", "webp_pipe"),
 )
 """FFmpeg's names of the containers that are opened; mov is MP4, too, and matroska is WebM.
