@@ -81,6 +81,15 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path, offline):
     assert fetch("ml-1m", tmp_path) == tmp_path / "ml-1m"
 
 
+def test_the_data_folder_may_be_a_link(tmp_path, monkeypatch, offline):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    bring(monkeypatch, tmp_path / "data", "ml-1m", {"ratings.dat": "1::2::3::4\n"})
+    fetch("ml-1m", tmp_path / "data")
+    assert (tmp_path / "disk/ml-1m/ratings.dat").is_file()
+    assert (tmp_path / "data").is_symlink()
+
+
 def test_an_archive_with_another_digest_is_refused(tmp_path, offline):
     archive = tmp_path / "raw" / "ml-1m.zip"
     archive.parent.mkdir()
