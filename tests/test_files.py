@@ -30,9 +30,20 @@ def test_a_file_takes_the_place_of_the_old_one(tmp_path):
     assert names(tmp_path / "deep") == ["file.txt"]
 
 
-def test_others_may_read_it(tmp_path):
-    write_text(tmp_path / "file.txt", "text")
-    assert stat.S_IMODE(os.stat(tmp_path / "file.txt").st_mode) == 0o644
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_the_umask_says_who_may_read_it(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        for _ in range(2):  # new, and in the place of another
+            write_text(tmp_path / "file.txt", "text")
+            assert stat.S_IMODE(os.stat(tmp_path / "file.txt").st_mode) == mode
+        with whole_folder(tmp_path / "made") as side:
+            (side / "file").write_text("text")
+            assert stat.S_IMODE(os.stat(side).st_mode) & umask == 0, "not even while it is filled"
+        assert stat.S_IMODE(os.stat(tmp_path / "made").st_mode) == mode | (mode & 0o444) >> 2
+        assert stat.S_IMODE(os.stat(tmp_path / "made" / "file").st_mode) == mode
+    finally:
+        os.umask(before)
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -8,8 +8,8 @@ import json
 import math
 import os
 import pathlib
+import secrets
 import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Give a side file to write; it takes the place of `path` only if the body succeeds."""
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    side = pathlib.Path(name)
+    side = _beside(target)
+    # Opened with 0o666, so that the umask and a default ACL of the folder say who may read it.
+    os.close(os.open(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield side
         with side.open("rb+") as file:
             os.fsync(file.fileno())
-        side.chmod(0o644)
         side.replace(target)
     finally:
         side.unlink(missing_ok=True)
@@ -50,16 +49,19 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     for left in target.parent.glob(f".{target.name}.*.part"):
         with contextlib.suppress(OSError), _locked(left):
             shutil.rmtree(left)
-    side = pathlib.Path(
-        tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    )
+    side = _beside(target)
+    side.mkdir()
     try:
         with _locked(side):
             yield side
-            side.chmod(0o755)
             side.rename(target)
     finally:
         shutil.rmtree(side, ignore_errors=True)
+
+
+def _beside(target: pathlib.Path) -> pathlib.Path:
+    """A name that is not taken, for what will be `target`."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from drrec.data.download import TIMEOUT, Unreachable, download
+from drrec.data.download import TIMEOUT, Unreachable, _Redirects, download
 from drrec.errors import InputError
 
 URL = "https://files.example/x.zip"
@@ -21,13 +21,13 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture
 def serve(monkeypatch):
     def _serve(body):
-        def urlopen(url, timeout):
+        def opened(self, url, timeout):
             assert (url, timeout) == (URL, TIMEOUT)
             if isinstance(body, Exception):
                 raise body
             return body if hasattr(body, "read") else io.BytesIO(body)
 
-        monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+        monkeypatch.setattr(urllib.request.OpenerDirector, "open", opened)
 
     return _serve
 
@@ -117,6 +117,70 @@ def test_a_host_that_sends_less_than_it_announces_has_broken_off(tmp_path):
         with pytest.raises(Unreachable, match="broke off 512,000 bytes before the end"):
             download(url, tmp_path / "x.zip", len(CONTENT), SHA256)
     assert list(tmp_path.iterdir()) == []
+
+
+def redirecting(target):
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/there":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(CONTENT)))
+            else:
+                self.send_response(302)
+                self.send_header("Location", target)
+            self.end_headers()
+            if self.path == "/there":
+                self.wfile.write(CONTENT)
+
+        def log_message(self, *_):
+            pass
+
+    return Redirecting
+
+
+@pytest.fixture
+def redirected(tmp_path):
+    """Downloads from a host that sends elsewhere."""
+
+    def _redirected(target):
+        with http.server.HTTPServer(("127.0.0.1", 0), redirecting(target)) as host:
+            threading.Thread(target=host.serve_forever, daemon=True).start()
+            url = f"http://127.0.0.1:{host.server_port}/x.zip"
+            try:
+                download(url, tmp_path / "x.zip", len(CONTENT), SHA256)
+            finally:
+                host.shutdown()
+
+    return _redirected
+
+
+def test_a_redirection_to_another_page_is_followed(tmp_path, redirected):
+    redirected("/there")
+    assert (tmp_path / "x.zip").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("scheme", ["file", "ftp", "data"])
+def test_nothing_but_http_is_opened(tmp_path, monkeypatch, redirected, scheme):
+    (tmp_path / "secret").write_bytes(CONTENT)
+    places = {
+        "file": (tmp_path / "secret").as_uri(),
+        "ftp": "ftp://127.0.0.1:1/x",
+        "data": "data:,x",
+    }
+    for handler in (urllib.request.FTPHandler, urllib.request.FileHandler):
+        monkeypatch.setattr(handler, f"{handler.__name__[:-7].lower()}_open", None)  # not called
+    for run in (redirected, lambda url: download(url, tmp_path / "x.zip", len(CONTENT), SHA256)):
+        with pytest.raises(Unreachable, match="cannot be reached"):
+            run(places[scheme])
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_no_redirection_gives_up_encryption():
+    request = urllib.request.Request(URL)
+    follow = _Redirects().redirect_request
+    with pytest.raises(urllib.error.URLError, match=r"redirects to 'http://files\.example/x\.zip'"):
+        follow(request, None, 302, "Found", {}, URL.replace("https", "http"))
+    assert follow(request, None, 302, "Found", {}, f"{URL}?a").full_url == f"{URL}?a"
 
 
 def test_a_full_disk_is_no_unreachable_host_and_leaves_nothing(tmp_path, serve, monkeypatch):

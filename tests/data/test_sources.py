@@ -1,7 +1,11 @@
 import errno
 import hashlib
+import io
+import os
+import pathlib
 import shutil
 import subprocess
+import tarfile
 import zipfile
 
 import pytest
@@ -77,6 +81,15 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path, offline):
     assert fetch("ml-1m", tmp_path) == tmp_path / "ml-1m"
 
 
+def test_the_data_folder_may_be_a_link(tmp_path, monkeypatch, offline):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    bring(monkeypatch, tmp_path / "data", "ml-1m", {"ratings.dat": "1::2::3::4\n"})
+    fetch("ml-1m", tmp_path / "data")
+    assert (tmp_path / "disk/ml-1m/ratings.dat").is_file()
+    assert (tmp_path / "data").is_symlink()
+
+
 def test_an_archive_with_another_digest_is_refused(tmp_path, offline):
     archive = tmp_path / "raw" / "ml-1m.zip"
     archive.parent.mkdir()
@@ -115,29 +128,95 @@ def test_a_download_is_checked_unpacked_and_kept(tmp_path, monkeypatch):
     assert len(asked) == 1
 
 
-def wheel_from(monkeypatch, offline_wheel):
-    def pip(command, **kwargs):
-        assert command[1:4] == ["-m", "pip", "download"]
-        assert sources.RECBOLE in command
-        shutil.copy(offline_wheel, command[command.index("--dest") + 1])
-        return subprocess.CompletedProcess(command, 0, "", "")
+def wheel_of(path, kinds=("inter", "item", "user", "kg")):
+    """A wheel as RecBole's: it holds MovieLens-100K as an example."""
+    about = "recbole-1.2.1.dist-info"
+    members = {f"recbole/dataset_example/ml-100k/ml-100k.{kind}": kind for kind in kinds}
+    members |= {
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: recbole\nVersion: 1.2.1\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    monkeypatch.setattr(subprocess, "run", pip)
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """The folder of recbole in the one package index that pip knows of; GroupLens is away."""
+
+    def refuse(url, *args):
+        raise Unreachable(f"{url} cannot be reached (offline)")
+
+    monkeypatch.setattr(sources, "download", refuse)
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "simple" / "recbole"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", folder.parent.as_uri())
+    return folder
 
 
-def test_recbole_stands_in_for_movielens_100k(tmp_path, monkeypatch, offline):
-    wheel = tmp_path / "recbole-1.2.1-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as zipped:
-        for kind in ("inter", "item", "user", "kg"):
-            zipped.writestr(f"recbole/dataset_example/ml-100k/ml-100k.{kind}", kind)
-    wheel_from(monkeypatch, wheel)
-    with pytest.raises(InputError, match=f"Expected SHA-256 {sources.RECBOLE_SHA256}"):
+def offer(index, name):
+    (index / "index.html").write_text(f'<!doctype html><a href="{name}">{name}</a>')
+    return index / name
+
+
+def test_recbole_stands_in_for_movielens_100k(tmp_path, monkeypatch, index):
+    wheel = offer(index, "recbole-1.2.1-py3-none-any.whl")
+    digest = wheel_of(wheel)
+    with pytest.raises(InputError, match=r"recbole==1\.2\.1 cannot be downloaded .* HASHES"):
         fetch("ml-100k", tmp_path / "data")
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert not (tmp_path / "data").exists()
     monkeypatch.setattr(sources, "RECBOLE_SHA256", digest)
     folder = fetch("ml-100k", tmp_path / "data")
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["ml-100k.inter", "ml-100k.item", "ml-100k.user"]
+
+
+def test_another_wheel_than_was_asked_for_is_not_unpacked(tmp_path, monkeypatch, offline):
+    def pip(command, **kwargs):  # one that compares no hashes
+        wheel_of(pathlib.Path(command[command.index("--dest") + 1]) / "recbole-1.2.1-any.whl")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    with pytest.raises(InputError, match=f"Expected SHA-256 {sources.RECBOLE_SHA256}"):
+        fetch("ml-100k", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+EVIL = "import pathlib\npathlib.Path({!r}).touch()\nraise SystemExit(1)\n"
+
+
+def test_nothing_of_a_source_archive_or_of_the_working_folder_runs(tmp_path, monkeypatch, index):
+    ran = tmp_path / "ran"
+    archive = offer(index, "recbole-1.2.1.tar.gz")
+    members = {
+        "setup.py": EVIL.format(str(ran)),
+        "evil.py": EVIL.format(str(ran)),
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "evil"\n'
+        'backend-path = ["."]\n',
+    }
+    with tarfile.open(archive, "w:gz") as packed:
+        for name, content in members.items():
+            member = tarfile.TarInfo(f"recbole-1.2.1/{name}")
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content.encode()))
+    # Even one whose digest is the expected, for somebody who wants no wheels.
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr(sources, "RECBOLE_SHA256", digest)
+    monkeypatch.setenv("PIP_NO_BINARY", "recbole")
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "pip.py").write_text(EVIL.format(str(ran)))
+    monkeypatch.chdir(here)
+    with pytest.raises(InputError, match=r"No matching distribution .* put it at"):
+        fetch("ml-100k", tmp_path / "data")
+    assert not ran.exists()
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])

@@ -56,6 +56,41 @@ def test_a_run_is_found_by_name_and_by_folder(tmp_path, monkeypatch):
         assert Run.find(tmp_path, given) == Run(tmp_path.resolve(), "first")
 
 
+def test_runs_in_linked_folders_are_made_found_and_gone_on_with(tmp_path, monkeypatch):
+    for name in ("save_model", "save_weights"):
+        (tmp_path / "disk" / name).mkdir(parents=True)
+        (tmp_path / name).symlink_to(tmp_path / "disk" / name)
+    run = Run.create(tmp_path, "first", CONFIG)
+    run.weights.mkdir()
+    assert (tmp_path / "disk/save_model/first/config.yaml").is_file()
+    monkeypatch.chdir(tmp_path)
+    lying = str(tmp_path / "disk/save_model/first")
+    for given in ("first", "save_model/first", str(run.folder), "disk/save_model/first", lying):
+        found = Run.find(tmp_path, given)
+        assert found == Run(tmp_path.resolve(), "first")
+        assert found.config() == CONFIG
+        assert found.weights.is_dir()
+    assert Run.latest(tmp_path) == Run(tmp_path.resolve(), "first")
+    seed, config = run.seeds(small_config("log.csv", seeds=2))[1]
+    seed.folder.mkdir()
+    seed.write_config(config)
+    assert Run.find(tmp_path, "first/seed-1").config() == config
+    with pytest.raises(InputError, match="which is there"):
+        Run.create(tmp_path, "first", CONFIG)
+    Run(tmp_path, "second").folder.mkdir()
+    Run(tmp_path, "second").remove_if_empty()
+    assert sorted(path.name for path in (tmp_path / "disk/save_model").iterdir()) == ["first"]
+
+
+def test_a_run_whose_folder_alone_is_a_link_keeps_its_name(tmp_path):
+    moved = Run.create(tmp_path / "disk", "moved", CONFIG)
+    (tmp_path / "save_model").mkdir()
+    (tmp_path / "save_model" / "first").symlink_to(moved.folder)
+    assert Run.find(tmp_path, "first") == Run(tmp_path.resolve(), "first")
+    with pytest.raises(InputError, match="There are: first"):
+        Run.find(tmp_path, "moved")
+
+
 def test_a_seed_of_a_run_is_found(tmp_path):
     run = Run.create(tmp_path, "first", CONFIG)
     seed, config = run.seeds(small_config("log.csv", seeds=2))[1]

@@ -1,36 +1,77 @@
+import multiprocessing
 import os
-import pathlib
+import signal
+import threading
+import time
 
-import numpy as np
-from tests.features.tiny import gray, save_encoder, write_trailer
+import pytest
+from tests.features.hostile import Hostile
 
-from drrec.features import decoding
+from drrec.errors import InputError
+from drrec.features.bounds import MediaLimits
 from drrec.features.decoding import Decoders
-from drrec.features.processors import ProcessorConfig
 
 
-def test_results_come_in_order_and_a_file_that_kills_the_decoder_is_found_out(
-    tmp_path, monkeypatch
-):
-    folder = save_encoder(tmp_path / "vit", "vit")
-    for number in range(7):
-        write_trailer(tmp_path / f"trailers/{number}.mp4", [gray(20 * number)] * 3)
-    config = ProcessorConfig(modality="video", folder=str(folder), frames=2, seconds=1)
-    files = [(str(tmp_path / f"trailers/{number}.mp4"),) for number in range(7)]
-    files[3] = (str(tmp_path / "trailers/crash.mp4"),)
-    monkeypatch.setattr(decoding, "_decode_here", crashing_or_decoded)
-    decoders = Decoders(config, 1)
-    found = list(decoders.decoded(files))
+@pytest.fixture
+def decoded(tmp_path):
+    """What comes of items' files, by their names; each item is a name or several."""
+
+    def _decoded(items, workers=1, refuses=False, **limits):
+        config = Hostile(MediaLimits(**limits), refuses)
+        decoders = Decoders(config, workers)
+        files = [tuple(str(tmp_path / name) for name in item.split()) for item in items]
+        try:
+            return [
+                one.reason or one.prepared.inputs["pixel_values"][0, 0]
+                for one in decoders.decoded(files)
+            ]
+        finally:
+            decoders.close()
+
+    return _decoded
+
+
+def test_a_file_that_crashes_hangs_swallows_or_fails_costs_its_own_item(decoded):
+    """And of that item only itself: the next file is tried."""
+    items = ["a", "crash.mp4 broken.mp4", "b", "hang.mp4", "hang.mp4 c", "swallow.mp4", "fail.mp4"]
+    slow = "decoding took longer than 2 seconds (--decode-timeout)"
+    assert decoded([*items, "", "d"], workers=2, timeout=2.0, memory=0.5) == [
+        97,
+        "crash.mp4: the decoder crashed on it; broken.mp4: no film",
+        98,
+        f"hang.mp4: {slow}",
+        99,
+        "swallow.mp4: it takes more memory than there is (--decode-memory)",
+        "fail.mp4: the decoder failed (SystemError: a library in disorder)",
+        "no file",
+        100,
+    ]
+
+
+def test_a_file_at_which_a_process_was_ended_once_is_tried_again(decoded):
+    assert decoded(["a", "once", "b"]) == [97, sum(map(ord, "once")), 98]
+
+
+def test_a_processor_that_cannot_be_loaded_is_said(decoded):
+    with pytest.raises(InputError, match=r"^Expected the image processor\. Received: none\.$"):
+        decoded(["a", "b"], refuses=True)
+
+
+def test_decoders_that_are_at_something_can_be_closed(tmp_path):
+    decoders = Decoders(Hostile(MediaLimits()), 1)
+    found = decoders.decoded([(str(tmp_path / "a"),), (str(tmp_path / "hang"),)] * 4)
+    assert next(found).reason == ""
+    decoders.close()  # long before the time limit
+    assert multiprocessing.active_children() == []
+    assert threading.active_count() == 1
+
+
+def test_what_interrupts_the_parent_is_not_heard_by_the_processes(tmp_path, capfd):
+    decoders = Decoders(Hostile(MediaLimits()), 1)
+    found = decoders.decoded([(str(tmp_path / name),) for name in ("a", "b", "c", "d", "e")])
+    next(found)
+    os.kill(decoders._processes[0]._process.pid, signal.SIGINT)
+    time.sleep(0.1)
+    assert [one.reason for one in found] == [""] * 4
     decoders.close()
-    assert [one.prepared is None for one in found] == [number == 3 for number in range(7)]
-    assert found[3].reason == "crash.mp4: the decoder crashed on it"
-    shades = [one.prepared.inputs["pixel_values"].mean() for one in found if one.prepared]
-    assert shades == sorted(shades)
-    assert np.ptp(shades) > 0.5
-
-
-def crashing_or_decoded(files):
-    """Ends its process as a fault in a native library does."""
-    if "crash" in pathlib.Path(files[0]).name:
-        os._exit(139)
-    return decoding.decode(decoding._PROCESSOR[0], files)
+    assert capfd.readouterr().err == ""

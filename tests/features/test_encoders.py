@@ -1,6 +1,8 @@
 """Encoders of every architecture, against the plain use of `transformers` on one item."""
 
 import json
+import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -171,6 +173,21 @@ def cut_weights(folder):
     path.write_bytes(path.read_bytes()[:5_000])
 
 
+def adapted(folder):
+    adapter = {"base_model_name_or_path": "somebody/else", "peft_type": "LORA"}
+    (folder / "adapter_config.json").write_text(json.dumps(adapter))
+
+
+def with_setting(name, value, inside=None):
+    def add(folder):
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        (config.setdefault(inside, {}) if inside else config)[name] = value
+        path.write_text(json.dumps(config))
+
+    return add
+
+
 def no_config(folder):
     (folder / "config.json").write_text(json.dumps({"name": "none"}))
 
@@ -184,6 +201,10 @@ def no_config(folder):
         (half_the_weights, r"Expected all weights of .* missing, such as"),
         (cut_weights, "as `transformers` saves it"),
         (no_config, "as `transformers` saves it"),
+        (adapted, "weights and settings alone. Received: adapter_config.json"),
+        (with_setting("transformers_weights", "adapter_model.bin"), "Received: transformers_we"),
+        (with_setting("attn_implementation", "some/kernel"), "'some/kernel' in config.json"),
+        (with_setting("_attn_implementation", "some/kernel", "vision_config"), "'some/kernel' in"),
     ],
 )
 def test_a_folder_that_is_no_model_is_refused(tmp_path, spoil, said):
@@ -193,6 +214,39 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path, spoil, said):
         encoder(folder, "video")
     assert "\n" not in str(refused.value)
     assert str(folder) in str(refused.value)
+
+
+class Payload:
+    """Pickled, it creates a file where it is opened."""
+
+    def __init__(self, ran):
+        self.ran = ran
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.ran,)
+
+
+def test_no_code_and_no_pickle_in_a_models_folder_runs(tmp_path, trailer):
+    ran = tmp_path / "ran"
+    folder = save_encoder(tmp_path / "vit", "vit")
+    expected = encoder(folder, "video").vectors(prepared(folder, "video", trailer))
+    (folder / "evil.py").write_text(f"import pathlib\npathlib.Path({str(ran)!r}).touch()\n")
+    for name in ("config.json", "preprocessor_config.json"):
+        kinds = ("AutoConfig", "AutoModel", "AutoImageProcessor", "AutoProcessor")
+        code = {"auto_map": {kind: "evil.Evil" for kind in kinds}}
+        path = folder / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | code))
+    for name in ("pytorch_model.bin", "adapter_model.bin", "training_args.bin"):
+        (folder / name).write_bytes(pickle.dumps(Payload(ran)))
+    found = encoder(folder, "video").vectors(prepared(folder, "video", trailer))
+    np.testing.assert_array_equal(found, expected)
+    assert not ran.exists()
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="pickles are never opened"):
+        encoder(folder, "video")
+    assert not ran.exists()
+    pickle.loads((folder / "training_args.bin").read_bytes())
+    assert ran.exists(), "where it is opened it runs"
 
 
 def test_a_folder_without_its_processor_is_refused(tmp_path, trailer):

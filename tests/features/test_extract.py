@@ -379,3 +379,35 @@ def test_small_encoders_are_named_untrained(here):
     assert found["text/encoder"] == "untrained BERT (seed 3)"
     assert found["video/pooling"] == "mean, mean and spread of frames"
     assert "torch" in found["audio/library_versions"]
+
+
+@pytest.mark.usefixtures("_decode_here")
+def test_limits_cost_the_items_beyond_them_and_no_others(here):
+    (here.parent / "film.mp4").write_bytes((here / "media/trailers/8.mp4").read_bytes())
+    (here / "media/trailers/13.mp4").symlink_to(here.parent / "film.mp4")
+    write_image(here / "media/images/14.png", gray(5, 64))
+    (plain,) = run(here, modality="video", max_pixels=64 * 64, follow_links=True)
+    assert plain.num_present == 13
+    dataset = load_dataset(here)
+    before = load_features(stored(here), dataset, ["video"])["video"]
+    (less,) = run(here, modality="video", max_pixels=64 * 64 - 1)
+    assert less.is_new
+    assert less.num_present == 11
+    assert less.reasons["13"] == (
+        "13.mp4: a link that leads out of the media folder (--follow-links)"
+    )
+    assert less.reasons["14"] == "14.png: more than 4,095 pixels (--max-pixels)"
+    after = load_features(stored(here), dataset, ["video"])["video"]
+    rows = after.present
+    assert rows.sum() == 11
+    np.testing.assert_array_equal(after.features[rows], before.features[rows])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"max_pixels": 0}, {"max_pixels": 10**9}, {"max_duration": 0}, {"decode_timeout": 0},
+     {"decode_timeout": 1e9}, {"decode_memory": -1}],
+)  # fmt: skip
+def test_limits_that_cannot_be_are_refused(changes):
+    with pytest.raises(InputError, match=f"`{next(iter(changes))}` must be "):
+        ExtractConfig(**changes)

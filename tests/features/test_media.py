@@ -113,13 +113,11 @@ def test_a_file_that_lies_about_what_it_holds_is_unusable(tmp_path):
     assert frames_of(mute, 4)
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8\xff\xe0 no jpeg", None])
-def test_a_broken_picture_is_unusable(tmp_path, content, monkeypatch):
-    path = write_image(tmp_path / "images/1.png", gray(3, 64))
-    if content is None:  # more pixels than anybody's poster has
-        monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 3_000)
-    else:
-        path.write_bytes(content)
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8\xff\xe0 no jpeg"])
+def test_a_broken_picture_is_unusable(tmp_path, content):
+    path = tmp_path / "images/1.png"
+    path.parent.mkdir()
+    path.write_bytes(content)
     with pytest.raises(Unusable):
         frames_of(path, 1)
 

@@ -9,7 +9,9 @@ from tests.features.tiny import dataset_of, gray, write_image
 from drrec.data.dataset import Dataset
 from drrec.data.datasets import load_dataset
 from drrec.features.config import ExtractConfig
-from drrec.features.sources import kept_with, to_make_anew
+from drrec.features.media import Unusable
+from drrec.features.processors import ProcessorConfig
+from drrec.features.sources import Source, find_media, kept_with, to_make_anew
 from drrec.features.store import FeatureRows, features_path, with_features, write_features
 
 
@@ -68,3 +70,33 @@ def test_features_of_a_log_are_those_of_the_same_log_read_from_python(shop, tmp_
     write_features(path, dataset, {"text": rows})
     read = with_features(Dataset.from_csv(shop.dataset), path)
     assert read.features["text"].present.tolist() == [False, True, True]
+
+
+def source_of(media):
+    return Source.of(ExtractConfig(dataset="mine", media=media), media)
+
+
+def test_links_of_whole_folders_are_followed_and_of_files_elsewhere_if_asked_for(tmp_path):
+    disk, media = tmp_path / "disk", tmp_path / "media"
+    write_image(disk / "images/1.png", gray(5))
+    write_image(disk / "trailers/sub/2.png", gray(5))
+    write_image(tmp_path / "private/3.png", gray(5))
+    (disk / "images/3.png").symlink_to(tmp_path / "private/3.png")
+    (disk / "images/4.png").symlink_to(disk / "trailers/sub/2.png")
+    media.mkdir()
+    for kind in ("images", "trailers"):
+        (media / kind).symlink_to(disk / kind)
+    whole = tmp_path / "whole"
+    whole.symlink_to(disk)
+    for folder in (disk, media, whole):
+        homes = source_of(folder).homes()
+        seen = {"modality": "video", "folder": "", "frames": 1, "seconds": 1.0}
+        found = find_media(folder, "video", {"1", "2", "3", "4"}).files
+        assert set(found) == {"1", "2", "3", "4"}
+        for raw in "124":
+            ProcessorConfig(**seen, homes=homes).check(found[raw][0])
+        with pytest.raises(
+            Unusable, match=r"^a link that leads out of the media folder \(--follow"
+        ):
+            ProcessorConfig(**seen, homes=homes).check(found["3"][0])
+        ProcessorConfig(**seen).check(found["3"][0])

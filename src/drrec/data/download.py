@@ -6,7 +6,7 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -23,12 +23,40 @@ TIMEOUT = 20.0
 _CHUNK = 1 << 18
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection that gives up encryption."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str
+    ) -> Any:
+        """The request to make in the place of `req`; see the base class."""
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            raise urllib.error.URLError(f"it redirects to {newurl[:200]!r}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """As `urlopen` has it, but for http and https alone: no files, no FTP, no data in URLs."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        _Redirects(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
 class Unreachable(Exception):
     """The host did not answer, or broke off."""
 
 
 def download(url: str, path: pathlib.Path, size: int, sha256: str) -> None:
-    """Download a file of known size in bytes and SHA-256.
+    """Download a file of known size in bytes and SHA-256, by http or https.
 
     Raises:
         Unreachable: the host cannot be reached, refuses, or breaks off.
@@ -62,7 +90,7 @@ def download(url: str, path: pathlib.Path, size: int, sha256: str) -> None:
 
 def _chunks(url: str) -> Iterator[bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        with _opener().open(url, timeout=TIMEOUT) as response:
             while chunk := response.read(_CHUNK):
                 yield chunk
             if getattr(response, "length", 0):  # the rest of what was announced

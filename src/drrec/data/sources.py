@@ -141,20 +141,30 @@ def _fetch(source: Source, folder: pathlib.Path) -> None:
 def from_recbole(folder: pathlib.Path) -> None:
     """Take MovieLens-100K out of the RecBole wheel, which holds it as an example.
 
+    Through pip, so that the user's index, mirror, proxy and certificates are used. Wheels alone:
+    to learn the name of a source archive, pip runs its `setup.py`, before any checksum. pip
+    compares the SHA-256 before it opens the file, whatever the index says; so is it done here.
+
     Raises:
-        Unreachable: the package index is.
+        Unreachable: the package index is, or has no such wheel.
         InputError: what came is not what it should be.
     """
     name = "ml-100k"
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+        wanted = pathlib.Path(place) / "wanted.txt"
+        wanted.write_text(f"{RECBOLE} --hash=sha256:{RECBOLE_SHA256}\n", encoding="ascii")
+        # -P: a pip.py in the working folder is not taken for pip.
+        command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+        command += ["--only-binary", ":all:", "--require-hashes"]
         command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
-        command += ["--dest", place, RECBOLE]
+        command += ["--dest", place, "--requirement", str(wanted)]
         logger.info("Downloading %s", RECBOLE)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-            raise Unreachable(f"{RECBOLE} cannot be downloaded ({last})")
+            said = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            raise Unreachable(f"{RECBOLE} cannot be downloaded ({(said or ['pip failed'])[-1]})")
         wheels = list(pathlib.Path(place).glob("*.whl"))
         if len(wheels) != 1:
             raise Unreachable(f"{RECBOLE} did not come as one wheel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import pathlib
 import shutil
 from typing import Any, Self
@@ -108,9 +109,12 @@ class Run:
         root = root.resolve()
         home = root / "save_model"
         given = pathlib.Path(name_or_folder)
-        for folder in (home / given, given.resolve()):
-            if (folder / CONFIG).is_file() and folder.resolve().is_relative_to(home):
-                return cls(root, str(folder.resolve().relative_to(home)))
+        # As it is written, so that a linked run keeps its name; and as it lies, behind any links.
+        places = [(home, pathlib.Path(os.path.normpath(home / given)))]
+        places += [(home.resolve(), path.resolve()) for path in (home / given, given)]
+        for base, folder in places:
+            if (folder / CONFIG).is_file() and folder.is_relative_to(base):
+                return cls(root, str(folder.relative_to(base)))
         there = sorted(path.parent.name for path in home.glob(f"*/{CONFIG}"))
         raise InputError(
             f"Expected the name or the folder of a run. Received: {shown(name_or_folder)}. "

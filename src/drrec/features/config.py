@@ -10,6 +10,7 @@ import tyro
 
 from drrec.data.config import LogConfig
 from drrec.errors import InputError
+from drrec.features.bounds import MediaLimits
 from drrec.ranges import check_ranges
 from drrec.registry import check_choices
 
@@ -74,6 +75,17 @@ class ExtractConfig:
     """Batch size of an encoder: frames, sound windows or texts. [1 to 10,000]"""
     workers: int | None = None
     """Decoding processes; by default the number of cores minus one. [1 to 1,000]"""
+    max_pixels: int = 100_000_000
+    """Largest picture or frame in pixels; larger ones are not decoded. [1 to 10^9)"""
+    max_duration: float = 86_400.0
+    """Longest film or sound track in seconds; longer ones are not decoded. [> 0]"""
+    decode_timeout: float = 120.0
+    """Seconds that decoding one file may take; then its process is ended. [> 0]"""
+    decode_memory: float = 4.0
+    """GiB of memory that decoding one file may take, in each process. [> 0]"""
+    follow_links: bool = False
+    """Follow symbolic links of single files that lead out of the media folder.
+    The media folder, or trailers/, images/ and audio/ in it, may be links anyway."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the encoder; auto is bfloat16 if the device supports it natively."""
     dtype: Literal["float32", "float16"] = "float32"
@@ -95,6 +107,9 @@ class ExtractConfig:
                 "[0.1, 86400]": ("seconds",),
                 "[8, 1000000]": ("max_tokens",),
                 "[0, 2147483647]": ("seed",),
+                "[1, 1e9)": ("max_pixels",),
+                "(0, 31536000]": ("max_duration", "decode_timeout"),
+                "(0, 65536]": ("decode_memory",),
             },
         )
         if not self.modalities:
@@ -105,6 +120,16 @@ class ExtractConfig:
         """The modalities that were asked for, each once."""
         named = (name.strip() for name in self.modality.split(","))
         return list(dict.fromkeys(name for name in named if name))
+
+    @property
+    def limits(self) -> MediaLimits:
+        """What decoding a media file may take."""
+        return MediaLimits(
+            pixels=self.max_pixels,
+            duration=self.max_duration,
+            timeout=self.decode_timeout,
+            memory=self.decode_memory,
+        )
 
     def model(self, modality: str, dataset_name: str) -> str:
         """The encoder of a modality."""

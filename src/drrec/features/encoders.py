@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from drrec.errors import InputError
-from drrec.features.hub import weights_sha256
+from drrec.features.hub import check_loads_nothing_else, weights_sha256
 from drrec.features.pooling import check_tokens, class_tokens, pooled, real_tokens
 
 if TYPE_CHECKING:
@@ -171,8 +171,9 @@ def check_kind(config: EncoderConfig) -> None:
     """Refuse a model of another kind than the modality, before any weight is read.
 
     Raises:
-        InputError: it is of another kind, or no model at all.
+        InputError: it is of another kind, or no model at all, or more than one of its own.
     """
+    check_loads_nothing_else(config.folder, config.what)
 
     def empty() -> Any:
         settings = transformers.AutoConfig.from_pretrained(

@@ -9,8 +9,13 @@ import pathlib
 import socket
 import urllib.parse
 import urllib.request
+from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError, shown
+from drrec.reading import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 
@@ -85,3 +90,37 @@ def weights_sha256(folder: pathlib.Path, what: str) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def check_loads_nothing_else(folder: pathlib.Path, what: str) -> None:
+    """Refuse a folder from which `transformers` would go on to load something else.
+
+    With `peft` installed an adapter names the model to load, and its weights may be a pickle; with
+    `kernels` installed a config may name compiled code on the hub that stands in for attention.
+
+    Raises:
+        InputError: it holds an adapter, or its config names other weights or code.
+    """
+    received = "adapter_config.json" if (folder / "adapter_config.json").exists() else ""
+    path = folder / "config.json"
+    for name, value in _settings(read_json(path)) if path.is_file() else ():
+        is_code = name.strip("_").startswith("attn_implementation") and "/" in str(value)
+        if is_code or name == "transformers_weights":
+            received = f"{name[:50]}: {str(value)[:100]!r} in config.json"
+    if received:
+        raise InputError(
+            f"Expected {what} in {folder} to be weights and settings alone. Received: {received}. "
+            "Take that out, or name another model."
+        )
+
+
+def _settings(config: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values at any depth."""
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield from ((str(name), value) for name, value in one.items())
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one

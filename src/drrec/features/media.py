@@ -1,26 +1,44 @@
-"""Frames and sound out of media files: any container that FFmpeg reads, any image of Pillow."""
+"""Frames and sound out of media files of listed kinds, within limits."""
 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import fractions
+import itertools
 import math
 import pathlib
+import struct
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import numpy as np
 from PIL import Image, ImageOps
+
+from drrec.features.bounds import (
+    CONTAINERS,
+    MOST_CHANNELS,
+    MOST_PICTURES,
+    MOST_SAMPLES,
+    PICTURES,
+    RATES,
+    MediaLimits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BROKEN = (
     *(av.FFmpegError, OSError, EOFError, SyntaxError, ValueError, TypeError),
-    *(ArithmeticError, LookupError, RuntimeError, MemoryError),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+    *(ArithmeticError, LookupError, RuntimeError, MemoryError, AttributeError, AssertionError),
+    *(struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_DEFAULTS = MediaLimits()
+NO_MEMORY = "it takes more memory than there is (--decode-memory)"
+_OTHER_KIND = "broken, or of a kind that is not opened"
 _FILMS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 _CANCELS = 0.05
 """Channels cancel each other where their mean has less than this share of the louder's power."""
@@ -32,19 +50,20 @@ class Unusable(Exception):
     """A file that holds nothing to encode; the message says why."""
 
 
-def frames_of(path: pathlib.Path, count: int) -> list[Image.Image]:
+def frames_of(path: pathlib.Path, count: int, limits: MediaLimits = _DEFAULTS) -> list[Image.Image]:
     """At most `count` RGB frames: of a video sampled evenly, of an image the one there is.
 
     Raises:
-        Unusable: the file is broken, empty, or holds no picture.
+        Unusable: the file is broken, empty, of no listed kind, beyond a limit, or holds no
+            picture.
     """
     if "images" in path.parent.parts and _is_image(path):
-        return _images(path, count)
+        return _images(path, count, limits)
     try:
-        with av.open(str(path)) as container:
+        with _opened(path, limits) as container:
             if not container.streams.video:
                 raise Unusable("no video stream")
-            frames = _sampled(container, count)
+            frames = _sampled(container, count, limits)
     except _BROKEN as error:
         raise Unusable(_reason(path, error)) from error
     if not frames:
@@ -53,7 +72,11 @@ def frames_of(path: pathlib.Path, count: int) -> list[Image.Image]:
 
 
 def sound_of(
-    path: pathlib.Path, rate: int, seconds: float, window: int | None = None
+    path: pathlib.Path,
+    rate: int,
+    seconds: float,
+    window: int | None = None,
+    limits: MediaLimits = _DEFAULTS,
 ) -> np.ndarray:
     """All of a sound track, or of a longer one `seconds` in windows spread evenly over it.
 
@@ -64,20 +87,22 @@ def sound_of(
         rate: samples a second.
         seconds: how much to hear.
         window: samples of a window; None hears one.
+        limits: beyond which the file is unusable.
 
     Returns:
         [samples] float32 in −1 … 1, mono, `rate` a second.
 
     Raises:
-        Unusable: the file is broken, empty, or holds no sound.
+        Unusable: the file is broken, empty, of no listed kind, beyond a limit, or holds no sound.
     """
     wanted = int(rate * seconds)
     window = min(window or wanted, wanted)
     try:
-        with av.open(str(path)) as container:
+        with _opened(path, limits) as container:
             if not container.streams.audio:
                 raise Unusable("no sound track")
             stream = container.streams.audio[0]
+            _check_sound(stream)
             begins = _begins(stream, container, wanted / rate, window / rate)
             size = window if begins else wanted
             pieces = [_heard(container, stream, begin, size, rate) for begin in begins or [0.0]]
@@ -89,6 +114,55 @@ def sound_of(
     if not np.isfinite(sound).all():
         raise Unusable("sound that is no number")
     return sound
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path, limits: MediaLimits) -> Iterator[av.container.InputContainer]:
+    """A file of a listed container, from which FFmpeg opens no other."""
+    options = {
+        "format_whitelist": ",".join(CONTAINERS),
+        "protocol_whitelist": "file",
+        "max_pixels": _decoder_pixels(limits),
+    }
+    # "file:" keeps FFmpeg from taking the front of a name for a protocol.
+    with av.open(f"file:{path}", options=options) as container:
+        _check_duration((container.duration or 0) / av.time_base, limits)
+        yield container
+
+
+def _check_duration(seconds: float, limits: MediaLimits) -> None:
+    if seconds > limits.duration:
+        raise Unusable(
+            f"{seconds:,.0f} seconds long, more than {limits.duration:,.0f} (--max-duration)"
+        )
+
+
+def _too_large(limits: MediaLimits, size: str = "") -> Unusable:
+    return Unusable(f"{size}more than {limits.pixels:,} pixels (--max-pixels)")
+
+
+def _check_frames(stream: av.VideoStream, limits: MediaLimits) -> None:
+    """Refuse frames that are too large by the header; the decoder refuses those that grow."""
+    context = stream.codec_context
+    if context.width * context.height > limits.pixels:
+        raise _too_large(limits, f"frames of {context.width:,} × {context.height:,}, ")
+    context.options = {"max_pixels": _decoder_pixels(limits)}
+
+
+def _decoder_pixels(limits: MediaLimits) -> str:
+    return str(2 * limits.pixels + 65_536)  # it counts padding, too
+
+
+def _check_sound(stream: av.AudioStream) -> None:
+    context = stream.codec_context
+    low, high = RATES
+    if not low <= context.sample_rate <= high:
+        raise Unusable(
+            f"sound of {context.sample_rate:,} samples a second, not {low:,} to {high:,}"
+        )
+    if context.channels > MOST_CHANNELS:
+        raise Unusable(f"sound of {context.channels:,} channels, more than {MOST_CHANNELS}")
+    context.options = {"max_samples": str(MOST_SAMPLES)}
 
 
 def _begins(
@@ -121,25 +195,28 @@ def _heard(
     blocks: list[np.ndarray] = []
     skip: int | None = None
     heard = 0
-    for frame in container.decode(stream):
-        if skip is None:
+    for frame in itertools.chain(container.decode(stream), [None]):  # None: what is held back
+        if skip is None and frame is not None:
             begins = (
                 start if frame.pts is None else float(frame.pts * (frame.time_base or unit) - first)
             )
             skip = max(0, round((start - begins) * rate))
-        blocks += [block.to_ndarray() for block in resampler.resample(frame)]
-        heard = sum(block.shape[1] for block in blocks)
-        if heard >= skip + size:
+        for resampled in resampler.resample(frame):
+            block = resampled.to_ndarray()
+            passed = min(skip or 0, block.shape[1])
+            skip = (skip or 0) - passed
+            blocks.append(block[:, passed:])
+            heard += block.shape[1] - passed
+            if heard == 0:
+                blocks.clear()
+        if heard >= size:
             break
-    else:
-        blocks += [block.to_ndarray() for block in resampler.resample(None)]
-        heard = sum(block.shape[1] for block in blocks)
-    if heard <= (skip or 0):
+    if not heard:
         return np.empty(0, np.float32)
-    return _mono(np.concatenate(blocks, axis=1)[:, skip or 0 :][:, :size])
+    return _mono(np.concatenate(blocks, axis=1)[:, :size])
 
 
-def _unit(stream: av.AudioStream) -> fractions.Fraction:
+def _unit(stream: av.AudioStream | av.VideoStream) -> fractions.Fraction:
     """Seconds of a unit of the stream's times."""
     return stream.time_base or fractions.Fraction(1, av.time_base)
 
@@ -161,20 +238,34 @@ def _is_image(path: pathlib.Path) -> bool:
     return path.suffix.lower() not in _FILMS
 
 
-def _images(path: pathlib.Path, count: int) -> list[Image.Image]:
+def _images(path: pathlib.Path, count: int, limits: MediaLimits) -> list[Image.Image]:
     """The picture of a file, or of an animation pictures at the middles of equal times."""
+    try:
+        with _at_most(limits.pixels), Image.open(path, formats=PICTURES) as image:
+            return [_as_seen(image) for _ in _moments(image, count)]
+    except _BOMBS as error:
+        raise _too_large(limits) from error
+    except _BROKEN as error:
+        raise Unusable(_reason(path, error)) from error
+
+
+@contextlib.contextmanager
+def _at_most(pixels: int) -> Iterator[None]:
+    """Pillow compares the size in the header, and that of each page, before it decodes."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return [_as_seen(image) for _ in _moments(image, count)]
-    except _BROKEN as error:
-        raise Unusable(_reason(path, error)) from error
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _moments(image: Image.Image, count: int) -> Iterator[None]:
     """Turn an animation to each moment that counts; a picture has one."""
     size = getattr(image, "n_frames", 1)
+    if size > MOST_PICTURES:
+        raise Unusable(f"{size:,} pictures in one file, more than {MOST_PICTURES:,}")
     if size == 1 or not getattr(image, "is_animated", False):
         yield
         return
@@ -215,6 +306,14 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values * (255 / top)), 0, 255).astype(np.uint8)
 
 
+class _Packet(NamedTuple):
+    """When a frame is shown and for how long, in the stream's units."""
+
+    pts: int | None
+    duration: int
+    is_keyframe: bool
+
+
 class _Index(NamedTuple):
     """When frames are shown, in the stream's units, read off the packets without decoding."""
 
@@ -223,9 +322,16 @@ class _Index(NamedTuple):
     end: int
 
 
-def _sampled(container: av.container.InputContainer, count: int) -> list[Image.Image]:
+def _sampled(
+    container: av.container.InputContainer, count: int, limits: MediaLimits
+) -> list[Image.Image]:
     stream = container.streams.video[0]
-    packets = [packet for packet in container.demux(stream) if packet.size]
+    _check_frames(stream, limits)
+    packets = [  # without what they hold: a film does not have to fit into memory
+        _Packet(packet.pts, packet.duration or 0, packet.is_keyframe)
+        for packet in container.demux(stream)
+        if packet.size
+    ]
     if any(packet.pts is None for packet in packets):
         container.seek(0, backward=True)
         places = {int((segment + 0.5) * len(packets) / count) for segment in range(count)}
@@ -233,12 +339,14 @@ def _sampled(container: av.container.InputContainer, count: int) -> list[Image.I
         return [_upright(frame) for place, frame in decoded if place in places]
     shown = sorted(packet.pts for packet in packets if packet.pts is not None)
     steps = np.diff(shown)
-    last = max((p.duration or 0 for p in packets if p.pts == shown[-1]), default=0) if shown else 0
+    last = max((p.duration for p in packets if p.pts == shown[-1]), default=0) if shown else 0
     index = _Index(
         shown,
         sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None),
         (shown[-1] if shown else 0) + (last or (int(np.median(steps)) if len(steps) else 1)),
     )
+    if shown:
+        _check_duration(float((index.end - shown[0]) * _unit(stream)), limits)
     return list(_at(container, stream, index, _targets(index, count)))
 
 
@@ -292,5 +400,15 @@ def _at(
 def _reason(path: pathlib.Path, error: BaseException) -> str:
     if path.is_file() and not path.stat().st_size:
         return "an empty file"
-    said = str(getattr(error, "strerror", None) or error).replace(str(path), "it")
-    return " ".join(f"{type(error).__name__}: {said}".split())
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"no picture of a kind that is opened ({', '.join(PICTURES)})"
+    if isinstance(error, av.error.ArgumentError):  # as for a container that is not listed
+        log: Any = error.log or (0, "", "")  # the stubs call it a pair
+        _, kind, told = log
+        is_named = told.startswith("Format not on whitelist")
+        return f"of the kind {kind}, which is not opened" if is_named else _OTHER_KIND
+    if isinstance(error, MemoryError):
+        return NO_MEMORY
+    said = str(getattr(error, "strerror", None) or error)
+    said = said.replace(f"file:{path}", "it").replace(str(path), "it")
+    return " ".join(f"{type(error).__name__}: {said}".split())[:200]

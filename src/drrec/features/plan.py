@@ -112,7 +112,12 @@ class Plan:
         if encoder.modality == "text":
             return TextWork(config, folder, self._texts.words)
         processor = ProcessorConfig(
-            modality=encoder.modality, folder=folder, frames=config.frames, seconds=config.seconds
+            modality=encoder.modality,
+            folder=folder,
+            frames=config.frames,
+            seconds=config.seconds,
+            limits=config.limits,
+            homes=() if config.follow_links else self._source.homes(),
         )
         return MediaWork(config, processor, self._ids, files, spread)
 
@@ -152,6 +157,8 @@ class Plan:
             name: getattr(config, name)
             for name in ("frames", "seconds", "max_tokens", "batch_size", "dtype")
         }
+        if encoder.modality != "text":
+            settings |= {"limits": dataclasses.asdict(config.limits), "links": config.follow_links}
         decisive = [
             *(READING, settings, pooling, encoder.modality, encoder.name, encoder.bfloat16),
             *(encoder.device.split(":")[0], versions(), self._ids, work.contents()),

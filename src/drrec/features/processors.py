@@ -10,6 +10,7 @@ import numpy as np
 import transformers
 
 from drrec.errors import InputError
+from drrec.features.bounds import MediaLimits
 from drrec.features.media import Unusable, frames_of, sound_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ class ProcessorConfig:
     folder: str
     frames: int
     seconds: float
+    limits: MediaLimits = dataclasses.field(default_factory=MediaLimits)
+    homes: tuple[str, ...] = ()  # folders that a link may not lead out of; none lets it
+
+    def check(self, path: pathlib.Path) -> None:
+        """Refuse a link to a file elsewhere.
+
+        Raises:
+            Unusable: it is one.
+        """
+        real = path.resolve()
+        if self.homes and not any(real.is_relative_to(home) for home in self.homes):
+            raise Unusable("a link that leads out of the media folder (--follow-links)")
 
     def load(self) -> Processor:
         """Load it.
@@ -72,7 +85,7 @@ class Frames:
     """Frames of a video, or the one of an image, through the encoder's image processor."""
 
     def __init__(self, config: ProcessorConfig) -> None:
-        self._count = config.frames
+        self._config = config
         self._process = _loaded(
             "image processor",
             config.folder,
@@ -83,7 +96,8 @@ class Frames:
 
     def __call__(self, path: pathlib.Path) -> Prepared:
         """Prepare at most `frames` of a file's; see `Processor`."""
-        frames = frames_of(path, self._count)
+        self._config.check(path)
+        frames = frames_of(path, self._config.frames, self._config.limits)
         try:
             pixels = self._process(images=frames, return_tensors="np")["pixel_values"]
         except _BROKEN as error:  # such as a picture that is one pixel wide
@@ -95,6 +109,7 @@ class Sound:
     """Windows of a sound track, each as long as the encoder takes at once."""
 
     def __init__(self, config: ProcessorConfig) -> None:
+        self._config = config
         self._extract = _loaded(
             "feature extractor",
             config.folder,
@@ -103,12 +118,13 @@ class Sound:
             ),
         )
         self.rate = int(self._extract.sampling_rate)
-        self._seconds = config.seconds
         self.window = self._window()
 
     def __call__(self, path: pathlib.Path) -> Prepared:
         """Prepare the windows of a file; see `Processor`."""
-        sound = sound_of(path, self.rate, self._seconds, self.window)
+        config = self._config
+        config.check(path)
+        sound = sound_of(path, self.rate, config.seconds, self.window, config.limits)
         windows = [
             sound[start : start + self.window] for start in range(0, len(sound), self.window)
         ]

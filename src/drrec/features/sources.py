@@ -74,6 +74,11 @@ class Source(NamedTuple):
         by_default = plots if plots.is_file() else None
         return cls(config.media or beside / "media", config.text_file or by_default)
 
+    def homes(self) -> tuple[str, ...]:
+        """Where media lie, behind links of whole folders: no other link leads out of these."""
+        kinds = sorted({kind for kinds in FOLDERS.values() for kind in kinds})
+        return tuple(str(path.resolve()) for path in (self.media, *map(self.media.joinpath, kinds)))
+
     def texts(self, dataset: Dataset) -> Texts:
         """What there is to read of the items."""
         return texts_of(dataset, self.text_file)
