@@ -10,14 +10,17 @@ import io
 import json
 import pathlib
 import random
+import wave
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import av
 import h5py
 import numpy as np
 import pandas as pd
 import yaml
+from PIL import Image
 from tests.data import raw
 from tests.fuzzing.mutations import WORDS, mutated
 
@@ -34,6 +37,7 @@ from drrec.experiment.config import TrainConfig
 from drrec.features.config import ImportConfig
 from drrec.features.importers import import_features
 from drrec.features.journal import Batch, Journal
+from drrec.features.media import Unusable, frames_of, sound_of
 from drrec.features.store import FeatureRows, load_features, stored_sources, write_features
 from drrec.features.texts import texts_of
 from drrec.saving import load
@@ -482,6 +486,57 @@ def _read_ids(folder: pathlib.Path) -> None:
     _ids_in(f"@{folder / 'ids.txt'}")
 
 
+def _picture(name: str) -> Target:
+    def make(folder: pathlib.Path) -> None:
+        (folder / "images").mkdir()
+        pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / name)
+
+    def read(folder: pathlib.Path) -> None:
+        with _usable():
+            frames_of(folder / "images" / name, 2)
+
+    return Target(make, read, (f"images/{name}",), False)
+
+
+def _film(folder: pathlib.Path) -> None:
+    with av.open(str(folder / "film.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for number in range(8):
+            pixels = np.full((24, 32, 3), 30 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def _see(folder: pathlib.Path) -> None:
+    with _usable():
+        frames_of(folder / "film.mp4", 3)
+
+
+def _sound(folder: pathlib.Path) -> None:
+    with wave.open(str(folder / "sound.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(np.random.default_rng(0).integers(-9, 9, 8_000, np.int16).tobytes())
+
+
+def _hear(folder: pathlib.Path) -> None:
+    with _usable():
+        sound_of(folder / "sound.wav", 16_000, 1.0)
+
+
+@contextlib.contextmanager
+def _usable() -> Iterator[None]:
+    """A file that costs its item alone is refused as others are."""
+    try:
+        yield
+    except Unusable as error:
+        raise InputError(str(error)) from error
+
+
 STEP = "step-000000000064.npz"
 TARGETS: dict[str, Target] = {
     "log.csv": _log("log.csv", _csv()),
@@ -532,5 +587,11 @@ TARGETS: dict[str, Target] = {
         _run_files, _read_run_files, ("training.csv", "fit.json", "settings.json")
     ),
     "a table": Target(_table, _read_table, ("rated.csv",)),
+    "picture.png": _picture("1.png"),
+    "picture.jpg": _picture("1.jpg"),
+    "picture.gif": _picture("1.gif"),
+    "picture.tiff": _picture("1.tiff"),
+    "film": Target(_film, _see, ("film.mp4",), False),
+    "sound": Target(_sound, _hear, ("sound.wav",), False),
     "a file of ids": Target(_ids, _read_ids, ("ids.txt",)),
 }
