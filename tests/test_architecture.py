@@ -7,9 +7,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 ARROWS = [
-    {"errors"}, {"lazy", "types", "files", "ranges", "limits"}, {"reading"}, {"registry"}, {"data"},
-    {"saving"}, {"base"}, {"worlds"}, {"features"}, {"nn"}, {"embeddings"}, {"baselines"}, {"envs"},
-    {"agents"}, {"evaluation"}, {"experiment"}, {"device", "api", "bulk"}, {"cli"}, {"__main__"},
+    {"errors"}, {"lazy", "types", "files", "ranges", "limits", "locks"}, {"reading"}, {"registry"},
+    {"data"}, {"saving"}, {"base"}, {"worlds"}, {"features"}, {"nn"}, {"embeddings"}, {"baselines"},
+    {"envs"}, {"agents"}, {"evaluation"}, {"experiment"}, {"device", "api", "bulk"},
+    {"cli"}, {"__main__"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ARROWS) for room in rooms}
 MODULES = sorted((ROOT / "src/drrec").rglob("*.py"))
