@@ -475,7 +475,8 @@ def test_ctrl_c_outside_of_training_is_130(here, capsys, monkeypatch):
 
     monkeypatch.setattr(evaluating, "evaluate_run", interrupted)
     assert cli.run(cli.Eval, argv=["--run", "first", "--gpu", "-1"]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+    line = "interrupted: the same command goes on where it stopped"
+    assert capsys.readouterr().err.splitlines()[-1] == line
 
 
 def test_a_run_of_another_version_is_refused(here, capsys):

@@ -63,7 +63,7 @@ def test_vectors_are_read_again_and_not_fitted_again(config, tmp_path, monkeypat
     train = load(config, tmp_path).train
     first = embed(config, train, tmp_path / "weights")
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("fitted again")
 
     with monkeypatch.context() as patch:

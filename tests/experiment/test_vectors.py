@@ -9,6 +9,7 @@ from tests.agents.tiny import small_config
 from tests.nn.modalities import random_content
 
 from drrec.embeddings import content as teaching
+from drrec.embeddings import pmf as factorising
 from drrec.embeddings import pretrain as pretraining
 from drrec.embeddings.config import EmbeddingConfig
 from drrec.embeddings.pretrain import Pretrained, pretrain
@@ -83,9 +84,10 @@ def assert_equal(one, other, content):
     ("known_by", "pmf"), [("ids", "brief_training"), ("content", "_another_pmf")]
 )
 def test_killed_in_each_fit_it_goes_on_and_equals_one_run(
-    request, tiny_interactions, tmp_path, known_by, pmf
+    request, tiny_interactions, tmp_path, monkeypatch, known_by, pmf
 ):
     request.getfixturevalue(pmf)
+    monkeypatch.setattr(factorising, "_MOST_EPOCHS", 1)
     fits = request.getfixturevalue("fits")
     content = content_for(tiny_interactions, known_by)
     plain = pretrain(tiny_interactions, CONFIG.vectors, CONFIG.seed, content)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 from typing import TYPE_CHECKING, Self
 
 import tensorflow as tf
 
-from drrec.files import replaced
+from drrec.files import flush, replaced
 
 if TYPE_CHECKING:
     import pathlib
@@ -43,6 +44,10 @@ class RunLog:
             if new:
                 writer.writerow(["step", *values])
             writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            flush(self._path.parent)
         with self._events.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
@@ -50,12 +55,29 @@ class RunLog:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-    """The rows of `training.csv`, none if there is no such file; a cut last line is left out."""
+    """The rows of `training.csv` up to the first that was cut or damaged; none without the file."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if None not in row.values() and "" not in row.values()]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    names = lines[0].split(",") if lines else []
+    if names[:1] != ["step"]:
+        return []
+    rows = []
+    for line in lines[1:]:
+        values = line.split(",")
+        if len(values) != len(names) or not all(map(_is_number, values)):
+            break
+        rows.append(dict(zip(names, values, strict=True)))
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def columns(path: pathlib.Path) -> dict[str, list[float]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import operator
 import os
 import re
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -20,7 +23,7 @@ from drrec.cli.stages import STAGES
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["STAGES", "Eval", "Recommend", "Train", "run"]
 
@@ -38,7 +41,7 @@ def run(
         prog: the program's name in `--help`; None takes the process's.
 
     Returns:
-        0 if it went well, 2 for bad input, 130 if interrupted.
+        0 if it went well, 2 for bad input, 130 if interrupted, by Ctrl-C or by SIGTERM.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     given = list(sys.argv[1:] if argv is None else argv)
@@ -46,7 +49,8 @@ def run(
         chosen = algorithm_in(given, config_path(given))
         shown = [with_flags_of(stage, chosen) for stage in stages]
         arguments = as_given(_parsed(shown, given, prog))
-        return STAGES[type(arguments)](arguments)
+        with _sigterm_as_ctrl_c():
+            return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error)
         return 2
@@ -61,8 +65,25 @@ def run(
         )
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _complain("interrupted: the same command goes on where it stopped")
         return 130
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Within it, SIGTERM raises `KeyboardInterrupt`, so that all is put away as after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:

@@ -20,7 +20,7 @@ from drrec.features.apart import extract_apart
 from drrec.features.config import ExtractConfig
 from drrec.features.sources import to_make_anew
 from drrec.features.store import features_path, load_features, stored_sources
-from drrec.files import removed
+from drrec.files import removed, sweep
 from drrec.locks import held
 
 if TYPE_CHECKING:
@@ -110,9 +110,10 @@ def embed(
     """
     folder = vectors_folder(config, train, weights, content)
     with held(folder, f"vectors in {folder}", wait=True):
+        sweep(folder)
         if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
             logger.info("vectors: read from %s", folder)
-            remove_parts(folder)
+            _remove_parts(folder)
             return _read(folder, train, content)
         named = [*config.vectors.widths(), *(content.features if content else ())]
         logger.info("vectors: fitting %s", ", ".join(named))
@@ -121,7 +122,7 @@ def embed(
         write_cost(folder / FIT, parts.cost)
         for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
             vectors.save(folder, name)
-        remove_parts(folder)
+        _remove_parts(folder)
         return pretrained
 
 
@@ -164,8 +165,7 @@ class Parts:
         return Vectors.load(self._folder, name, content)
 
 
-def remove_parts(folder: pathlib.Path) -> None:
-    """Remove what `Parts` kept, once all of it is elsewhere."""
+def _remove_parts(folder: pathlib.Path) -> None:
     if (folder / _PARTS).exists():
         removed(folder / _PARTS)
 

@@ -20,6 +20,7 @@ from drrec.features.store import (
     stored_fingerprints,
     write_features,
 )
+from drrec.files import sweep
 
 if TYPE_CHECKING:
     import os
@@ -65,6 +66,7 @@ def extract(
     """
     check_names(config.modalities)
     path = features_path(data_dir, dataset.key)
+    sweep(path.parent)
     known = stored_fingerprints(path, dataset)
     plan = Plan(config, dataset, pathlib.Path(data_dir), chosen_device(gpu))
     tasks = [plan.task(modality) for modality in config.modalities]
