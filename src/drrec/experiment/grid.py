@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import logging
 from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
@@ -12,7 +13,7 @@ from drrec.experiment.baselines import baselines, kept_in
 from drrec.experiment.evaluating import with_cost
 from drrec.experiment.protocols import measure
 from drrec.experiment.run import Run
-from drrec.experiment.train import agree_on_split, train_seed
+from drrec.experiment.train import agree_on_split, is_trained, train_seed
 from drrec.files import write_json
 from drrec.reading import read_json
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from drrec.experiment.baselines import Fitted
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
+
+logger = logging.getLogger(__name__)
 
 _SETTINGS = "settings.json"
 
@@ -87,6 +90,9 @@ def judged_grid(
 
 
 def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
+    if is_trained(run, config):
+        logger.info("%s: trained already", run.name)
+        return True
     run.folder.mkdir(parents=True, exist_ok=True)
     run.write_config(config)
     agree_on_split(run, judged)

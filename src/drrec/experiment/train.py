@@ -67,7 +67,7 @@ def train_seed(
     Raises:
         InputError: it was begun with other settings.
     """
-    if _is_trained(run, config, final_fit):
+    if is_trained(run, config, final_fit=final_fit):
         logger.info("%s: trained already", run.name)
         return True
     weights, fit = run.root / "save_weights", run.folder / FIT
@@ -95,8 +95,12 @@ def train_seed(
     return True
 
 
-def _is_trained(run: Run, config: TrainConfig, final_fit: bool) -> bool:
-    """Whether all of a seed is there; an agent by other settings is refused."""
+def is_trained(run: Run, config: TrainConfig, *, final_fit: bool = False) -> bool:
+    """Whether all of a seed is there.
+
+    Raises:
+        InputError: an agent is, which was trained with other settings.
+    """
     if not (run.folder / MODEL).exists():
         return False
     check_learned_by(run, config, notes_in(run.folder / MODEL))
