@@ -186,7 +186,7 @@ def test_vectors_are_fitted_again_for_other_features_alone(
     judged, content = inputs(config, tmp_path)
     first = embed(config, judged.train, tmp_path / "weights", content)
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(vectors, "pretrain", refuse)

@@ -379,3 +379,15 @@ def test_small_encoders_are_named_untrained(here):
     assert found["text/encoder"] == "untrained BERT (seed 3)"
     assert found["video/pooling"] == "mean, mean and spread of frames"
     assert "torch" in found["audio/library_versions"]
+
+
+def test_a_journal_that_a_kill_left_behind_is_swept(here, monkeypatch):
+    run(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "remove", lambda self: None)  # killed before it
+        stored(here).unlink()
+        run(here)
+    left = [path.name for path in stored(here).parent.glob(".*.part")]
+    assert len(left) == 3
+    assert not any(outcome.is_new for outcome in run(here))
+    assert not list(stored(here).parent.glob(".*.part"))

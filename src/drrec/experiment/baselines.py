@@ -89,7 +89,9 @@ def baselines(
     for name, baseline in made.items():
         if name not in fitted or fitted[name].model.is_random:
             model = baseline(seed=config.seed)
-            path = kept / f"{name}-{_key(model, judged, content)}.drrec" if kept else None
+            path = None
+            if kept and hasattr(model, "settings"):  # a `Scorer` need not be a `Recommender`
+                path = kept / f"{name}-{_key(model, judged, content)}.drrec"
             try:
                 fitted[name] = _read(path) or _fitted(name, model, judged, path)
             except InputError as error:
@@ -114,7 +116,7 @@ def _key(model: Any, judged: Task, content: Content | None) -> str:
 
 
 def _fitted(name: str, model: Any, judged: Task, path: pathlib.Path | None) -> Fitted:
-    logger.info("fitting %s%s", name, f", seed {model.seed}" * model.is_random)
+    logger.info("fitting %s%s", name, f", seed {model.seed}" if model.is_random else "")
     with Watch() as watch:
         model.fit(judged.train)
     if path is not None and watch.cost.seconds >= SHORTEST_KEPT:
