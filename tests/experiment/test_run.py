@@ -191,6 +191,15 @@ def test_of_two_that_claim_a_name_at_once_one_is_told(tmp_path):
     assert Run.find(tmp_path, "it").config() == CONFIG
 
 
+def test_who_has_a_run_has_its_seeds_and_who_has_a_seed_has_the_run(tmp_path):
+    run, seed = Run(tmp_path, "it"), Run(tmp_path, "it/seed-1")
+    for one, other in ((run, seed), (seed, run), (run, run)):
+        with one.held(), pytest.raises(InputError, match="run it to be of no other"), other.held():
+            pass
+    with run.held(), Run(tmp_path, "other").held():
+        pass
+
+
 def test_a_run_is_removed_whole(tmp_path, monkeypatch):
     run = Run.create(tmp_path, "first", CONFIG)
     (run.folder / "a").write_text("")

@@ -55,11 +55,11 @@ class Watch:
     def so_far(self) -> Cost:
         """What the body has taken until now."""
         seconds = time.perf_counter() - self._started
-        return Cost(seconds, max(*self._samples, _bytes("VmRSS")))
+        return Cost(seconds, max(self._peak, _bytes("VmRSS")))
 
     def __enter__(self) -> Self:
         """Start the clock."""
-        self._done, self._samples = threading.Event(), [_bytes("VmRSS")]
+        self._done, self._peak = threading.Event(), _bytes("VmRSS")
         self._record = _bytes("VmHWM")
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
@@ -73,11 +73,11 @@ class Watch:
         self._sampler.join()
         record = _bytes("VmHWM")
         is_record = record > self._record
-        self.cost = Cost(seconds, record if is_record else max(*self._samples, _bytes("VmRSS")))
+        self.cost = Cost(seconds, record if is_record else max(self._peak, _bytes("VmRSS")))
 
     def _sample(self) -> None:
         while not self._done.wait(_SECONDS_BETWEEN):
-            self._samples.append(max(self._samples.pop(), _bytes("VmRSS")))
+            self._peak = max(self._peak, _bytes("VmRSS"))
 
 
 @contextlib.contextmanager

@@ -112,12 +112,13 @@ class Run:
             raise
 
     def held(self) -> contextlib.AbstractContextManager[None]:
-        """Keep the run to this process.
+        """Keep the run to this process; a seed of it, or a control, with all of the run.
 
         Raises:
             InputError: another process is at work on it.
         """
-        return held(self.weights, f"run {self.name}")
+        whole = self.name.partition("/")[0]
+        return held(self.root / "save_weights" / whole, f"run {whole}")
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written in it."""
