@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import io
 import json
 import os
@@ -583,7 +584,7 @@ STOPPED = {
 @pytest.mark.parametrize("stage", STOPPED)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_every_stage_with_130_and_says_how_to_go_on(
-    here, capsys, caplog, monkeypatch, stage, number
+    request, here, capsys, caplog, monkeypatch, stage, number
 ):
     where, argv = STOPPED[stage]
     put_away = []
@@ -595,7 +596,12 @@ def test_a_signal_ends_every_stage_with_130_and_says_how_to_go_on(
         finally:
             put_away.append(stage)
 
-    before = signal.getsignal(signal.SIGTERM)
+    def unheard(*_):  # in place of the end of all tests
+        raise AssertionError("nobody heard it")
+
+    request.addfinalizer(
+        functools.partial(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, unheard))
+    )
     monkeypatch.setattr(where, work)
     argv = argv if stage in ("data", "extract") else [*argv, "--gpu", "-1"]
     assert cli.run(*cli.STAGES, argv=[stage, *argv]) == 130
@@ -605,5 +611,5 @@ def test_a_signal_ends_every_stage_with_130_and_says_how_to_go_on(
     assert said.startswith("interrupted: ")
     assert go_on in said
     assert put_away == [stage]
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == unheard
     assert not list(here.rglob("*.lock"))
