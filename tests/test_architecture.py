@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 ARROWS = [
-    {"errors"}, {"lazy", "types", "files", "ranges"}, {"limits"}, {"reading", "arrays"},
+    {"errors"}, {"lazy", "types", "files", "ranges", "locks"}, {"limits"}, {"reading", "arrays"},
     {"registry"}, {"data"}, {"saving"}, {"base"}, {"worlds"}, {"features"}, {"nn"}, {"embeddings"},
     {"baselines"}, {"envs"}, {"agents"}, {"evaluation"}, {"experiment"},
     {"device", "api", "bulk"}, {"cli"}, {"__main__"},

@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import functools
 import io
 import json
 import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -22,6 +24,7 @@ from drrec.cli import flags
 from drrec.cli.settings import PRESETS
 from drrec.errors import InputError
 from drrec.experiment import evaluating
+from drrec.experiment.run import Run
 from drrec.reading import read_json, read_yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -475,7 +478,8 @@ def test_ctrl_c_outside_of_training_is_130(here, capsys, monkeypatch):
 
     monkeypatch.setattr(evaluating, "evaluate_run", interrupted)
     assert cli.run(cli.Eval, argv=["--run", "first", "--gpu", "-1"]) == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+    line = "interrupted: the same command goes on where it stopped"
+    assert capsys.readouterr().err.splitlines()[-1] == line
 
 
 def test_a_run_of_another_version_is_refused(here, capsys):
@@ -531,3 +535,81 @@ def test_a_reader_who_has_seen_enough_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def edit_config(run, **changes):
+    path = run / "config.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path) | changes))
+
+
+def test_an_edited_config_is_refused_where_it_would_be_mixed_with_what_was_learned(here, capsys):
+    run = here / "save_model" / "first"
+    edit_config(run, min_items=4)
+    assert cli.run(cli.Eval, argv=["--run", "first", "--gpu", "-1"]) == 0  # it was not learned by
+    edit_config(run, steps=400)
+    for stages, argv in (
+        ([cli.Train], ["--resume", "first", "--gpu", "-1"]),
+        ([cli.Eval], ["--run", "first", "--gpu", "-1"]),
+    ):
+        line = refused(capsys, *stages, argv=argv)
+        assert "settings that first was trained with" in line
+        assert "Undo the change" in line
+    (run / "agent.drrec").unlink()  # as if it had been killed on the way: a checkpoint is there
+    line = refused(capsys, cli.Train, argv=["--resume", "first", "--gpu", "-1"])
+    assert "step-000000000200.npz was written with. Received: others. Undo the change" in line
+
+
+def test_a_second_process_is_refused_at_once(here, capsys):
+    with Run(here, "first").held():
+        for stages, argv in (
+            ([cli.Train], ["--resume", "first", "--gpu", "-1"]),
+            ([cli.Eval], ["--run", "first", "--gpu", "-1"]),
+        ):
+            line = refused(capsys, *stages, argv=argv)
+            assert line.startswith("Expected run first to be of no other process.")
+
+
+STOPPED = {
+    "data": ("drrec.data.sources.fetch", ["demo"]),
+    "extract": ("drrec.features.extract.extract", ["--dataset", "log.csv"]),
+    "embed": ("drrec.experiment.vectors.embed", FLAGS),
+    "train": ("drrec.experiment.train.train_run", [*FLAGS, "--name", "second"]),
+    "compare": ("drrec.experiment.compare.compare", [*FLAGS, "--name", "c"]),
+    "benchmark": ("drrec.experiment.benchmark.benchmark", ["--dataset", "log.csv"]),
+    "eval": ("drrec.experiment.evaluating.evaluate_run", ["--run", "first"]),
+    "recommend": ("drrec.experiment.evaluating.served", ["--run", "first", "--user", "u00"]),
+}
+
+
+@pytest.mark.parametrize("stage", STOPPED)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_every_stage_with_130_and_says_how_to_go_on(
+    request, here, capsys, caplog, monkeypatch, stage, number
+):
+    where, argv = STOPPED[stage]
+    put_away = []
+
+    def work(*_, **__):
+        try:
+            os.kill(os.getpid(), number)
+            raise AssertionError("it went on")
+        finally:
+            put_away.append(stage)
+
+    def unheard(*_):  # in place of the end of all tests
+        raise AssertionError("nobody heard it")
+
+    request.addfinalizer(
+        functools.partial(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, unheard))
+    )
+    monkeypatch.setattr(where, work)
+    argv = argv if stage in ("data", "extract") else [*argv, "--gpu", "-1"]
+    assert cli.run(*cli.STAGES, argv=[stage, *argv]) == 130
+    lines = capsys.readouterr().err.splitlines()
+    said = caplog.messages[-1] if stage == "train" else lines[-1]
+    go_on = "--resume second" if stage == "train" else "the same command goes on"
+    assert said.startswith("interrupted: ")
+    assert go_on in said
+    assert put_away == [stage]
+    assert signal.getsignal(signal.SIGTERM) == unheard
+    assert not list(here.rglob("*.lock"))

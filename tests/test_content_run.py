@@ -141,9 +141,9 @@ def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeyp
     _, content = inputs(config, folder)
     begun, as_ever = [], train.train
 
-    def interrupted(agent, steps, place, weights, label):
+    def interrupted(agent, steps, place, weights, label, *rest):
         begun.append(label)
-        return "ids" not in label and as_ever(agent, steps, place, weights, label)
+        return "ids" not in label and as_ever(agent, steps, place, weights, label, *rest)
 
     again = Run.create(tmp_path, "first", config)
     with monkeypatch.context() as patch:
@@ -186,7 +186,7 @@ def test_vectors_are_fitted_again_for_other_features_alone(
     judged, content = inputs(config, tmp_path)
     first = embed(config, judged.train, tmp_path / "weights", content)
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(vectors, "pretrain", refuse)

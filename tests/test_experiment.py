@@ -63,7 +63,7 @@ def test_vectors_are_read_again_and_not_fitted_again(config, tmp_path, monkeypat
     train = load(config, tmp_path).train
     first = embed(config, train, tmp_path / "weights")
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("fitted again")
 
     with monkeypatch.context() as patch:
@@ -181,6 +181,8 @@ def test_what_it_took_adds_up_over_sessions_with_the_vectors_once(config, tmp_pa
     vectors = [read_cost(path) for path in (tmp_path / "save_weights/embeddings").rglob("fit.json")]
     assert len(vectors) == 2
     assert all(0 < each.seconds < one.seconds for each, one in zip(vectors, first, strict=True))
+    for folder in folders:
+        (folder / "agent.drrec").unlink()  # as if it had been interrupted
     assert train_run(run, config, judged)
     again = [read_cost(folder / "fit.json") for folder in folders]
     for one, other in zip(first, again, strict=True):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drrec.errors import InputError
 from drrec.files import (
     replaced,
+    sweep,
     to_json,
     whole_folder,
     write_json,
@@ -61,13 +62,28 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert (tmp_path / "file.txt").read_text() == "old"
 
 
-def test_the_side_file_is_on_the_disk_before_it_takes_the_place(tmp_path, monkeypatch):
-    order = []
-    monkeypatch.setattr(os, "fsync", lambda handle: order.append("flushed"))
+def test_side_files_that_a_killed_process_left_are_removed_and_live_ones_are_not(tmp_path):
+    left = tmp_path / ".file.txt.abc.part"
+    left.mkdir()
+    (left / "file.txt").write_text("half")
     with replaced(tmp_path / "file.txt") as side:
-        side.write_text("text")
-        order.append("written")
-    assert order == ["written", "flushed"]
+        assert not left.exists()
+        side.write_text("slow")
+        write_text(tmp_path / "file.txt", "quick")
+        sweep(tmp_path)
+        assert side.read_text() == "slow"
+    assert (tmp_path / "file.txt").read_text() == "slow"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_a_sweep_goes_below_and_leaves_what_is_no_side_folder(tmp_path):
+    (tmp_path / "run" / ".step.npz.abc.part").mkdir(parents=True)
+    (tmp_path / "run" / ".step.npz.abc.part" / "step.npz").write_text("half")
+    (tmp_path / "run" / ".journal.part").write_text("batches")
+    (tmp_path / "run" / "kept").mkdir()
+    sweep(tmp_path)
+    assert names(tmp_path / "run") == [".journal.part", "kept"]
+    sweep(tmp_path / "missing")
 
 
 def test_json_is_strict():

@@ -1,8 +1,13 @@
-"""Files that are whole or absent: write beside, flush to disk, rename."""
+"""Files that are whole or absent: write beside, flush to disk, rename, flush the folder.
+
+After a power loss a renamed file may be there without its content, and a file without its name,
+unless both were flushed: so the file is, before it is renamed, and its folder, after.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -15,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NO_FLUSH = (errno.EINVAL, errno.ENOTSUP)
+
 
 def home() -> pathlib.Path:
     """Where `data`, `save_model` and `save_weights` are: `DRREC_HOME`, else the working folder."""
@@ -23,40 +30,77 @@ def home() -> pathlib.Path:
 
 @contextlib.contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Give a side file to write; it takes the place of `path` only if the body succeeds."""
+    """Give a side file to write; it takes the place of `path` only if the body succeeds.
+
+    It is on disk when this returns: a power loss leaves the old file or the new one, never a part.
+    """
     target = pathlib.Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    side = _beside(target)
-    # Opened with 0o666, so that the umask and a default ACL of the folder say who may read it.
-    os.close(os.open(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    try:
+    with _side_folder(target) as folder:
+        side = folder / target.name
+        side.touch()
         yield side
-        with side.open("rb+") as file:
-            os.fsync(file.fileno())
+        flush(side)
         side.replace(target)
-    finally:
-        side.unlink(missing_ok=True)
+        flush(target.parent)
 
 
 @contextlib.contextmanager
 def whole_folder(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Give a side folder to fill; it becomes `folder`, a new one, only if the body succeeds.
 
-    Side folders that a killed process has left are removed; one that is being filled is locked.
+    All in it is on disk when this returns: a power loss leaves all of it or nothing. Side folders
+    that a killed process has left are removed; one that is being filled is locked.
     """
     target = pathlib.Path(folder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob(f".{target.name}.*.part"):
-        with contextlib.suppress(OSError), _locked(left):
-            shutil.rmtree(left)
-    side = _beside(target)
-    side.mkdir()
+    with _side_folder(target) as side:
+        yield side
+        flush_tree(side)
+        side.rename(target)
+        flush(target.parent)
+
+
+def made_folder(folder: str | os.PathLike[str]) -> pathlib.Path:
+    """Make a folder and those above it, and flush the names of the new ones to disk."""
+    wanted = pathlib.Path(folder)
+    missing = [each for each in (wanted, *wanted.parents) if not each.exists()]
+    wanted.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        flush(each.parent)
+    return wanted
+
+
+def removed(folder: str | os.PathLike[str]) -> None:
+    """Remove a folder and all in it: killed at any moment, it is whole or gone by its name."""
+    target = pathlib.Path(folder)
+    with _side_folder(target) as side:
+        target.rename(side / target.name)
+        flush(target.parent)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove side files that killed processes left in a folder and below; live ones are locked."""
+    for left in pathlib.Path(folder).rglob(".*.part"):
+        _remove_left(left)
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Have a file's content, or the names in a folder, on disk (`fsync`)."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        with _locked(side):
-            yield side
-            side.rename(target)
+        os.fsync(handle)
+    except OSError as error:  # some file systems do not flush folders
+        if error.errno not in _NO_FLUSH:
+            raise
     finally:
-        shutil.rmtree(side, ignore_errors=True)
+        os.close(handle)
+
+
+def flush_tree(folder: str | os.PathLike[str]) -> None:
+    """`flush` every file and every folder below `folder`, and it."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            flush(os.path.join(place, name))
+        flush(place)
 
 
 def _beside(target: pathlib.Path) -> pathlib.Path:
@@ -65,12 +109,37 @@ def _beside(target: pathlib.Path) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def _locked(folder: pathlib.Path) -> Iterator[None]:
-    """Keep a folder to this process until the end of the body, or of the process."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _side_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A hidden folder beside `target`, locked while this process works in it, then removed."""
+    made_folder(target.parent)
+    for left in target.parent.glob(f".{target.name}.*.part"):
+        _remove_left(left)
+    while True:
+        side = _beside(target)
+        side.mkdir()  # as the umask and a default ACL of the folder above say
+        handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if side.exists():
+            break
+        os.close(handle)  # another process took it for one that was left, before it was locked
+    try:
+        yield side
+    finally:
+        shutil.rmtree(side, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_left(side: pathlib.Path) -> None:
+    """Remove a side folder, unless a living process holds it."""
+    try:
+        handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it is gone, or no folder: nobody's side folder
+        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        shutil.rmtree(side, ignore_errors=True)
+    except OSError:
+        return
     finally:
         os.close(handle)
 

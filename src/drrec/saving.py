@@ -16,18 +16,27 @@ from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from drrec.base import Recommender
 
 VERSION = 1
 """Version of the file format."""
 
+_MEND = "Save the model again."
 _HOMES = (AGENTS, BASELINES, CONTENT_BASELINES)
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
+def write_model(
+    path: str | os.PathLike[str], model: Recommender, notes: Mapping[str, Any] | None = None
+) -> None:
     """Write a fitted model atomically.
+
+    Args:
+        path: the file.
+        model: a fitted one.
+        notes: plain values to keep with it, for `load_noted`.
 
     Raises:
         InputError: the model is not fitted, or its class is not registered.
@@ -36,6 +45,8 @@ def write_model(path: str | os.PathLike[str], model: Recommender) -> None:
 
     arrays: dict[str, np.ndarray] = {}
     head = {"version": VERSION, "drrec": drrec.__version__} | _model(model, arrays, "")
+    if notes:
+        head["notes"] = dict(notes)
     write_arrays(path, {"head": np.array(json.dumps(head))} | arrays, compressed=True)
 
 
@@ -53,29 +64,62 @@ def load(path: str | os.PathLike[str]) -> Recommender:
         >>> drrec.load("ease.drrec").recommend(["a"], k=1)["item"].tolist()
         ['z']
     """
-    mend = "Save the model again."
-    arrays = read_arrays(path, "a saved model", mend)
+    return load_noted(path)[0]
+
+
+def load_noted(path: str | os.PathLike[str]) -> tuple[Recommender, dict[str, Any]]:
+    """The same, with the notes that were kept with the model, if any.
+
+    Raises:
+        InputError: as `load`.
+    """
+    head, arrays = _read(path)
     try:
-        head = parsed_json(str(arrays["head"]), str(path))
-        version = head["version"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"Expected a saved model in {path}. Received: {told(error)}. {mend}"
-        ) from error
-    if version != VERSION:
-        raise InputError(
-            f"Expected a model of version {VERSION} in {path}. Received: {version}. {mend}"
-        )
-    try:
-        model = _made(head, arrays)
+        model, notes = _made(head, arrays), dict(head.get("notes", {}))
         model.check()
+        return model, notes
     except InputError:
         raise
     # A file that was made up can have anything in the place of anything.
     except Exception as error:
         line = f"{type(error).__name__}: {told(error)}"
-        raise InputError(f"Expected a whole model in {path}. Received: {line}. {mend}") from error
-    return model
+        raise InputError(f"Expected a whole model in {path}. Received: {line}. {_MEND}") from error
+
+
+def notes_in(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The notes that were kept with a model, which is not made.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    return _read(path)[0].get("notes", {})
+
+
+def size_of(model: Recommender) -> int:
+    """How many bytes a fitted model's arrays take before they are compressed.
+
+    Raises:
+        InputError: as `write_model`.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    _model(model, arrays, "")
+    return sum(array.nbytes for array in arrays.values())
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    arrays = read_arrays(path, "a saved model", _MEND)
+    try:
+        head = parsed_json(str(arrays["head"]), str(path))
+        version = head["version"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected a saved model in {path}. Received: {told(error)}. {_MEND}"
+        ) from error
+    if version != VERSION:
+        raise InputError(
+            f"Expected a model of version {VERSION} in {path}. Received: {version}. {_MEND}"
+        )
+    return head, arrays
 
 
 def _made(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recommender:
@@ -175,4 +219,4 @@ def _class(path: str) -> Any:
     return found
 
 
-__all__ = ["load", "write_model"]
+__all__ = ["load", "load_noted", "write_model"]

@@ -134,7 +134,7 @@ def test_a_damaged_one_is_refused_and_leaves_the_learner(tmp_path, how):
     damaged(path, how)
     scramble(learner)
     before = values_of(learner)
-    with pytest.raises(InputError, match=r"Expected a whole checkpoint in .*step-.*Remove it"):
+    with pytest.raises(InputError, match=r"Expected a whole checkpoint in .*step-.* to train from"):
         restore_latest(tmp_path, learner)
     for name, value in values_of(learner).items():
         np.testing.assert_array_equal(value, before[name])
@@ -175,3 +175,51 @@ def test_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch):
             save_checkpoint(tmp_path, learner, 9)
     assert names(tmp_path) == ["step-000000000007.npz"]
     assert restore_latest(tmp_path, learner) == 7
+
+
+def two_of(tmp_path):
+    learner = Small.make()
+    for step in (5, 9):
+        learner.step.assign(step)
+        save_checkpoint(tmp_path, learner, step, "mine")
+    return learner
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "text", "flipped", "words"])
+def test_of_a_broken_one_it_falls_back_to_the_one_before_and_says_so(tmp_path, caplog, how):
+    learner = two_of(tmp_path)
+    last = checkpoints(tmp_path)[-1]
+    if how == "words":
+        with np.load(last) as arrays:
+            wrong = dict(arrays) | {"/step": np.array("x")}
+        np.savez(last, **wrong)
+    else:
+        damaged(last, how)
+    assert restore_latest(tmp_path, learner, "mine") == int(learner.step) == 5
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{last} is broken: going on from step-000000000005.npz"
+    ]
+
+
+def test_one_that_is_later_and_broken_goes_with_the_next(tmp_path):
+    learner = two_of(tmp_path)
+    damaged(checkpoints(tmp_path)[-1], "cut")
+    save_checkpoint(tmp_path, learner, 7, "mine")
+    assert names(tmp_path) == ["step-000000000005.npz", "step-000000000007.npz"]
+
+
+def test_where_all_are_broken_nothing_is_begun_anew(tmp_path):
+    learner = two_of(tmp_path)
+    for path in checkpoints(tmp_path):
+        damaged(path, "cut")
+    with pytest.raises(InputError, match=rf"step-000000000005.*Remove {tmp_path} to train from"):
+        restore_latest(tmp_path, learner, "mine")
+
+
+def test_one_of_other_settings_is_refused_and_leaves_the_learner(tmp_path):
+    learner = two_of(tmp_path)
+    learner.step.assign(77)
+    with pytest.raises(InputError, match=r"settings.*Received: others\. Undo the change of config"):
+        restore_latest(tmp_path, learner, "another's")
+    assert int(learner.step) == 77
+    assert restore_latest(tmp_path, learner) == 9

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.power import Disk
 
 from drrec.agents.runlog import RunLog, columns, read_rows
 
@@ -68,3 +69,47 @@ def test_tensorboard_reads_the_same_while_it_trains(tmp_path):
         for event in events.Tensors("reward")
     ]
     assert values == [(10, pytest.approx(0.1)), (20, pytest.approx(0.2))]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"\0" * 40,
+        b"\0" * 40 + b"\n",
+        b"\xff\xfe,1\n",
+        b"30,x,1\n",
+        b"30,1\n",
+        b"30,1,1,1\n",
+        b"30,1,1",
+    ],
+)
+def test_what_follows_the_last_whole_row_is_left_out_and_cut_off(tmp_path, tail):
+    write(tmp_path, [10, 20])
+    path = tmp_path / "training.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole + tail)
+    assert steps_of(tmp_path) == [10, 20]
+    with RunLog(tmp_path, 20):
+        pass
+    assert path.read_bytes().replace(b"\r", b"") == whole.replace(b"\r", b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 9, b"\xf1,\n1,2\n", b"a,b\n1,2\n"])
+def test_a_file_that_is_no_log_has_no_rows(tmp_path, content):
+    (tmp_path / "training.csv").write_bytes(content)
+    assert columns(tmp_path / "training.csv") == {}
+
+
+def test_rows_whose_writing_returned_outlive_a_power_loss(tmp_path, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    disk = Disk(tmp_path / "disk")
+    with disk.watching(monkeypatch), RunLog(disk.root, 0) as log:
+        for step in (10, 20, 30):
+            log.row(step, {"reward": step / 7})
+            disk.done += 1
+    found = list(disk.losses(tmp_path / "losses"))
+    disk.close()
+    for loss in found:
+        steps = columns(loss.folder / "training.csv").get("step", [])
+        assert steps == [10, 20, 30][: len(steps)], loss.how
+        assert len(steps) >= loss.done, loss.how

@@ -1,5 +1,6 @@
 """Training that was stopped goes on as if it had not been: bit for bit, however it was stopped."""
 
+import functools
 import os
 import pathlib
 import signal
@@ -106,11 +107,14 @@ def test_rows_after_the_checkpoint_are_dropped(agent, compiled, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_after_the_chunk_with_a_checkpoint(
-    agent, compiled, tmp_path, monkeypatch, number
+    request, agent, compiled, tmp_path, monkeypatch, number
 ):
     trained(agent, 200, tmp_path / "whole")
     expected = values_of(agent)
     put_back(agent, compiled[1])
+    if number == signal.SIGTERM:  # as the command line has it
+        request.addfinalizer(functools.partial(signal.signal, number, signal.getsignal(number)))
+        signal.signal(number, signal.default_int_handler)
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     plain = RunLog.row
 
@@ -131,6 +135,18 @@ def test_a_signal_ends_after_the_chunk_with_a_checkpoint(
     lose(agent)
     assert trained(agent, 200, tmp_path / "stopped")
     assert_equal(values_of(agent), expected)
+
+
+def test_a_signal_that_the_program_does_not_hear_is_left_alone(agent, tmp_path, monkeypatch):
+    heard, plain = [], RunLog.row
+
+    def row(self, step, values):
+        plain(self, step, values)
+        heard.append(signal.getsignal(signal.SIGTERM))
+
+    monkeypatch.setattr(RunLog, "row", row)
+    trained(agent, 40, tmp_path)
+    assert heard == [signal.SIG_DFL]
 
 
 def test_checkpoints_are_written_on_the_way(agent, tmp_path, monkeypatch):
@@ -209,7 +225,10 @@ def _hears_ctrl_c():
 
 
 @pytest.mark.usefixtures("_hears_ctrl_c")
-def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_command_writes_a_checkpoint_and_exits_130(
+    tiny_interactions, tmp_path, number
+):
     write_csv(tiny_interactions, tmp_path / "log.csv")
     flags = (
         "--dataset log.csv --name stopped --steps 100000000 --dim-emb 5 --state-size 3 "
@@ -227,7 +246,7 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
     ) as process:
         try:
             wait_for((run.folder / "training.csv").exists, process)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             _, said = process.communicate(timeout=300)
         finally:
             process.kill()

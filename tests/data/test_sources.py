@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
+import threading
 import zipfile
 
 import pytest
@@ -245,3 +246,21 @@ def test_the_folder_appears_whole(tmp_path, monkeypatch):
     unpack(archive, tmp_path / "ml-1m", inside="ml-1m")
     assert seen == [False, False]
     assert (tmp_path / "ml-1m" / "b").read_text() == "2"
+
+
+def test_of_two_that_ask_at_once_one_makes_it(tmp_path, monkeypatch):
+    made, others = [], []
+
+    def make(folder):
+        if not others:
+            others.append(threading.Thread(target=fetch, args=("demo", tmp_path)))
+            others[0].start()
+            others[0].join(0.3)  # without a lock it would make it, too
+        made.append(folder)
+        folder.mkdir()
+
+    monkeypatch.setattr(sources, "resolved", lambda _: make)
+    assert fetch("demo", tmp_path) == tmp_path / "demo"
+    others[0].join()
+    assert made == [tmp_path / "demo"]
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]

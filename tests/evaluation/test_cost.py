@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import threading
 import time
 
 import numpy as np
@@ -54,6 +55,35 @@ def test_costs_add_up_over_sessions_whether_they_come_to_their_end_or_not(
         raise KeyboardInterrupt
     assert first.seconds < read_cost(path).seconds < 110
     assert set(read_json(path)) == {"seconds", "peak_memory"}
+
+
+def test_what_a_killed_process_noted_is_there(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "fit.json"
+    with added_up(path, Cost(100.0, 1.0)) as note:
+        time.sleep(0.05)
+        note()
+        noted = read_cost(path)
+    assert 100.05 <= noted.seconds <= read_cost(path).seconds < 105
+    assert noted.peak_memory > 1e6
+
+
+def test_what_was_taken_so_far_is_known_while_a_sample_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain, asked, watch = cost._bytes, [], Watch()
+
+    def sampled(name: str) -> float:
+        if threading.current_thread() is not threading.main_thread() and not asked:
+            asked.append(None)
+            asked[0] = watch.so_far()
+        return plain(name)
+
+    monkeypatch.setattr(cost, "_bytes", sampled)
+    with watch:
+        until = time.monotonic() + 60
+        while not asked and time.monotonic() < until:
+            time.sleep(0.01)
+    assert asked[0].peak_memory > 1e6
 
 
 def test_what_is_not_known_stays_so(

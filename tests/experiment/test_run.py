@@ -1,11 +1,15 @@
+import contextlib
+import dataclasses
 import os
+import shutil
 
 import pytest
 import yaml
 from tests.agents.tiny import small_config
 
 from drrec.errors import InputError
-from drrec.experiment.run import VERSION, Run
+from drrec.experiment.grid import begin_or_go_on
+from drrec.experiment.run import VERSION, Run, learned_by
 
 CONFIG = small_config("folder/log.csv", seed=3)
 
@@ -147,3 +151,106 @@ def test_several_seeds_are_several_runs_below_and_one_is_the_run_itself(tmp_path
     assert several[0][1] == CONFIG
     assert [config.seed for _, config in several] == [3, 4]
     assert several[1][0].weights == tmp_path / "save_weights" / "first" / "seed-4"
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Have the next so many calls that write or rename pass, and be killed in the one after."""
+
+    def set_up(number):
+        left = [number]
+
+        def counted(plain):
+            def call(*args, **kwargs):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                return plain(*args, **kwargs)
+
+            return call
+
+        for name in ("mkdir", "rename", "replace", "fsync"):
+            monkeypatch.setattr(os, name, counted(getattr(os, name)))
+        # A process that is killed puts nothing away.
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        return left
+
+    return set_up
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_killed_at_any_call_a_new_run_is_absent_or_can_be_gone_on_with(
+    tmp_path, monkeypatch, killed_at, number
+):
+    left = killed_at(number)
+    with contextlib.suppress(Killed):
+        Run.create(tmp_path, "first", CONFIG)
+    monkeypatch.undo()
+    if Run(tmp_path, "first").folder.exists():
+        run = Run.find(tmp_path, "first")
+        assert run.config() == CONFIG
+    else:
+        run = Run.create(tmp_path, "first", CONFIG)
+    run.sweep()
+    assert [path.name for path in (tmp_path / "save_model").iterdir()] == ["first"]
+    assert number < 24 or left[0] >= 0  # the last is beyond the end
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_killed_at_any_call_the_same_command_goes_on_with_a_grid(
+    tmp_path, monkeypatch, killed_at, number
+):
+    run = Run(tmp_path, "c")
+    killed_at(number)
+    with contextlib.suppress(Killed):
+        begin_or_go_on(run, {"steps": 3})
+    monkeypatch.undo()
+    begin_or_go_on(run, {"steps": 3})
+    with pytest.raises(InputError, match="settings that c was begun with"):
+        begin_or_go_on(run, {"steps": 4})
+
+
+def test_of_two_that_claim_a_name_at_once_one_is_told(tmp_path):
+    first, second = Run(tmp_path, "it"), Run(tmp_path, "it")
+
+    def quicker(side):
+        first.begin(CONFIG)
+        (side / "config.yaml").write_text("second")
+
+    with pytest.raises(InputError, match="--resume it"):
+        second.claim(quicker)
+    assert Run.find(tmp_path, "it").config() == CONFIG
+
+
+def test_who_has_a_run_has_its_seeds_and_who_has_a_seed_has_the_run(tmp_path):
+    run, seed = Run(tmp_path, "it"), Run(tmp_path, "it/seed-1")
+    for one, other in ((run, seed), (seed, run), (run, run)):
+        with one.held(), pytest.raises(InputError, match="run it to be of no other"), other.held():
+            pass
+    with run.held(), Run(tmp_path, "other").held():
+        pass
+
+
+def test_a_run_is_removed_whole(tmp_path, monkeypatch):
+    run = Run.create(tmp_path, "first", CONFIG)
+    (run.folder / "a").write_text("")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if killed before
+    run.remove_if_empty()
+    assert not run.folder.exists()
+
+
+def test_what_changes_nothing_that_is_learned_is_not_in_the_hash():
+    plain = learned_by(CONFIG)
+    for alike in (
+        {"seeds": 4}, {"dataset": "moved.csv"}, {"baselines": "ease"}, {"min_items": 3},
+        {"final_fit": False}, {"control": False}, {"features": "elsewhere.h5"},
+    ):  # fmt: skip
+        assert learned_by(dataclasses.replace(CONFIG, **alike)) == plain, alike
+    for other in ({"seed": 9}, {"steps": 9}, {"judge": "validation"}, {"cold_seed": 2}):
+        assert learned_by(dataclasses.replace(CONFIG, **other)) != plain, other
+    agent = dataclasses.replace(CONFIG.agent, dim_actor=9)
+    assert learned_by(dataclasses.replace(CONFIG, agent=agent)) != plain

@@ -411,3 +411,15 @@ def test_limits_cost_the_items_beyond_them_and_no_others(here):
 def test_limits_that_cannot_be_are_refused(changes):
     with pytest.raises(InputError, match=f"`{next(iter(changes))}` must be "):
         ExtractConfig(**changes)
+
+
+def test_a_journal_that_a_kill_left_behind_is_swept(here, monkeypatch):
+    run(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "remove", lambda self: None)  # killed before it
+        stored(here).unlink()
+        run(here)
+    left = [path.name for path in stored(here).parent.glob(".*.part")]
+    assert len(left) == 3
+    assert not any(outcome.is_new for outcome in run(here))
+    assert not list(stored(here).parent.glob(".*.part"))

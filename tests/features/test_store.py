@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+import threading
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from drrec.data.dataset import Dataset
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
+from drrec.features import store
 from drrec.features.store import (
     FeatureRows,
     features_path,
@@ -219,3 +221,24 @@ def test_a_file_that_another_process_writes_is_not_called_damaged(path, dataset)
             load_features(path, dataset, ["video"])
         other.stdin.close()
     assert load_features(path, dataset, ["video"])
+
+
+def test_of_two_writers_at_once_neither_loses_what_the_other_wrote(tmp_path, dataset, monkeypatch):
+    path = features_path(tmp_path, "mine")
+    plain, others = store._write, []
+
+    def written(group, rows):
+        if not others:  # the first writer has read what there was; now comes the second
+            others.append(
+                threading.Thread(
+                    target=write_features, args=(path, dataset, {"text": rows_of(encoder="second")})
+                )
+            )
+            others[0].start()
+            others[0].join(0.5)  # as long as it takes without a lock, many times over
+        plain(group, rows)
+
+    monkeypatch.setattr(store, "_write", written)
+    write_features(path, dataset, {"audio": rows_of(encoder="first")})
+    others[0].join()
+    assert set(stored_fingerprints(path, dataset)) == {"audio", "text"}

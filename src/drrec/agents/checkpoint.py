@@ -6,21 +6,27 @@ A checkpoint resumes training; a saved model (`drrec.saving`) is for inference.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import logging
 import pathlib
 import re
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2
+_SETTINGS = "settings"
 
 
 def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variable]]:
@@ -42,12 +48,25 @@ def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variabl
         )
 
 
-def save_checkpoint(folder: pathlib.Path, learner: Any, step: int) -> pathlib.Path:
-    """Write `step-<step>.npz`, then remove all but the last two."""
+def save_checkpoint(
+    folder: pathlib.Path, learner: Any, step: int, settings: str = ""
+) -> pathlib.Path:
+    """Write `step-<step>.npz`, then remove all but the last two up to it.
+
+    Args:
+        folder: of the run's checkpoints.
+        learner: see `named_variables`.
+        step: environment steps so far.
+        settings: a hash of what it learns by, for `restore_latest`; "" if nothing is to be checked.
+    """
     path = folder / f"step-{step:012d}.npz"
-    write_arrays(path, {name: value.numpy() for name, value in named_variables(learner)})
-    for old in checkpoints(folder)[:-_KEPT]:
-        old.unlink()
+    arrays: dict[str, Any] = {_SETTINGS: np.array(settings)}
+    arrays |= {name: value.numpy() for name, value in named_variables(learner)}
+    write_arrays(path, arrays)
+    kept = [each for each in checkpoints(folder) if each.name <= path.name][-_KEPT:]
+    for old in checkpoints(folder):
+        if old not in kept:  # older; or later and broken, for training went on from before it
+            old.unlink()
     return path
 
 
@@ -56,18 +75,56 @@ def checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in folder.glob("step-*.npz") if _NAME.fullmatch(path.name))
 
 
-def restore_latest(folder: pathlib.Path, learner: Any) -> int:
-    """Read the last complete checkpoint into `learner` and return its step; 0 if there is none.
+def restore_latest(folder: pathlib.Path, learner: Any, settings: str = "") -> int:
+    """Read the last whole checkpoint into `learner` and return its step; 0 if there is none.
+
+    A broken one is passed over for the one before it, and a warning says so. Where all are broken
+    nothing is begun anew: what was learned is not thrown away without a word.
+
+    Args:
+        folder: of the run's checkpoints.
+        learner: see `named_variables`.
+        settings: a hash of what it learns by; "" takes a checkpoint of any.
 
     Raises:
-        InputError: it is damaged, or holds other variables than `learner` has.
+        InputError: all are broken, or one was written with other settings or holds other variables
+            than `learner` has.
     """
-    found = checkpoints(folder)
-    if not found:
-        return 0
-    path = found[-1]
-    values = read_arrays(path, "a whole checkpoint", "Remove it to go on from the one before.")
     variables = dict(named_variables(learner))
+    found = checkpoints(folder)[::-1]
+    for path, before in itertools.zip_longest(found, found[1:]):
+        try:
+            values = _whole(path)
+        except InputError:
+            if before is None:
+                raise
+            logger.warning("%s is broken: going on from %s", path, before.name)
+            continue
+        _check_settings(path, values.pop(_SETTINGS, None), settings)
+        _check_variables(path, values, variables)
+        for name, variable in variables.items():
+            variable.assign(values[name])
+        return int(_NAME.fullmatch(path.name).group(1))  # type: ignore[union-attr]
+    return 0
+
+
+def _whole(path: pathlib.Path) -> dict[str, np.ndarray]:
+    mend = f"Remove {path.parent} to train from the start."
+    return read_arrays(path, "a whole checkpoint", mend)
+
+
+def _check_settings(path: pathlib.Path, written: np.ndarray | None, settings: str) -> None:
+    if written is not None and settings and str(written) not in ("", settings):
+        raise InputError(
+            f"Expected the settings, and the content features, that {path} was written with. "
+            "Received: others. Undo the change of config.yaml or of the features to go on with "
+            "this run, or train a new one by --config and another --name."
+        )
+
+
+def _check_variables(
+    path: pathlib.Path, values: Mapping[str, np.ndarray], variables: Mapping[str, tf.Variable]
+) -> None:
     forms = {name: (tuple(v.shape), v.dtype.as_numpy_dtype) for name, v in variables.items()}
     found_forms = {name: (value.shape, value.dtype.type) for name, value in values.items()}
     if found_forms != forms:
@@ -80,6 +137,3 @@ def restore_latest(folder: pathlib.Path, learner: Any) -> int:
             f"Expected the variables of this run's settings in {path}. Received: others, "
             f"first {differ[0]}. Resume with the settings and version it was trained with."
         )
-    for name, variable in variables.items():
-        variable.assign(values[name])
-    return int(_NAME.fullmatch(path.name).group(1))  # type: ignore[union-attr]

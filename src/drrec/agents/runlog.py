@@ -7,11 +7,12 @@ import csv
 import itertools
 import logging
 import math
+import os
 from typing import TYPE_CHECKING, Self
 
 import tensorflow as tf
 
-from drrec.files import replaced
+from drrec.files import flush, replaced
 
 if TYPE_CHECKING:
     import pathlib
@@ -50,6 +51,10 @@ class RunLog:
             if new:
                 writer.writerow(["step", *values])
             writer.writerow([step, *(f"{value:.6g}" for value in values.values())])
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            flush(self._path.parent)
         with self._events.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

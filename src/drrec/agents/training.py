@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from drrec.agents.checkpoint import restore_latest, save_checkpoint
 from drrec.agents.runlog import RunLog
+from drrec.files import sweep
 
 if TYPE_CHECKING:
     import pathlib
@@ -39,7 +40,7 @@ def learn(
         label: what the progress bar calls it.
 
     Returns:
-        Whether it got to the end: False after Ctrl-C or SIGTERM.
+        Whether it got to the end: False after Ctrl-C, or SIGTERM where the program hears it.
     """
     width = agent.steps_an_iteration
     chunk = max(_CHUNK_STEPS // width, 1)
@@ -63,7 +64,15 @@ def learn(
         return agent.steps >= steps
 
 
-def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, label: str) -> bool:
+def train(
+    agent: Agent,
+    steps: int,
+    run: pathlib.Path,
+    weights: pathlib.Path,
+    label: str,
+    settings: str = "",
+    note: Callable[[], None] = lambda: None,
+) -> bool:
     """`learn` from the agent's last checkpoint on, with a log and checkpoints.
 
     Args:
@@ -72,29 +81,40 @@ def train(agent: Agent, steps: int, run: pathlib.Path, weights: pathlib.Path, la
         run: folder for `training.csv` and TensorBoard events.
         weights: folder for checkpoints.
         label: as in `learn`.
+        settings: a hash of what is trained, see `save_checkpoint`.
+        note: called with each checkpoint.
 
     Returns:
         Whether it got to the end: False after Ctrl-C or SIGTERM, with a checkpoint written.
+
+    Raises:
+        InputError: as `restore_latest`.
     """
-    restore_latest(weights, agent.learner)
+    sweep(weights)
+    restore_latest(weights, agent.learner, settings)
     saved_at = time.monotonic()
 
     def checkpoint(agent: Agent, _: dict[str, float]) -> None:
         nonlocal saved_at
         if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
-            save_checkpoint(weights, agent.learner, agent.steps)
+            save_checkpoint(weights, agent.learner, agent.steps, settings)
+            note()
             saved_at = time.monotonic()
 
     with RunLog(run, agent.steps) as log:
         rows = (lambda agent, values: log.row(agent.steps, values), checkpoint)
         is_whole = learn(agent, steps, rows, label)
-        save_checkpoint(weights, agent.learner, agent.steps)
+        save_checkpoint(weights, agent.learner, agent.steps, settings)
     return is_whole
 
 
 @contextlib.contextmanager
 def _interrupted() -> Iterator[Callable[[], bool]]:
-    """Ask the given function whether Ctrl-C or SIGTERM came; neither stops a chunk halfway."""
+    """Ask the given function whether Ctrl-C or SIGTERM came; neither stops a chunk halfway.
+
+    SIGTERM only where somebody hears it already, as the command line does: a library leaves the
+    signals of the program alone that uses it.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
@@ -102,6 +122,7 @@ def _interrupted() -> Iterator[Callable[[], bool]]:
     before = {
         number: signal.signal(number, lambda *_: asked.set())
         for number in (signal.SIGINT, signal.SIGTERM)
+        if number == signal.SIGINT or callable(signal.getsignal(number))
     }
     try:
         yield asked.is_set

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import operator
 import os
 import re
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -21,7 +24,7 @@ from drrec.errors import InputError, escaped
 from drrec.limits import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["STAGES", "Eval", "Recommend", "Train", "run"]
 
@@ -39,7 +42,7 @@ def run(
         prog: the program's name in `--help`; None takes the process's.
 
     Returns:
-        0 if it went well, 2 for bad input, 130 if interrupted.
+        0 if it went well, 2 for bad input, 130 if interrupted, by Ctrl-C or by SIGTERM.
     """
     to_console = logging.StreamHandler(sys.stderr)
     to_console.setFormatter(Console("%(message)s"))
@@ -51,7 +54,8 @@ def run(
         shown = [with_flags_of(stage, chosen) for stage in stages]
         arguments = as_given(_parsed(shown, given, prog))
         hold(arguments.limits)
-        return STAGES[type(arguments)](arguments)
+        with _sigterm_as_ctrl_c():
+            return STAGES[type(arguments)](arguments)
     except InputError as error:
         _complain(error)
         return 2
@@ -66,7 +70,7 @@ def run(
         )
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _complain("interrupted: the same command goes on where it stopped")
         return 130
 
 
@@ -76,6 +80,23 @@ class Console(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, with what cannot be printed escaped."""
         return escaped(super().format(record), keep="\n\t")
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Within it, SIGTERM raises `KeyboardInterrupt`, so that all is put away as after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _parsed(stages: Sequence[Any], given: list[str], prog: str | None) -> Any:

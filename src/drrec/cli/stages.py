@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pathlib
 import sys
@@ -108,38 +109,48 @@ def main_train(arguments: Train) -> int:
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     if not resumed and arguments.name is not None:
         Run.named(_root(arguments), arguments.name).check_is_new()
-    config = resumed.config() if resumed else arguments.train
-    task, content = _inputs(config, _data(arguments))
-    run = resumed or Run.create(_root(arguments), arguments.name, config)
-    try:
-        is_trained = train_run(run, config, task, content)
-    except InputError:
-        run.remove_if_empty()
-        raise
-    if not is_trained:
+    with contextlib.ExitStack() as locks:
+        if resumed:
+            locks.enter_context(resumed.held())
+            resumed.sweep()
+        config = resumed.config() if resumed else arguments.train
+        task, content = _inputs(config, _data(arguments))
+        run = resumed or Run.new(_root(arguments), arguments.name, config)
+        if not resumed:
+            locks.enter_context(run.held())
+            run.begin(config)
+        try:
+            if train_run(run, config, task, content):
+                metrics = evaluate_run(run, config, task, content)
+                _say(report_run(run, config, metrics))
+                logging.info("all of it is in %s", run.folder)
+                return 0
+        except InputError:
+            run.remove_if_empty()
+            raise
+        except KeyboardInterrupt:  # outside of training: say so as within
+            pass
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
-    metrics = evaluate_run(run, config, task, content)
-    _say(report_run(run, config, metrics))
-    logging.info("all of it is in %s", run.folder)
-    return 0
 
 
 def main_compare(arguments: Compare) -> int:
     """`run.py compare`."""
     _select(arguments.device)
     from drrec.evaluation.report import report_text, write_report
+    from drrec.experiment.baselines import forget
     from drrec.experiment.compare import compare
     from drrec.experiment.run import Run
 
     config = arguments.compare
     run = Run.named(_root(arguments), arguments.name)
     task = _task(config, _data(arguments))
-    metrics = compare(run, config, task, _data(arguments))
-    if metrics is None:
-        logging.warning("interrupted: the same command goes on where it stopped")
-        return 130
-    write_report(run.folder, metrics)
+    with run.held():
+        metrics = compare(run, config, task, _data(arguments))
+        if metrics is None:
+            raise KeyboardInterrupt
+        write_report(run.folder, metrics)
+        forget(run.weights)
     _say(report_text(metrics))
     logging.info("all of it is in %s", run.folder)
     return 0
@@ -156,10 +167,10 @@ def main_benchmark(arguments: Benchmark) -> int:
     path = arguments.tables or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
-    found = benchmark(run, tables, _data(arguments))
+    with run.held():
+        found = benchmark(run, tables, _data(arguments))
     if found is None:
-        logging.warning("interrupted: the same command goes on where it stopped")
-        return 130
+        raise KeyboardInterrupt
     _say(text_of(found))
     logging.info("all of it is in %s", run.folder)
     return 0
@@ -189,9 +200,11 @@ def main_eval(arguments: Eval) -> int:
         run = Run.find(_root(arguments), arguments.run)
     else:
         run = Run.latest(_root(arguments), with_content=arguments.with_content)
-    config = run.config()
-    metrics = evaluate_run(run, config, *_inputs(config, _data(arguments)))
-    report = report_run(run, config, metrics)
+    with run.held():
+        run.sweep()
+        config = run.config()
+        metrics = evaluate_run(run, config, *_inputs(config, _data(arguments)))
+        report = report_run(run, config, metrics)
     _say(to_json(metrics) if arguments.json else report)
     return 0
 

@@ -17,6 +17,7 @@ from drrec.data.published.prepare import PUBLISHED, absent
 from drrec.data.readers.checks import nearest
 from drrec.errors import InputError, shown
 from drrec.lazy import resolved
+from drrec.locks import held
 
 if TYPE_CHECKING:
     import os
@@ -86,6 +87,7 @@ RECBOLE_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a4
 def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
     """Put a known data set into `<data_dir>/<name>`, unless it is there; whole or not at all.
 
+    Of two processes that ask for one the second waits.
     A `<data_dir>/raw/<name>.zip` that is there already, say brought by hand, is checked and used.
     What stands in `MADE` is made and not downloaded; what stands in `PUBLISHED` is neither.
 
@@ -106,10 +108,13 @@ def fetch(name: str, data_dir: str | os.PathLike[str] = "data") -> pathlib.Path:
     if name in PUBLISHED:
         raise absent(name)
     try:
-        if name in MADE:
-            resolved(MADE[name])(folder)
-        else:
-            _fetch(SOURCES[name], folder)
+        with held(folder, f"{name} in {data_dir}", wait=True):
+            if folder.exists():
+                return folder  # another process has made it meanwhile
+            if name in MADE:
+                resolved(MADE[name])(folder)
+            else:
+                _fetch(SOURCES[name], folder)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise

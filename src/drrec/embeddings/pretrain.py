@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -21,7 +23,7 @@ from drrec.types import PADDING
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Interactions
@@ -138,32 +140,49 @@ class Pretrained(NamedTuple):
     """Fitted on all of `train`."""
 
 
+Keep = Callable[[str, "Content | None", Callable[[], Vectors]], Vectors]
+"""Gives the fit of this name and content: makes it, or has it from an earlier, interrupted run."""
+
+
+def _made(name: str, content: Content | None, make: Callable[[], Vectors]) -> Vectors:
+    return make()
+
+
 def pretrain(
     train: Interactions,
     config: EmbeddingConfig,
     seed: int,
     content: Content | None = None,
     everything: Interactions | None = None,
+    keep: Keep = _made,
 ) -> Pretrained:
     """Fit on the past of `train`, then on all of it, or on `everything` there is by now.
 
     An agent that learned with vectors fitted on the very ratings it is paid for would learn to
     trust them too much (stacking; Wolpert 1992).
 
+    Args:
+        train: the ratings to learn from.
+        config: which factorisations, and how.
+        seed: of their starts.
+        content: what items are known by beside their ids.
+        everything: ratings for the final fit; None takes `train`.
+        keep: called for each fit in turn; it may keep them for a run that comes after a kill.
+
     Raises:
         InputError: there is too little to fit to, or too few coordinates for what is joined.
     """
     past, _ = train.past_and_future(config.held_out)
-    early = _factorised(past, config, content, seed, {})
-    prefix = _finished(early, past, config, content, seed)
+    early = _factorised(past, config, content, seed, {}, _named("prefix", keep))
+    prefix = keep("prefix-joined", content, lambda: _finished(early, past, config, content, seed))
     is_rated = np.bincount(past.item, minlength=past.num_items) > 0
     scale = balance(prefix.table, is_rated) if content or config.refit else None
     if not config.held_out and everything is None:
         prefix = prefix.scaled(scale)
         return Pretrained(prefix, prefix)
     whole = train if everything is None else everything
-    late = _factorised(whole, config, content, seed, early)
-    final = _finished(late, whole, config, content, seed)
+    late = _factorised(whole, config, content, seed, early, _named("final", keep))
+    final = keep("final-joined", content, lambda: _finished(late, whole, config, content, seed))
     return Pretrained(prefix.scaled(scale), final.scaled(scale))
 
 
@@ -173,6 +192,7 @@ def _factorised(
     content: Content | None,
     seed: int,
     starts: dict[str, Embeddings],
+    keep: Keep,
 ) -> dict[str, Embeddings]:
     widths = config.widths()
     if content and content.config.identity == "half":
@@ -182,10 +202,19 @@ def _factorised(
                 "`dim_emb` must leave each factorisation at least 2 coordinates of the ids' half. "
                 f"Received: {config.dim_emb}. Raise it, or choose --identity prior."
             )
+
+    def fitted(name: str, dim: int) -> Vectors:
+        fit = FACTORISATIONS[name].fit
+        return Vectors(fit(ratings, dim=dim, seed=seed, start=starts.get(name)))
+
     return {
-        name: FACTORISATIONS[name].fit(ratings, dim=dim, seed=seed, start=starts.get(name))
+        name: keep(name, None, functools.partial(fitted, name, dim)).table
         for name, dim in widths.items()
     }
+
+
+def _named(part: str, keep: Keep) -> Keep:
+    return lambda name, content, make: keep(f"{part}-{name}", content, make)
 
 
 def _finished(

@@ -16,7 +16,7 @@ from drrec.reading import read_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 FIT = "fit.json"
 """In the folder of a run, and of vectors: a `Cost`, as JSON."""
@@ -52,9 +52,14 @@ class Watch:
 
     cost: Cost = UNKNOWN
 
+    def so_far(self) -> Cost:
+        """What the body has taken until now."""
+        seconds = time.perf_counter() - self._started
+        return Cost(seconds, max(self._peak, _bytes("VmRSS")))
+
     def __enter__(self) -> Self:
         """Start the clock."""
-        self._done, self._samples = threading.Event(), [_bytes("VmRSS")]
+        self._done, self._peak = threading.Event(), _bytes("VmRSS")
         self._record = _bytes("VmHWM")
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
@@ -68,24 +73,36 @@ class Watch:
         self._sampler.join()
         record = _bytes("VmHWM")
         is_record = record > self._record
-        self.cost = Cost(seconds, record if is_record else max(*self._samples, _bytes("VmRSS")))
+        self.cost = Cost(seconds, record if is_record else max(self._peak, _bytes("VmRSS")))
 
     def _sample(self) -> None:
         while not self._done.wait(_SECONDS_BETWEEN):
-            self._samples.append(max(self._samples.pop(), _bytes("VmRSS")))
+            self._peak = max(self._peak, _bytes("VmRSS"))
 
 
 @contextlib.contextmanager
-def added_up(path: str | os.PathLike[str], before: Cost) -> Iterator[None]:
-    """Write down what the body took, and `before` it, whether it comes to its end or not."""
+def added_up(path: str | os.PathLike[str], before: Cost) -> Iterator[Callable[[], None]]:
+    """Write down what the body took, and `before` it, whether it comes to its end or not.
+
+    The body gets a function that writes down what it took so far: call it where a killed process
+    would leave what it did, as with each checkpoint.
+    """
     watch = Watch()
     try:
         with watch:
-            yield
+            yield lambda: write_cost(path, total_cost([before, watch.so_far()]))
     finally:
-        both = [before, watch.cost]
-        total = Cost(sum(each.seconds for each in both), max(each.peak_memory for each in both))
-        write_json(path, total._asdict())
+        write_cost(path, total_cost([before, watch.cost]))
+
+
+def total_cost(costs: Sequence[Cost]) -> Cost:
+    """The sum of the seconds, the largest memory."""
+    return Cost(sum(each.seconds for each in costs), max(each.peak_memory for each in costs))
+
+
+def write_cost(path: str | os.PathLike[str], cost: Cost) -> None:
+    """Write what `read_cost` reads."""
+    write_json(path, cost._asdict())
 
 
 def read_cost(path: str | os.PathLike[str]) -> Cost:

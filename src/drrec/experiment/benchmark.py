@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError, shown
 from drrec.evaluation.report import report_text, write_report
+from drrec.experiment.baselines import forget
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.evaluating import reported
 from drrec.experiment.grid import begin_or_go_on, judged_grid
@@ -111,6 +112,7 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
             return None
         found[table] = reported(part, settings[table], measured, agents=list(agents))
         write_report(part.folder, found[table])
+        forget(part.weights)
     write_text(run.folder / "report.md", text_of(found))
     return found
 

@@ -12,14 +12,21 @@ from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.result import VALUES, joined
 from drrec.evaluation.summary import summarised
-from drrec.experiment.baselines import Fitted, baselines
+from drrec.experiment.baselines import Fitted, baselines, forget, kept_in
 from drrec.experiment.protocols import measure
 from drrec.experiment.provenance import made_by
 from drrec.experiment.run import MODEL, SERVED
-from drrec.experiment.train import agree_on_split, control, control_name, has_control
-from drrec.saving import load
+from drrec.experiment.train import (
+    agree_on_split,
+    check_learned_by,
+    control,
+    control_name,
+    has_control,
+)
+from drrec.saving import load, load_noted
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Collection
     from typing import Any
 
@@ -47,10 +54,10 @@ def evaluate_run(
     agent, by_ids = config.algorithm, control_name(config)
     parts: list[Evaluation] = []
     for seed_run, seed_config in run.seeds(config):
-        methods = baselines(judged, content, seed_config, fitted)
-        methods[agent] = with_cost(seed_run)
+        methods = baselines(judged, content, seed_config, fitted, kept_in(run.weights))
+        methods[agent] = with_cost(seed_run, seed_config)
         if has_control(config):
-            methods[by_ids] = with_cost(control(seed_run, seed_config)[0])
+            methods[by_ids] = with_cost(*control(seed_run, seed_config))
         parts.append(measure(methods, seed_config, judged, is_first=not parts))
     found = joined(parts)
     summary = reported(run, config, found, agents=[agent, by_ids])
@@ -69,9 +76,15 @@ def reported(
     return summarised(found, agents=agents) | {"made_by": made_by(config, found)}
 
 
-def with_cost(run: Run) -> Fitted:
-    """What a run has learned, and what that took."""
-    return Fitted(trained(run), read_cost(run.folder / FIT))
+def with_cost(run: Run, config: TrainConfig) -> Fitted:
+    """What a run has learned, and what that took.
+
+    Raises:
+        InputError: it is not trained to the end, or was with other settings.
+    """
+    model, notes = load_noted(_model_of(run))
+    check_learned_by(run, config, notes)
+    return Fitted(model, read_cost(run.folder / FIT))
 
 
 def served(run: Run, config: TrainConfig) -> Recommender:
@@ -95,17 +108,22 @@ def trained(run: Run) -> Recommender:
     Raises:
         InputError: it is not trained to the end.
     """
+    return load(_model_of(run))
+
+
+def _model_of(run: Run) -> pathlib.Path:
     path = run.folder / MODEL
     if not path.exists():
         raise InputError(
             f"Expected a trained run with {path}. Received: none. Finish its training first: "
             f"python train.py --resume {run.name}."
         )
-    return load(path)
+    return path
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:
     """Write `metrics.json`, `report.md` and the figures; returns the report."""
     first = run.seeds(config)[0][0]
     write_report(run.folder, content, columns(first.folder / "training.csv"))
+    forget(run.weights)
     return report_text(content)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
 from drrec.evaluation.result import joined
-from drrec.experiment.baselines import baselines
+from drrec.experiment.baselines import baselines, kept_in
 from drrec.experiment.evaluating import with_cost
 from drrec.experiment.protocols import measure
-from drrec.experiment.run import MODEL, Run
-from drrec.experiment.train import agree_on_split, train_seed
+from drrec.experiment.run import Run
+from drrec.experiment.train import agree_on_split, is_trained, train_seed
 from drrec.files import write_json
 from drrec.reading import read_json
 
@@ -39,14 +39,13 @@ def begin_or_go_on(run: Run, settings: Any) -> None:
     """
     path = run.folder / _SETTINGS
     if not path.exists():
-        run.check_is_new()
-        run.folder.mkdir(parents=True)
-        write_json(path, settings)
+        run.claim(lambda side: write_json(side / _SETTINGS, settings))
     elif read_json(path) != settings:
         raise InputError(
             f"Expected the settings that {run.name} was begun with, as in {path}. "
             "Received: others. Give the same flags to go on with it, or choose another --name."
         )
+    run.sweep()
 
 
 def judged_grid(
@@ -75,7 +74,9 @@ def judged_grid(
     parts: list[Evaluation] = []
     fitted: dict[str, Fitted] = {}
     for seed in range(first.seed, first.seed + first.seeds):
-        methods = baselines(judged, widest, dataclasses.replace(first, seed=seed), fitted)
+        methods = baselines(
+            judged, widest, dataclasses.replace(first, seed=seed), fitted, kept_in(run.weights)
+        )
         for name, config in variants.items():
             single = dataclasses.replace(config, seed=seed, seeds=1)
             part = Run(run.root, f"{run.name}/{_folder(name)}/seed-{seed}")
@@ -83,13 +84,13 @@ def judged_grid(
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB
             if not is_trained:
                 return None
-            methods[name] = with_cost(part)
+            methods[name] = with_cost(part, single)
         parts.append(measure(methods, single, judged, is_first=not parts))
     return joined(parts)
 
 
 def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
-    if (run.folder / MODEL).exists():
+    if is_trained(run, config):
         logger.info("%s: trained already", run.name)
         return True
     run.folder.mkdir(parents=True, exist_ok=True)

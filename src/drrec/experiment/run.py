@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import errno
+import hashlib
+import json
 import os
 import pathlib
-import shutil
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from drrec.errors import InputError, shown
 from drrec.experiment.config import TrainConfig, from_dict
-from drrec.files import write_yaml
+from drrec.files import removed, sweep, whole_folder, write_yaml
+from drrec.locks import held
 from drrec.reading import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VERSION = 4
 """Of a run's folder; one of another version is refused."""
@@ -56,6 +63,17 @@ class Run:
         return cls(root, name)
 
     @classmethod
+    def new(cls, root: pathlib.Path, name: str | None, config: TrainConfig) -> Self:
+        """A run that is not made yet; without a name it has one of the data set and the time.
+
+        Raises:
+            InputError: as `named`.
+        """
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        default = f"{pathlib.Path(config.dataset).stem}-{config.algorithm}-{now}"
+        return cls.named(root, default if name is None else name)
+
+    @classmethod
     def create(cls, root: pathlib.Path, name: str | None, config: TrainConfig) -> Self:
         """Make the folder of a new run and write its config.
 
@@ -67,19 +85,52 @@ class Run:
         Raises:
             InputError: a run of that name is there, or the name is not one of a folder.
         """
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-        default = f"{pathlib.Path(config.dataset).stem}-{config.algorithm}-{now}"
-        run = cls.named(root, default if name is None else name)
-        run.check_is_new()
-        run.folder.mkdir(parents=True)
-        run.write_config(config)
+        run = cls.new(root, name, config)
+        run.begin(config)
         return run
+
+    def begin(self, config: TrainConfig) -> None:
+        """Make the folder of a new run with its config in it, both or neither.
+
+        Raises:
+            InputError: there is something of that name.
+        """
+        self.claim(lambda side: write_config(side, config))
+
+    def claim(self, fill: Callable[[pathlib.Path], None]) -> None:
+        """Make the folder of a new run, with what `fill` writes into it; whole or not at all.
+
+        Raises:
+            InputError: there is something of that name.
+        """
+        self.check_is_new()
+        try:
+            with whole_folder(self.folder) as side:
+                fill(side)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                self.check_is_new()  # another process was quicker
+            raise
+
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Keep the run to this process; a seed of it, or a control, with all of the run.
+
+        Raises:
+            InputError: another process is at work on it.
+        """
+        whole = self.name.partition("/")[0]
+        return held(self.root / "save_weights" / whole, f"run {whole}")
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written in it."""
+        sweep(self.folder)
+        sweep(self.weights)
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a run that has not made its first step."""
         begun = self.weights.exists() or any(self.folder.rglob("training.csv"))
         if self.folder.exists() and not begun:
-            shutil.rmtree(self.folder)
+            removed(self.folder)
 
     def check_is_new(self) -> None:
         """See that there is nothing of this name.
@@ -165,7 +216,26 @@ class Run:
 
     def write_config(self, config: TrainConfig) -> None:
         """Write what `config` reads."""
-        write_yaml(self.folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))
+        write_config(self.folder, config)
+
+
+def write_config(folder: pathlib.Path, config: TrainConfig) -> None:
+    """Write what `Run.config` reads."""
+    write_yaml(folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))
+
+
+_NOT_LEARNED = ("dataset", "features", "baselines", "also", "min_items", "final_fit", "control")
+
+
+def learned_by(config: TrainConfig) -> str:
+    """A hash of the settings that change what one seed learns.
+
+    Where the ratings and the features lie is not among them: the split says which ratings they
+    are, and `Content.fingerprint` which features.
+    """
+    values = dataclasses.asdict(dataclasses.replace(config, seeds=1))
+    plain = {name: value for name, value in values.items() if name not in _NOT_LEARNED}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _command(content: Any, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drrec.agents.training import train
 from drrec.data.split import Split
@@ -12,17 +12,23 @@ from drrec.embeddings.config import ContentConfig
 from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
-from drrec.experiment.run import MODEL, SERVED, Run
-from drrec.experiment.vectors import embed, vectors_folder
+from drrec.experiment.run import MODEL, SERVED, Run, learned_by
+from drrec.experiment.vectors import Parts, embed, vectors_folder
+from drrec.files import removed
 from drrec.registry import AGENTS
+from drrec.saving import notes_in, write_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drrec.agents.base import Agent
     from drrec.embeddings.pretrain import Content, Vectors
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
 
 logger = logging.getLogger(__name__)
+
+_LEARNED_BY = "learned_by"
 
 
 def control_name(config: TrainConfig) -> str:
@@ -49,32 +55,69 @@ def train_seed(
 ) -> bool:
     """Train one seed from where it stopped, and export it; False if it was interrupted.
 
+    One that is trained and exported already is left as it is.
+
     Args:
         run: where it goes.
         config: what it learns.
         judged: from which log.
         content: what is known of items beside their ids.
         final_fit: whether to export it fitted to the whole log, too.
+
+    Raises:
+        InputError: it was begun with other settings.
     """
+    if is_trained(run, config, final_fit=final_fit):
+        logger.info("%s: trained already", run.name)
+        return True
     weights, fit = run.root / "save_weights", run.folder / FIT
+    settings = learned_by(config) + (content.fingerprint if content else "")
     pretrained = embed(config, judged.train, weights, content)
     vectors = vectors_folder(config, judged.train, weights, content)
-    with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)):
+    with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)) as note:
         agent = build_agent(config, judged, pretrained.prefix, content)
         knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
         label = f"{config.algorithm}, {knows}, seed {config.seed}"
-        if not train(agent, config.steps, run.folder, run.weights, label):
+        if not train(agent, config.steps, run.folder, run.weights, label, settings, note):
             return False
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
-    agent.save(run.folder / MODEL)
+    notes = {_LEARNED_BY: learned_by(config)}
+    write_model(run.folder / MODEL, agent, notes)
     if final_fit:
         everything = judged.dataset.interactions
         logger.info("final fit, for recommendations: on all %s rows", f"{len(everything):,}")
-        vectors_now = pretrain(judged.train, config.vectors, config.seed, content, everything)
+        fits = config.vectors, config.seed, content, everything
+        vectors_now = pretrain(judged.train, *fits, keep=Parts(run.weights / vectors.name))
         agent.finish(judged.dataset, vectors_now.final)
-        agent.save(run.folder / SERVED)
+        write_model(run.folder / SERVED, agent, notes)
+        removed(run.weights / vectors.name)
     return True
+
+
+def is_trained(run: Run, config: TrainConfig, *, final_fit: bool = False) -> bool:
+    """Whether all of a seed is there.
+
+    Raises:
+        InputError: an agent is, which was trained with other settings.
+    """
+    if not (run.folder / MODEL).exists():
+        return False
+    check_learned_by(run, config, notes_in(run.folder / MODEL))
+    return not final_fit or (run.folder / SERVED).exists()
+
+
+def check_learned_by(run: Run, config: TrainConfig, notes: Mapping[str, Any]) -> None:
+    """See that a run's model was trained with the settings that its config has now.
+
+    Raises:
+        InputError: it was not; the message says what to do.
+    """
+    if notes.get(_LEARNED_BY, learned_by(config)) != learned_by(config):
+        raise InputError(
+            f"Expected the settings that {run.name} was trained with in its config.yaml. Received: "
+            "others. Undo the change, or train a new run by --config and another --name."
+        )
 
 
 def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | None = None) -> bool:

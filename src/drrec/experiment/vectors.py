@@ -15,13 +15,17 @@ import drrec
 from drrec.embeddings.content import check_trained_on
 from drrec.embeddings.pretrain import Content, Pretrained, Vectors, pretrain
 from drrec.errors import InputError
-from drrec.evaluation.cost import FIT, Cost, added_up
+from drrec.evaluation.cost import FIT, Cost, added_up, read_cost, total_cost, write_cost
 from drrec.features.apart import extract_apart
 from drrec.features.config import ExtractConfig
 from drrec.features.sources import to_make_anew
 from drrec.features.store import features_path, load_features, stored_sources
+from drrec.files import removed, sweep
+from drrec.locks import held
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Interactions
     from drrec.embeddings.config import ContentConfig
@@ -92,29 +96,78 @@ def embed(
 ) -> Pretrained:
     """Pre-train, or read what an earlier run with the same ratings and settings left.
 
+    Killed and called again it goes on with the fit that it was at. Of two processes that pre-train
+    alike the second waits.
+
     Args:
         config: the run's settings.
         train: the ratings to learn from.
         weights: the folder `save_weights`.
         content: what items are known by beside their ids.
+
+    Raises:
+        InputError: the vectors that are there are damaged, or of other ratings.
     """
     folder = vectors_folder(config, train, weights, content)
-    if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
-        logger.info("vectors: read from %s", folder)
-        found = Pretrained(*(Vectors.load(folder, name, content) for name in Pretrained._fields))
-        if found.final.table.fingerprint != train.fingerprint:
-            raise InputError(
-                f"Expected vectors of ratings {train.fingerprint[:12]} in {folder}. Received: "
-                f"of {found.final.table.fingerprint[:12]}. Remove that folder and run again."
-            )
-        return found
-    named = [*config.vectors.widths(), *(content.features if content else ())]
-    logger.info("vectors: fitting %s", ", ".join(named))
-    with added_up(folder / FIT, Cost(0, 0)):
-        pretrained = pretrain(train, config.vectors, config.seed, content)
-    for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
-        vectors.save(folder, name)
-    return pretrained
+    with held(folder, f"vectors in {folder}", wait=True):
+        sweep(folder)
+        if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
+            logger.info("vectors: read from %s", folder)
+            _remove_parts(folder)
+            return _read(folder, train, content)
+        named = [*config.vectors.widths(), *(content.features if content else ())]
+        logger.info("vectors: fitting %s", ", ".join(named))
+        parts = Parts(folder)
+        pretrained = pretrain(train, config.vectors, config.seed, content, keep=parts)
+        write_cost(folder / FIT, parts.cost)
+        for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
+            vectors.save(folder, name)
+        _remove_parts(folder)
+        return pretrained
+
+
+def _read(folder: pathlib.Path, train: Interactions, content: Content | None) -> Pretrained:
+    found = Pretrained(*(Vectors.load(folder, name, content) for name in Pretrained._fields))
+    if found.final.table.fingerprint != train.fingerprint:
+        raise InputError(
+            f"Expected vectors of ratings {train.fingerprint[:12]} in {folder}. Received: "
+            f"of {found.final.table.fingerprint[:12]}. Remove that folder and run again."
+        )
+    return found
+
+
+_PARTS = "parts"
+
+
+class Parts:
+    """Keeps each fit of `pretrain` in `<folder>/parts`, so that a kill costs one fit at most."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder / _PARTS
+        self._costs = [Cost(0, 0)]
+
+    @property
+    def cost(self) -> Cost:
+        """Of all fits so far, those of earlier runs among them."""
+        return total_cost(self._costs)
+
+    def __call__(self, name: str, content: Content | None, make: Callable[[], Vectors]) -> Vectors:
+        """The fit of this name, made or read; see `pretrain.Keep`."""
+        if (self._folder / f"{name}.npz").is_file():
+            logger.info("vectors: %s is fitted already", name)
+        else:
+            # Its cost comes first: a fit that is there has one.
+            with added_up(self._folder / f"{name}.json", Cost(0, 0)):
+                made = make()
+            made.save(self._folder, name)
+        self._costs.append(read_cost(self._folder / f"{name}.json"))
+        # Read in either case, so that what follows is the same to the last bit.
+        return Vectors.load(self._folder, name, content)
+
+
+def _remove_parts(folder: pathlib.Path) -> None:
+    if (folder / _PARTS).exists():
+        removed(folder / _PARTS)
 
 
 def vectors_folder(

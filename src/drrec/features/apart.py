@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import logging
 import multiprocessing
+import os
+import signal
 import sys
-from concurrent.futures.process import BrokenProcessPool
+import threading
+from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from drrec.errors import InputError
@@ -14,13 +17,19 @@ from drrec.limits import Limits, current, hold
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
 
     from drrec.data.dataset import Dataset
     from drrec.features.config import ExtractConfig
 
+_PATIENCE = 20.0
+"""Seconds for the process to end by itself, once it is asked to."""
+
 
 def extract_apart(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Path) -> str:
     """Run `extract` in a new process, for PyTorch and TensorFlow never share one.
+
+    The process ends with this one, however that ends, and what it has extracted stays.
 
     Args:
         config: which features to make.
@@ -33,20 +42,76 @@ def extract_apart(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Pat
     Raises:
         InputError: as of `extract`, or the process was killed.
     """
+    return run_apart(_extracted, config, dataset, data_dir)
+
+
+def run_apart(work: Callable[..., str], *given: object) -> str:
+    """Call `work(*given)` in a new process and return what it returns.
+
+    Raises:
+        InputError: it raised one, or the process was killed.
+    """
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, context, _set_up, (current(),)) as processes:
-        try:
-            return processes.submit(_extracted, config, dataset, data_dir).result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "Expected the extraction to end. Received: its process was killed, perhaps for "
-                "want of memory. Run this again: it goes on where it stopped."
-            ) from error
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(there, current(), work, given))
+    process.start()
+    there.close()  # its end is the process's alone: that it ends is seen here
+    try:
+        answer = here.recv()
+    except EOFError as error:
+        raise InputError(
+            "Expected the extraction to end. Received: its process was killed, perhaps for "
+            "want of memory. Run this again: it goes on where it stopped."
+        ) from error
+    finally:
+        here.close()
+        _end(process)
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
-def _set_up(limits: Limits) -> None:
+def _end(process: multiprocessing.process.BaseProcess) -> None:
+    """Have it end: by itself if it has answered, else at the next batch's end, as by Ctrl-C."""
+    process.join(0.5)
+    if process.is_alive():
+        process.terminate()
+        process.join(_PATIENCE)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def _run(
+    there: connection.Connection,
+    limits: Limits,
+    work: Callable[..., str],
+    given: tuple[object, ...],
+) -> None:
     hold(limits)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        try:
+            there.send(work(*given))
+        except Exception as error:
+            there.send(error)
+
+
+def _interrupt(*_: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):  # once is enough: what follows is to close files
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed tells nobody; without it there is nothing to work for."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _extracted(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Path) -> str:

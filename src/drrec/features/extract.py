@@ -11,7 +11,7 @@ from tqdm import tqdm
 from drrec.errors import InputError
 from drrec.features.checks import listed
 from drrec.features.encoders import Encoder, chosen_device
-from drrec.features.journal import Journal
+from drrec.features.journal import Journal, remove_finished
 from drrec.features.plan import Plan, Task, versions
 from drrec.features.store import (
     FeatureRows,
@@ -20,6 +20,7 @@ from drrec.features.store import (
     stored_fingerprints,
     write_features,
 )
+from drrec.files import sweep
 
 if TYPE_CHECKING:
     import os
@@ -65,12 +66,14 @@ def extract(
     """
     check_names(config.modalities)
     path = features_path(data_dir, dataset.key)
+    sweep(path.parent)
     known = stored_fingerprints(path, dataset)
     plan = Plan(config, dataset, pathlib.Path(data_dir), chosen_device(gpu))
     tasks = [plan.task(modality) for modality in config.modalities]
     outcomes = []
     for task in tasks:
         if known.get(task.encoder.modality) == task.fingerprint:
+            remove_finished(_journal(path, task.encoder.modality))  # of a run killed at its end
             outcomes.append(Outcome(task.encoder.modality, task.encoder.name, 0, 0, {}, False))
         else:
             outcomes.append(_extracted(task, config, dataset, path))
@@ -96,8 +99,8 @@ def summary(outcomes: list[Outcome], path: pathlib.Path) -> str:
 def _extracted(task: Task, config: ExtractConfig, dataset: Dataset, path: pathlib.Path) -> Outcome:
     modality, groups = task.encoder.modality, task.work.groups
     ids = dataset.interactions.items.raw[1:].tolist()
-    journal_path = path.with_name(f".{path.stem}.{modality}.part")
-    with Journal(journal_path, task.fingerprint) as journal:
+    sizes = [len(group) for group in groups]
+    with Journal(_journal(path, modality), task.fingerprint, sizes) as journal:
         encoder = Encoder(task.encoder)
         for batch in _with_progress(task, encoder, journal.batches):
             if config.strict:
@@ -128,6 +131,10 @@ def _extracted(task: Task, config: ExtractConfig, dataset: Dataset, path: pathli
         journal.remove()
     ordered = {raw: broken[raw] for raw in ids if raw in broken}
     return Outcome(modality, task.encoder.name, int(present.sum()), len(ids), ordered, True)
+
+
+def _journal(path: pathlib.Path, modality: str) -> pathlib.Path:
+    return path.with_name(f".{path.stem}.{modality}.part")
 
 
 def _with_progress(task: Task, encoder: Encoder, done: list[Batch]) -> Iterator[Batch]:

@@ -8,20 +8,19 @@ world, as trained encoders do, and reports say so.
 from __future__ import annotations
 
 import collections
-import contextlib
 import hashlib
 import json
 import pathlib
 import re
-import shutil
 import string
-import tempfile
 from typing import TYPE_CHECKING
 
 import torch
 import transformers
 
 from drrec.features.encoders import quiet
+from drrec.files import removed, whole_folder
+from drrec.locks import held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,20 +49,18 @@ def build_small_encoders(folder: pathlib.Path, texts: Sequence[str], seed: int) 
     """
     made_of = hashlib.sha256(json.dumps([_VERSION, seed, list(texts)]).encode()).hexdigest()
     stamp = folder / "made_of"
-    if stamp.is_file() and stamp.read_text() == made_of:
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-        side = pathlib.Path(place) / "made"
-        with quiet(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            _build_video(side / "video")
-            _build_audio(side / "audio")
-            _build_text(side / "text", texts)
-        (side / "made_of").write_text(made_of)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        side.rename(folder)
+    with held(folder, f"encoders in {folder}", wait=True):
+        if stamp.is_file() and stamp.read_text() == made_of:
+            return
+        if folder.exists():
+            removed(folder)
+        with whole_folder(folder) as side:
+            with quiet(), torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                _build_video(side / "video")
+                _build_audio(side / "audio")
+                _build_text(side / "text", texts)
+            (side / "made_of").write_text(made_of)
 
 
 def _build_video(folder: pathlib.Path) -> None:

@@ -19,6 +19,7 @@ from drrec.errors import InputError, shown
 from drrec.features.checks import check_ids, check_rows, listed
 from drrec.features.hdf5 import ATTRIBUTES, Damaged, Locked, Rows, Stored, read_file
 from drrec.files import replaced
+from drrec.locks import held
 from drrec.reading import conform, parsed_json
 from drrec.types import MODALITIES
 
@@ -121,6 +122,8 @@ def write_features(
 ) -> None:
     """Write modalities to a data set's file atomically; its other modalities are kept.
 
+    Of two processes that write to one file the second waits.
+
     Raises:
         InputError: the existing file is damaged or of another data set, or rows are invalid.
     """
@@ -129,7 +132,12 @@ def write_features(
     ids = dataset.interactions.items.raw[1:].tolist()
     for name, rows in made.items():
         check_rows(rows.features, rows.present, ids, f"{name} features of {dataset.name}")
-    with replaced(path) as side, h5py.File(side, "w") as file:
+    with (
+        # From before the others are read: else two writers would each lose what the other wrote.
+        held(path, f"features of {dataset.name} in {path}", wait=True),
+        replaced(path) as side,
+        h5py.File(side, "w") as file,
+    ):
         file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["dataset"] = dataset.name
         file.create_dataset("item_ids", data=ids, dtype=h5py.string_dtype())

@@ -20,6 +20,7 @@ from drrec.data.readers.checks import cut_short
 from drrec.data.readers.streams import Fault, Rows, header
 from drrec.errors import InputError, shown
 from drrec.files import whole_folder, write_json
+from drrec.locks import held
 from drrec.reading import read_json
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def absent(name: str) -> InputError:
 def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) -> pathlib.Path:
     """Make `<data_dir>/<name>` of the files in `config.source`; whole or not at all.
 
+    Of two processes that make one the second waits.
+
     Args:
         name: in `PUBLISHED`.
         config: what to make; its `to` names another folder.
@@ -81,6 +84,19 @@ def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) 
     settings = _settings(name, published, config, log)
     if folder.exists():
         return _made_alike(folder, settings)
+    with held(folder, f"{folder.name} in {data_dir}", wait=True):
+        if folder.exists():  # another process has made it meanwhile
+            return _made_alike(folder, settings)
+        return _prepared(folder, published, config, settings, log)
+
+
+def _prepared(
+    folder: pathlib.Path,
+    published: Published,
+    config: PrepareConfig,
+    settings: dict[str, Any],
+    log: pathlib.Path,
+) -> pathlib.Path:
     logger.info("reading %s", log)
     rows = _rows(published, config, settings, log)
     raw = RawLog(rows)
