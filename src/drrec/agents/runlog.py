@@ -70,7 +70,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     text = path.read_bytes().decode(errors="replace")
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())  # a row has its end
     rows: list[dict[str, str]] = []
     with contextlib.suppress(csv.Error):
         rows.extend(itertools.takewhile(_is_whole, reader))
