@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from drrec.data.interactions import Interactions
 from drrec.embeddings.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
-from drrec.embeddings.implicit import UNOBSERVED_WEIGHT, fit_implicit
+from drrec.embeddings.implicit import MOST_UNOBSERVED, fit_implicit
 from drrec.embeddings.variational import NOISE_PRECISION
 
 
@@ -56,7 +56,7 @@ def test_implicit_evidence_is_the_weighted_error_over_all_pairs(log):
     observed = np.zeros((log.num_users, log.num_items), bool)
     observed[log.user, log.item] = True
     score = user @ item.T
-    error = np.where(observed, (1 - score) ** 2 - 1, UNOBSERVED_WEIGHT * score**2)
+    error = np.where(observed, (1 - score) ** 2 - 1, MOST_UNOBSERVED * score**2)
     error = error[observed.any(axis=1)].sum(axis=0)  # who took up nothing says nothing
     expected = np.where(observed.any(axis=0), error, 0)
     evidence = implicit_evidence(log, user, 0.0)
@@ -70,7 +70,7 @@ def test_implicit_evidence_is_the_weighted_error_over_all_pairs(log):
 
 def test_implicit_evidence_is_least_at_what_fit_implicit_finds(tiny_interactions):
     log = tiny_interactions.where(tiny_interactions.user < 40)
-    fitted = fit_implicit(log, dim=4, l2=0.0, num_sweeps=5)
+    fitted = fit_implicit(log, dim=4, embedding_l2=0.0, num_sweeps=5)
     evidence = implicit_evidence(log, fitted.user, fitted.mean)
     least = np.linalg.solve(evidence.information[1:], evidence.target[1:, :, None])[:, :, 0]
     np.testing.assert_allclose(least, fitted.item[1:], rtol=1e-3, atol=1e-4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drrec.data.interactions import Interactions
-from drrec.embeddings.implicit import UNOBSERVED_WEIGHT, fit_implicit
+from drrec.embeddings.implicit import MOST_UNOBSERVED, fit_implicit
 
 NUM_BLOCKS, SIZE = 4, 10
 
@@ -50,9 +50,9 @@ def solves(row, others, seen, l2, weight, confidence=None):
     return np.abs(others.T @ (confidence * error) + penalty * row).max()
 
 
-@pytest.mark.parametrize(("l2", "weight"), [(0.01, UNOBSERVED_WEIGHT), (0.1, 0.05)])
+@pytest.mark.parametrize(("l2", "weight"), [(0.01, MOST_UNOBSERVED), (0.1, 0.05)])
 def test_each_row_solves_its_normal_equations(blocks, l2, weight):
-    fitted = fit_implicit(blocks, dim=3, l2=l2, unobserved_weight=weight, num_sweeps=300)
+    fitted = fit_implicit(blocks, dim=3, embedding_l2=l2, unobserved_weight=weight, num_sweeps=300)
     seen = np.zeros((blocks.num_users, blocks.num_items))
     seen[blocks.user, blocks.item] = 1
     item, user = fitted.item.astype(np.float64), fitted.user.astype(np.float64)
@@ -117,15 +117,44 @@ def test_rows_count_by_their_weights(blocks):
     rng = np.random.default_rng(2)
     amount = rng.exponential(size=len(blocks)).astype(np.float32)
     weighted = dataclasses.replace(blocks, weight=amount / amount.mean())
-    fitted = fit_implicit(weighted, dim=3, l2=0.1, num_sweeps=300)
+    fitted = fit_implicit(weighted, dim=3, embedding_l2=0.1, num_sweeps=300)
     seen = np.zeros((blocks.num_users, blocks.num_items))
     seen[blocks.user, blocks.item] = 1
-    confidence = np.full(seen.shape, UNOBSERVED_WEIGHT)
+    confidence = np.full(seen.shape, MOST_UNOBSERVED)
     confidence[blocks.user, blocks.item] = weighted.weight
     item, user = fitted.item.astype(np.float64), fitted.user.astype(np.float64)
     for number in range(1, blocks.num_items):
         column = confidence[:, number]
-        gap = solves(item[number], user, seen[:, number], 0.1, UNOBSERVED_WEIGHT, column)
+        gap = solves(item[number], user, seen[:, number], 0.1, MOST_UNOBSERVED, column)
         assert gap < 1e-5
     alike = dataclasses.replace(blocks, weight=np.ones(len(blocks), np.float32))
     np.testing.assert_array_equal(fit_implicit(alike, dim=3).item, fit_implicit(blocks, dim=3).item)
+
+
+def sparse(num_items):
+    """Users who took up 5 of the 80 items of their block each."""
+    rng = np.random.default_rng(0)
+    num_blocks = num_items // 80
+    users = np.repeat(np.arange(15 * num_blocks), 5)
+    block = np.repeat(rng.integers(num_blocks, size=15 * num_blocks), 5)
+    drawn = [rng.choice(80, 5, replace=False) for _ in range(15 * num_blocks)]
+    return Interactions.from_raw(
+        users, 80 * block + np.concatenate(drawn), np.full(len(users), 5.0), np.arange(len(users))
+    )
+
+
+def test_a_large_catalogue_does_not_by_default_shrink_what_few_interactions_say():
+    log = sparse(8_000)
+    fitted = fit_implicit(log, dim=16, num_sweeps=8)
+    shrunk = fit_implicit(log, dim=16, num_sweeps=8, unobserved_weight=MOST_UNOBSERVED)
+    taken = [
+        np.sum(one.user[log.user] * one.item[log.item], axis=1).mean() for one in (fitted, shrunk)
+    ]
+    assert taken[0] > 0.2
+    assert taken[1] < 0.01
+
+
+def test_a_small_catalogue_has_the_largest_default(tiny_interactions):
+    given = fit_implicit(tiny_interactions, dim=3, unobserved_weight=MOST_UNOBSERVED)
+    default = fit_implicit(tiny_interactions, dim=3)
+    np.testing.assert_array_equal(given.item, default.item)

@@ -31,6 +31,14 @@ class EmbeddingConfig:
     refit: bool = False
     """Refit item embeddings under a Gaussian prior centred on their mean.
     Always done with --identity prior."""
+    unobserved_weight: float | None = None
+    """Implicit factorisation: weight of a pair without interaction, beside 1 for one with.
+    By default 0.3, or 30 times the log's density where that is less. (0 to 10]"""
+    embedding_l2: float = 0.01
+    """Implicit factorisation: L2 penalty, for each unit of weight in a row. [0 to 10]"""
+    noise_precision: float = 1.2
+    """Variational factorisation: 1 / variance of a rating around its expectation, in stars².
+    (0 to 1000]"""
     held_out: float = 0.2
     """Share of each user's latest training ratings that embeddings are not fitted on.
     Sessions show these; 0: embeddings are fitted on all ratings, as in the paper. [0 to 1)"""
@@ -47,7 +55,16 @@ class EmbeddingConfig:
                 f"`held_out` must be in [0, 1). Received: {self.held_out}. "
                 "Sessions hand out a share of the training ratings, not all."
             )
-        check_ranges(self, {"[0, inf)": ("popularity",), "[2, 65536]": ("dim_emb",)})
+        check_ranges(
+            self,
+            {
+                "[0, inf)": ("popularity",),
+                "[2, 65536]": ("dim_emb",),
+                "(0, 10]": ("unobserved_weight",),
+                "[0, 10]": ("embedding_l2",),
+                "(0, 1000]": ("noise_precision",),
+            },
+        )
 
     def widths(self) -> dict[str, int]:
         """How many coordinates each factorisation gets."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse
 
-from drrec.embeddings.implicit import UNOBSERVED_WEIGHT
+from drrec.embeddings.implicit import unobserved_weight_of
 from drrec.embeddings.variational import NOISE_PRECISION
 
 if TYPE_CHECKING:
@@ -58,24 +58,37 @@ class Evidence(NamedTuple):
         )
 
 
-def explicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> Evidence:
+def explicit_evidence(
+    ratings: Interactions,
+    user: np.ndarray,
+    mean: float,
+    *,
+    noise_precision: float = NOISE_PRECISION,
+) -> Evidence:
     """Of rating ≈ mean + u·c, in units of the rating's noise."""
     by_item = _by_item(ratings, ratings.rating - mean)
     observed = _by_item(ratings, np.ones(len(ratings)))
     return Evidence(
-        NOISE_PRECISION * _outer_sums(observed, user), NOISE_PRECISION * (by_item @ user)
+        noise_precision * _outer_sums(observed, user), noise_precision * (by_item @ user)
     )
 
 
-def implicit_evidence(ratings: Interactions, user: np.ndarray, mean: float) -> Evidence:
+def implicit_evidence(
+    ratings: Interactions,
+    user: np.ndarray,
+    mean: float,
+    *,
+    unobserved_weight: float | None = None,
+) -> Evidence:
     """Of 1 for an interaction and 0 else, as `fit_implicit` weighs them."""
+    unobserved = unobserved_weight_of(ratings, unobserved_weight)
     weight = np.ones(len(ratings)) if ratings.weight is None else ratings.weight
     observed = _by_item(ratings, weight)
     is_known = np.diff(observed.indptr) > 0
     # Users without interactions are not in the loss: their vectors are the others' mean.
     active = user[np.unique(ratings.user)].astype(np.float64)
-    everywhere = UNOBSERVED_WEIGHT * active.T @ active
-    there = _outer_sums(_by_item(ratings, weight - UNOBSERVED_WEIGHT), user)
+    everywhere = unobserved * active.T @ active
+    there = _outer_sums(_by_item(ratings, weight - unobserved), user)
     information = there + is_known[:, None, None] * everywhere
     return Evidence(_IMPLICIT_PRECISION * information, _IMPLICIT_PRECISION * (observed @ user))
 

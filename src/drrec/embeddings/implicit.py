@@ -18,8 +18,17 @@ from drrec.embeddings.table import Embeddings
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
-UNOBSERVED_WEIGHT = 0.3
-"""Weight of a pair without interaction, beside 1 for one with."""
+MOST_UNOBSERVED = 0.3
+"""Largest default weight of a pair without interaction, beside 1 for one with."""
+
+UNOBSERVED_IN_ALL = 30.0
+"""By default all pairs without interaction weigh at most so many times as much as those with one.
+
+Vectors shrink to nothing, and a ranking to chance, where the penalty outgrows the log's singular
+values. Rows of n interactions among I items have the penalty l2 (n + w I), so that this happens as
+l2 (1 + w / density) nears 1: the weight w must fall with the density. Measured on seven logs of
+densities .06 to .001; see docs/fusion.md.
+"""
 
 _ROWS_AT_ONCE = 2048
 
@@ -30,8 +39,8 @@ def fit_implicit(
     dim: int,
     start: Embeddings | None = None,
     num_sweeps: int = 15,
-    l2: float = 0.01,
-    unobserved_weight: float = UNOBSERVED_WEIGHT,
+    embedding_l2: float = 0.01,
+    unobserved_weight: float | None = None,
     seed: int = 0,
 ) -> Embeddings:
     """Fit item and user vectors on who has interacted with what in `train`.
@@ -41,14 +50,15 @@ def fit_implicit(
         dim: D.
         start: what to go on from, so that the axes keep their meaning; None starts anew.
         num_sweeps: passes of alternating least squares.
-        l2: penalty for each row's interactions, counted as in the loss.
-        unobserved_weight: of a pair without interaction.
+        embedding_l2: penalty for each row's interactions, counted as in the loss.
+        unobserved_weight: of a pair without interaction; None takes `unobserved_weight_of`.
         seed: of a start anew.
 
     Returns:
         Embeddings with row 0 of `item` zero; a user without interactions gets the mean vector.
     """
     rng = np.random.default_rng(seed)
+    unobserved_weight = unobserved_weight_of(train, unobserved_weight)
     shape = (train.num_users, train.num_items)
     weight = np.ones(len(train)) if train.weight is None else train.weight.astype(np.float64)
     by_user = scipy.sparse.csr_matrix((weight, (train.user, train.item)), shape)
@@ -58,11 +68,19 @@ def fit_implicit(
     item = start.item if start else rng.normal(0, 0.1, (train.num_items, dim))
     user = np.zeros((train.num_users, dim))
     for _ in range(num_sweeps):
-        user = _solved(by_user, beyond, item, unobserved_weight, l2)
-        item = _solved(by_item, beyond_by_item, user, unobserved_weight, l2)
+        user = _solved(by_user, beyond, item, unobserved_weight, embedding_l2)
+        item = _solved(by_item, beyond_by_item, user, unobserved_weight, embedding_l2)
     is_known = np.diff(by_user.indptr) > 0
     user[~is_known] = user[is_known].mean(axis=0)
     return Embeddings(item.astype(np.float32), user.astype(np.float32), 0.0, train.fingerprint)
+
+
+def unobserved_weight_of(train: Interactions, asked: float | None) -> float:
+    """The weight asked for, or else one that falls with the log's density."""
+    if asked is not None:
+        return asked
+    pairs = float(len(np.unique(train.user))) * len(np.unique(train.item))
+    return min(MOST_UNOBSERVED, UNOBSERVED_IN_ALL * len(train) / pairs)
 
 
 def _solved(

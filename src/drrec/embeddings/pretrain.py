@@ -39,12 +39,23 @@ class Factorisation(NamedTuple):
     """`(train, *, dim, seed, start) -> Embeddings`."""
     evidence: Callable[[Interactions, np.ndarray, float], Evidence]
     """`(train, user [U, D], mean) -> Evidence`."""
+    fit_by: tuple[str, ...] = ()
+    """Settings of `EmbeddingConfig` that `fit` takes by name."""
+    evidence_by: tuple[str, ...] = ()
+    """Those that `evidence` takes."""
 
 
 FACTORISATIONS: dict[str, Factorisation] = {
-    "variational": Factorisation(fit_variational, explicit_evidence),
-    "pmf": Factorisation(fit_pmf, explicit_evidence),
-    "implicit": Factorisation(fit_implicit, implicit_evidence),
+    "variational": Factorisation(
+        fit_variational, explicit_evidence, ("noise_precision",), ("noise_precision",)
+    ),
+    "pmf": Factorisation(fit_pmf, explicit_evidence, (), ("noise_precision",)),
+    "implicit": Factorisation(
+        fit_implicit,
+        implicit_evidence,
+        ("unobserved_weight", "embedding_l2"),
+        ("unobserved_weight",),
+    ),
 }
 
 
@@ -204,8 +215,9 @@ def _factorised(
             )
 
     def fitted(name: str, dim: int) -> Vectors:
-        fit = FACTORISATIONS[name].fit
-        return Vectors(fit(ratings, dim=dim, seed=seed, start=starts.get(name)))
+        chosen = FACTORISATIONS[name]
+        settings = {key: getattr(config, key) for key in chosen.fit_by}
+        return Vectors(chosen.fit(ratings, dim=dim, seed=seed, start=starts.get(name), **settings))
 
     return {
         name: keep(name, None, functools.partial(fitted, name, dim)).table
@@ -228,13 +240,18 @@ def _finished(
     if config.popularity:
         table = table.with_popularity(ratings, config.popularity)
     if content:
-        return _with_content(table, views, ratings, content, seed)
-    return Vectors(_refitted(table, views, ratings) if config.refit else table)
+        return _with_content(table, views, ratings, config, content, seed)
+    return Vectors(_refitted(table, views, ratings, config) if config.refit else table)
 
 
-def _refitted(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Embeddings:
+def _refitted(
+    table: Embeddings,
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    config: EmbeddingConfig,
+) -> Embeddings:
     """Items fitted anew around their mean, as content's are around what it says."""
-    evidence = _evidence(table, views, ratings)
+    evidence = _evidence(table, views, ratings, config)
     mean = table.item[evidence.is_rated].mean(axis=0)
     item = table.item.copy()
     for columns in _columns([view.dim for view in views.values()]):
@@ -248,6 +265,7 @@ def _with_content(
     table: Embeddings,
     views: dict[str, Embeddings],
     ratings: Interactions,
+    config: EmbeddingConfig,
     content: Content,
     seed: int,
 ) -> Vectors:
@@ -257,7 +275,7 @@ def _with_content(
     """
     widths = [view.dim for view in views.values()]
     num_factors = sum(widths)
-    evidence = _evidence(table, views, ratings)
+    evidence = _evidence(table, views, ratings, config)
     expected = evidence.expecting(table.item)
     encoder, item = fit_encoder(content.modalities, expected, table.item, content.config, seed)
     identity, user = content.config.identity, table.user
@@ -274,19 +292,26 @@ def _with_content(
         user = np.concatenate([factors, factors, user[:, num_factors:]], axis=1)
     else:
         has_content = np.any([modality.present for modality in content.modalities], axis=0)
-        known = _refitted(table, views, ratings) if identity == "prior" else table
+        known = _refitted(table, views, ratings, config) if identity == "prior" else table
         item = np.where(has_content[:, None], item, known.item)
     return Vectors(dataclasses.replace(table, item=item, user=user), encoder)
 
 
-def _evidence(table: Embeddings, views: dict[str, Embeddings], ratings: Interactions) -> Evidence:
+def _evidence(
+    table: Embeddings,
+    views: dict[str, Embeddings],
+    ratings: Interactions,
+    config: EmbeddingConfig,
+) -> Evidence:
     """Of each factorisation on its own columns, and of popularity on its own, if it has one."""
     shape = table.item.shape
     information, target = np.zeros((*shape, shape[1])), np.zeros(shape)
     widths = [view.dim for view in views.values()]
     for columns, name in zip(_columns(widths), views, strict=True):
         user = len(views) * table.user[:, columns]
-        block = FACTORISATIONS[name].evidence(ratings, user, table.mean)
+        chosen = FACTORISATIONS[name]
+        settings = {key: getattr(config, key) for key in chosen.evidence_by}
+        block = chosen.evidence(ratings, user, table.mean, **settings)
         information[:, columns, columns], target[:, columns] = block
     is_rated = np.asarray(target.any(axis=1))
     weight = np.trace(information[is_rated], axis1=1, axis2=2).mean() / sum(widths)
