@@ -41,6 +41,7 @@ def table(content: Mapping[str, Any], protocol: str) -> str:
 def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> str:
     """`report.md`: every protocol's table and its details, then the figures by file name."""
     parts = [f"# {content['dataset']}, {content['split']} split"]
+    parts += [f"**Warning.** {warning}" for warning in content.get("warnings", [])]
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]
         parts += details(content, protocol)

@@ -12,6 +12,7 @@ from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.result import VALUES, joined
 from drrec.evaluation.summary import summarised
+from drrec.experiment.advice import advice
 from drrec.experiment.baselines import Fitted, baselines, forget, kept_in
 from drrec.experiment.protocols import measure
 from drrec.experiment.provenance import made_by
@@ -65,6 +66,10 @@ def evaluate_run(
         summary["content_added"] = gains(found, [agent], by_ids)
     if content:
         summary["encoders"] = content.encoders
+    if warnings := advice(config, summary):
+        summary["warnings"] = warnings
+        for warning in warnings:
+            logger.warning("%s", warning)
     return summary
 
 
