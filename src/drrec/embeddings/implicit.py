@@ -27,7 +27,7 @@ UNOBSERVED_IN_ALL = 30.0
 Vectors shrink to nothing, and a ranking to chance, where the penalty outgrows the log's singular
 values. Rows of n interactions among I items have the penalty l2 (n + w I), so that this happens as
 l2 (1 + w / density) nears 1: the weight w must fall with the density. Measured on seven logs of
-densities .06 to .001; see docs/fusion.md.
+densities .06 to .002; see docs/howto/own-log.md.
 """
 
 _ROWS_AT_ONCE = 2048
