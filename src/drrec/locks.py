@@ -41,6 +41,7 @@ def held(path: str | os.PathLike[str], what: str, *, wait: bool = False) -> Iter
     """
     place = pathlib.Path(path).resolve()
     file = place.parent / _FOLDER / f"{place.name}.lock"
+    made = [each for each in (file.parent, *file.parent.parents) if not each.exists()]
     lock = _acquired(file, what, wait=wait)
     try:
         yield
@@ -48,8 +49,9 @@ def held(path: str | os.PathLike[str], what: str, *, wait: bool = False) -> Iter
         # Before it is free: who waits for it sees that the file is gone, and makes a new one.
         file.unlink(missing_ok=True)
         lock.release()
-        with contextlib.suppress(OSError):  # other locks are in it
-            file.parent.rmdir()
+        with contextlib.suppress(OSError):  # there is something in it, such as other locks
+            for folder in made or [file.parent]:
+                folder.rmdir()
 
 
 def _acquired(file: pathlib.Path, what: str, *, wait: bool) -> filelock.FileLock:

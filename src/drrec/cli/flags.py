@@ -12,6 +12,7 @@ from drrec.data.published.config import PrepareConfig
 from drrec.experiment.config import BenchmarkConfig, CompareConfig, TrainConfig
 from drrec.features.config import ExtractConfig, ImportConfig
 from drrec.limits import Limits
+from drrec.ranges import check_ranges
 
 Name = Literal[
     "ml-100k",
@@ -93,6 +94,31 @@ class Train(Stage):
     """Run name; the run's folder under save_model/. By default data set, agent and time."""
     resume: str | None = None
     """Run to resume, by name or folder; its own settings are used, other flags are ignored."""
+    auto: bool = False
+    """Choose settings on validation first, see `tune`; those that the log calls for are set."""
+    auto_minutes: float = 5.0
+    """Budget of --auto in minutes. (0 to 100,000]"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"(0, 100000]": ("auto_minutes",)})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tune(Stage):
+    """Search settings on validation and write tuned.yaml, for train --config."""
+
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    device: Device = dataclasses.field(default_factory=Device)
+    name: str | None = None
+    """Name of the search; its folder under save_model/. By default tuning-<dataset>-<agent>.
+    An existing search goes on."""
+    minutes: float = 10.0
+    """Budget in minutes, over all calls; the default settings are tried anyway. (0 to 100,000]"""
+    trials: int = 1_000
+    """Maximum number of trials. [1 to 10^6]"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"(0, 100000]": ("minutes",), "[1, 1000000]": ("trials",)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from drrec.cli.flags import (
     Recommend,
     Stage,
     Train,
+    Tune,
 )
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
     from drrec.experiment.task import Task
+    from drrec.experiment.tuning import Found
 
 
 def _data(arguments: Stage) -> pathlib.Path:
@@ -114,6 +116,9 @@ def main_train(arguments: Train) -> int:
             locks.enter_context(resumed.held())
             resumed.sweep()
         config = resumed.config() if resumed else arguments.train
+        if arguments.auto and not resumed:
+            minutes = arguments.auto_minutes
+            config = _tuned(arguments, arguments.name, config, minutes, _MOST_TRIALS).config
         task, content = _inputs(config, _data(arguments))
         run = resumed or Run.new(_root(arguments), arguments.name, config)
         if not resumed:
@@ -132,6 +137,47 @@ def main_train(arguments: Train) -> int:
             pass
         logging.warning("interrupted: go on with --resume %s", run.name)
         return 130
+
+
+def main_tune(arguments: Tune) -> int:
+    """`run.py tune`."""
+    _select(arguments.device)
+    from drrec.experiment.tuning import CHOSEN
+
+    config, budget = arguments.train, (arguments.minutes, arguments.trials)
+    found = _tuned(arguments, arguments.name, config, *budget)
+    name = _search_name(arguments.name, config)
+    path = _root(arguments) / "save_model" / name / CHOSEN
+    _say(
+        f"{found.metric} on validation: {found.best:.4f}, by default {found.default:.4f}, in "
+        f"{found.trials} trials. To train with it: drrec train --config {path}"
+    )
+    return 0
+
+
+_MOST_TRIALS = 1_000
+
+
+def _search_name(name: str | None, config: TrainConfig) -> str:
+    return f"tuning-{name or f'{pathlib.PurePath(config.dataset).stem}-{config.algorithm}'}"
+
+
+def _tuned(
+    arguments: Stage, name: str | None, config: TrainConfig, minutes: float, trials: int
+) -> Found:
+    """Settings chosen on validation, from those that the data set calls for on."""
+    from drrec.experiment.run import Run
+    from drrec.experiment.tuning import suited, tune
+
+    run = Run.named(_root(arguments), _search_name(name, config))
+    base = suited(config, _fetched(config.dataset, _data(arguments), config.log))
+    with run.held():
+        found = tune(run, base, _data(arguments), minutes, trials)
+    logging.info(
+        "tuned: %s on validation %.4f, by default %.4f, in %d trials",
+        *(found.metric, found.best, found.default, found.trials),
+    )
+    return found
 
 
 def main_compare(arguments: Compare) -> int:
@@ -271,6 +317,7 @@ STAGES: dict[type, Callable[[Any], int]] = {
     ImportFeatures: main_import_features,
     Embed: main_embed,
     Train: main_train,
+    Tune: main_tune,
     Compare: main_compare,
     Benchmark: main_benchmark,
     Eval: main_eval,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from drrec.arrays import read_arrays, write_arrays
+from drrec.errors import InputError
 
 if TYPE_CHECKING:
     import pathlib
@@ -39,8 +40,18 @@ class Embeddings:
         return self.item.shape[1]
 
     def scaled(self) -> Embeddings:
-        """The same dot products, with items of root mean square length 1."""
+        """The same dot products, with items of root mean square length 1.
+
+        Raises:
+            InputError: all items have the vector 0, as a penalty leaves them that is too large.
+        """
         length = np.sqrt(np.mean(np.sum(self.item[1:] ** 2, axis=1)))
+        if not length > 1e-12:
+            raise InputError(
+                "Expected vectors that tell items apart. Received: vectors that have shrunk to "
+                "nothing, for the log is sparse and the penalty large. Pass a tenth of "
+                "--unobserved-weight or of --embedding-l2, or another --embedding."
+            )
         return dataclasses.replace(self, item=self.item / length, user=self.user * length)
 
     def with_columns_scaled(self, scale: np.ndarray) -> Embeddings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from drrec.errors import InputError, shown
 from drrec.evaluation.report import report_text, write_report
 from drrec.experiment.baselines import forget
-from drrec.experiment.config import TrainConfig, from_dict
+from drrec.experiment.config import TrainConfig, from_dict, laid_over
 from drrec.experiment.evaluating import reported
 from drrec.experiment.grid import begin_or_go_on, judged_grid
 from drrec.experiment.run import Run
@@ -136,15 +136,4 @@ def _for_agent(
     given = table.get("agent") or {}
     fitting = {key: value for key, value in given.items() if key in theirs or key not in anybodys}
     table = dict(table) | {"algorithm": algorithm, "agent": fitting}
-    return _laid_over(table, _laid_over(own, shared))
-
-
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` where it says something, else `below`, at every depth."""
-    merged = dict(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _laid_over(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
+    return laid_over(table, laid_over(own, shared))

@@ -8,7 +8,7 @@ import difflib
 import pathlib
 import types
 import typing
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from drrec.agents.config import AgentConfig, DDPGConfig
 from drrec.data.config import LogConfig
@@ -17,6 +17,9 @@ from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
 from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_choices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -168,6 +171,17 @@ class BenchmarkConfig:
     """Baselines to compare with, joined by commas; by default those of the tables."""
     only: str = ""
     """Agents to train, joined by commas; '' is all agents of the tables."""
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` where it says something, else `below`, at every depth."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = laid_over(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def from_dict(cls: type[T], values: Any, where: str) -> T:

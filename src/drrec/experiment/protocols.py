@@ -35,7 +35,7 @@ def measure(
     Off-policy estimates, which take long, are made for the first of several seeds only.
     """
     models = {name: each.model for name, each in methods.items()}
-    trials = _trials(config, judged)
+    trials = trials_of(config, judged)
     size, seed = config.environment.state_size, config.seed
     indications = {}
     if is_first and "offpolicy" in config.asked_also:
@@ -56,7 +56,7 @@ def measure(
     )
 
 
-def _trials(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, Any]]]:
+def trials_of(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str, Any]]]:
     """By protocol: what it judges by, and its own options."""
     least = {"min_items": config.min_items}
     trials: dict[str, tuple[Any, dict[str, Any]]] = {}

@@ -1,0 +1,318 @@
+"""Settings chosen on validation, within a budget of minutes: Optuna over those that matter most."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import gc
+import io
+import logging
+import math
+import pathlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from drrec.agents.training import learn
+from drrec.embeddings.implicit import unobserved_weight_of
+from drrec.embeddings.pretrain import Pretrained, pretrain
+from drrec.errors import InputError
+from drrec.evaluation.evaluate import evaluated
+from drrec.evaluation.protocols.protocol import protocol_of
+from drrec.evaluation.protocols.rated import eligible_users
+from drrec.experiment.config import TrainConfig, from_dict, laid_over
+from drrec.experiment.grid import begin_or_go_on
+from drrec.experiment.protocols import trials_of
+from drrec.experiment.task import Task, is_implicit
+from drrec.experiment.train import build_agent
+from drrec.experiment.vectors import content_of
+from drrec.files import write_text, write_yaml
+from drrec.reading import read_yaml
+
+if TYPE_CHECKING:
+    import optuna
+
+    from drrec.agents.base import Agent
+    from drrec.data.dataset import Dataset
+    from drrec.embeddings.pretrain import Content
+    from drrec.experiment.run import Run
+
+logger = logging.getLogger(__name__)
+
+CHOSEN = "tuned.yaml"
+"""The settings that were chosen: `train --config` takes them."""
+
+_CHOICES: dict[str, list[Any]] = {
+    "dim_emb": [17, 33, 65],
+    "popularity": [0.0, 0.1, 0.3, 0.6],
+    "embedding": ["both", "variational"],
+    "identity": ["prior", "half"],
+}
+_RANGES = {
+    "unobserved_weight": (0.0, 0.0),  # around what the log's density gives
+    "embedding_l2": (1e-3, 0.1),
+    "noise_precision": (0.3, 5.0),
+    "lr_actor": (1e-6, 1e-3),
+    "dropout": (0.1, 0.9),
+    "lr_content": (3e-4, 1e-2),
+}
+
+_PRESETS = pathlib.Path(__file__).parents[1] / "configs"
+_LOG = "trials.log"
+_STARTUP_TRIALS = 5
+_FEWEST_USERS = 50
+
+
+class Found(NamedTuple):
+    """What a search came to."""
+
+    config: TrainConfig
+    metric: str
+    best: float
+    default: float
+    trials: int
+
+
+def suited(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """The settings with those that the data call for, where they were left at their defaults.
+
+    A log without ratings, and the split leave_one_out, which ranks the whole catalogue, get the
+    preset for that; a log of short histories a smaller `min_items`.
+    """
+    if is_implicit(dataset) or config.split == "leave_one_out":
+        name = "supervised_full" if config.algorithm == "supervised" else "whole_catalogue"
+        default = dataclasses.asdict(TrainConfig(algorithm=config.algorithm))
+        own = _changed(dataclasses.asdict(config), default)
+        asked = laid_over(read_yaml(_PRESETS / f"{name}.yaml"), own)
+        asked["algorithm"] = config.algorithm
+        known = {field.name for field in dataclasses.fields(type(config.agent))}
+        agent = asked.get("agent", {})
+        asked["agent"] = {key: value for key, value in agent.items() if key in known}
+        config = from_dict(TrainConfig, laid_over(default, asked), f"the preset {name}")
+    return config
+
+
+def tune(
+    run: Run, config: TrainConfig, data_dir: pathlib.Path, minutes: float, most_trials: int
+) -> Found:
+    """Search settings on validation and write `tuned.yaml`; the first trial is the default.
+
+    A trial is given up as its vectors alone rank worse than those of half of the trials before it,
+    before any step of the agent. The same call goes on with a search that was stopped.
+
+    Args:
+        run: where its trials are kept.
+        config: what is not searched, and where the search begins; see `suited`.
+        data_dir: where data sets and features are.
+        minutes: the budget, all calls together; the first trial is run to its end anyway.
+        most_trials: after how many it stops.
+
+    Raises:
+        InputError: Optuna is not there, the data do not fit the settings, or the search was begun
+            with other settings.
+        KeyboardInterrupt: it was stopped.
+    """
+    optuna = _optuna()
+    judged = dataclasses.replace(config, judge="validation")
+    task = _task(judged, data_dir)
+    judged = dataclasses.replace(judged, min_items=_min_items(judged, task))
+    content = content_of(judged, judged.content, task, data_dir)
+    begin_or_go_on(run, dataclasses.asdict(judged))
+    name = _protocol(judged, task)
+    protocol = protocol_of(name)
+    is_more = protocol.higher_is_better(protocol.primary)
+    study = optuna.create_study(
+        study_name=run.name,
+        storage=_storage(optuna, run.folder / _LOG),
+        load_if_exists=True,
+        direction="maximize" if is_more else "minimize",
+        sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=_STARTUP_TRIALS),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
+    )
+    if not study.trials:
+        study.enqueue_trial(_defaults(judged, task))
+    objective = functools.partial(_objective, judged, task, content, name)
+    left = 60 * minutes - sum(_seconds(trial) for trial in study.trials)
+    if left > 0 or not _ended(study):
+        study.optimize(
+            objective,
+            n_trials=max(1, most_trials - len(_ended(study))),
+            timeout=max(left, 1e-3),
+            catch=(InputError,),
+            callbacks=[lambda study, _: _write_trials(run.folder / "trials.csv", study)],
+        )
+    whole = [trial for trial in _ended(study) if trial.state.name == "COMPLETE"]
+    if not whole:
+        raise InputError(
+            f"Expected a trial that ends with a finite {protocol.primary} for {config.dataset}. "
+            "Received: none. Train with the defaults to see why."
+        )
+    chosen = _with(config, study.best_params, task)
+    chosen = dataclasses.replace(chosen, min_items=judged.min_items)
+    write_yaml(run.folder / CHOSEN, dataclasses.asdict(chosen))
+    first = next((trial.value for trial in whole if trial.number == 0), math.nan)
+    return Found(chosen, protocol.primary, study.best_value, first, len(_ended(study)))
+
+
+def _objective(
+    config: TrainConfig,
+    task: Task,
+    content: Content | None,
+    protocol: str,
+    trial: optuna.Trial,
+) -> float:
+    import optuna
+
+    tried = _with(config, _suggested(trial, config, task), task)
+    pretrained: Pretrained = pretrain(task.train, tried.vectors, tried.seed, content)
+    agent = build_agent(tried, task, pretrained.prefix, content)
+    agent.finish(task.train_data, pretrained.final)
+    early = _value(agent, tried, task, protocol)
+    trial.report(early, 0)
+    if trial.should_prune():
+        logger.info("trial %d: %.4f before training, given up", trial.number, early)
+        raise optuna.TrialPruned
+    if not learn(agent, tried.steps, (), f"trial {trial.number}"):
+        raise KeyboardInterrupt
+    agent.finish(task.train_data, pretrained.final)
+    value = _value(agent, tried, task, protocol)
+    logger.info("trial %d: %.4f, %.4f before training", trial.number, value, early)
+    del agent
+    gc.collect()  # an agent and what it compiled hold each other
+    return value
+
+
+def _value(agent: Agent, config: TrainConfig, task: Task, protocol: str) -> float:
+    """The mean of the protocol's primary metric."""
+    trials = {protocol: trials_of(config, task)[protocol]}
+    size = config.environment.state_size
+    found = evaluated({"agent": agent}, trials, task.train, seed=config.seed, state_size=size)
+    return float(np.nanmean(found.cube(protocol).of("agent", protocol_of(protocol).primary)))
+
+
+def _protocol(config: TrainConfig, task: Task) -> str:
+    """What is searched for: sessions if it learns in such, else the split's own."""
+    names = [*trials_of(config, task)]
+    if config.environment.sessions == "living":
+        return "session"
+    return "cold_items" if config.cold_items and config.content.modality else names[0]
+
+
+def _suggested(trial: optuna.Trial, config: TrainConfig, task: Task) -> dict[str, Any]:
+    """What a trial tries, among which the settings as they are always lie."""
+    defaults = _defaults(config, task)
+    found: dict[str, Any] = {}
+    for name, default in defaults.items():
+        if name in _RANGES:
+            low, high = _RANGES[name]
+            if name == "unobserved_weight":
+                weight = unobserved_weight_of(task.train, None)
+                low, high = weight / 30, min(1.0, 10 * weight)
+            span = min(low, default), max(high, default)
+            found[name] = trial.suggest_float(name, *span, log=name != "dropout")
+        else:
+            choices = dict.fromkeys([*_CHOICES[name], default])
+            found[name] = trial.suggest_categorical(name, [*choices])
+    return found
+
+
+def _defaults(config: TrainConfig, task: Task) -> dict[str, Any]:
+    """What is searched, with the settings as they are."""
+    weight = unobserved_weight_of(task.train, config.vectors.unobserved_weight)
+    values = vars(config.vectors) | {"unobserved_weight": weight}
+    if config.vectors.embedding == "implicit":
+        names = ["unobserved_weight", "embedding_l2"]
+    else:
+        names = ["embedding", "noise_precision"]
+    found = {name: values[name] for name in ("dim_emb", "popularity", *names)}
+    found["lr_actor"] = config.agent.lr_actor
+    if config.content.modality:
+        content = config.content
+        found |= {name: getattr(content, name) for name in ("identity", "dropout", "lr_content")}
+    return found
+
+
+def _with(config: TrainConfig, values: dict[str, Any], task: Task) -> TrainConfig:
+    """The settings with some of them replaced, by name, wherever they belong."""
+    rounded = {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+    weight = unobserved_weight_of(task.train, None)
+    if math.isclose(rounded.get("unobserved_weight", 0.0), weight, rel_tol=1e-3):
+        rounded["unobserved_weight"] = None  # the default, which goes with the log
+    parts: dict[str, Any] = {}
+    for part in ("vectors", "content", "agent"):
+        before = getattr(config, part)
+        own = {field.name for field in dataclasses.fields(before)}
+        changed = {name: value for name, value in rounded.items() if name in own}
+        parts[part] = dataclasses.replace(before, **changed)
+    return dataclasses.replace(config, **parts)
+
+
+def _task(config: TrainConfig, data_dir: pathlib.Path) -> Task:
+    """The task, with as small a `min_items` as its check needs."""
+    return Task.load(dataclasses.replace(config, min_items=1), data_dir)
+
+
+def _min_items(config: TrainConfig, task: Task) -> int:
+    """The least test items of a user, lowered until enough users are judged."""
+    if config.split == "leave_one_out" or is_implicit(task.dataset):
+        return config.min_items
+    for least in range(config.min_items, 1, -1):
+        if len(eligible_users(task.test, least)) >= _FEWEST_USERS:
+            return least
+    return config.min_items if len(eligible_users(task.test, config.min_items)) else 1
+
+
+def _changed(values: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the default, at every depth."""
+    found = {}
+    for key, value in values.items():
+        before = default.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            if inner := _changed(value, before):
+                found[key] = inner
+        elif value != before:
+            found[key] = value
+    return found
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise InputError(
+            "Expected Optuna, to tune. Received: none. Install it: pip install 'drrec[tune]'."
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def _storage(optuna: Any, path: pathlib.Path) -> Any:
+    from optuna.storages.journal import JournalFileBackend
+
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+
+
+def _ended(study: optuna.Study) -> list[Any]:
+    return [trial for trial in study.trials if trial.state.is_finished()]
+
+
+def _seconds(trial: Any) -> float:
+    return trial.duration.total_seconds() if trial.duration else 0.0
+
+
+def _write_trials(path: pathlib.Path, study: optuna.Study) -> None:
+    """`trials.csv`: a row for each, with what it tried and came to."""
+    names = list(dict.fromkeys(name for trial in study.trials for name in trial.params))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "value", "before_training", "seconds", *names])
+    for trial in _ended(study):
+        early = trial.intermediate_values.get(0)
+        values = [trial.value if trial.state.name == "COMPLETE" else None, early]
+        row = [trial.number, trial.state.name.lower(), *values, f"{_seconds(trial):.1f}"]
+        writer.writerow([*row, *(trial.params.get(name) for name in names)])
+    write_text(path, text.getvalue())

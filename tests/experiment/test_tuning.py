@@ -1,0 +1,171 @@
+"""Settings are chosen on validation: never worse there than the defaults, and blind to the test."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+import yaml
+from tests.agents.tiny import small, write_csv
+
+from drrec import cli
+from drrec.cli import flags
+from drrec.data.datasets import load_dataset
+from drrec.data.interactions import Interactions
+from drrec.embeddings import pretrain
+from drrec.embeddings.config import EmbeddingConfig
+from drrec.embeddings.table import Embeddings
+from drrec.embeddings.variational import fit_variational
+from drrec.errors import InputError
+from drrec.experiment import tuning
+from drrec.experiment.config import TrainConfig, from_dict
+from drrec.experiment.run import Run
+from drrec.experiment.tuning import CHOSEN, suited, tune
+
+
+@pytest.fixture
+def here(tiny_interactions, tmp_path, monkeypatch):
+    """A log in the working folder, and agents that are as good as trained at once."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(tiny_interactions, tmp_path / "log.csv")
+    monkeypatch.setattr(tuning, "learn", lambda *_: True)
+    quick = pretrain.FACTORISATIONS["pmf"]._replace(fit=fit_variational)
+    monkeypatch.setitem(pretrain.FACTORISATIONS, "pmf", quick)
+    return tmp_path
+
+
+def config(**changes):
+    vectors = EmbeddingConfig(embedding="variational", dim_emb=9)
+    defaults = {"dataset": "log.csv", "min_items": 3, "vectors": vectors, "agent": small()}
+    return TrainConfig(**(defaults | changes))
+
+
+def searched(here, config_, trials, minutes=100.0):
+    return tune(Run(here, "search"), config_, here, minutes, trials)
+
+
+def trials_in(here):
+    with (here / "save_model/search/trials.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_default_is_tried_first_and_what_is_chosen_is_no_worse(here):
+    found = searched(here, config(), 4)
+    trials = trials_in(here)
+    assert [row["trial"] for row in trials] == ["0", "1", "2", "3"]
+    assert trials[0]["noise_precision"] == "1.2"
+    values = [float(row["value"]) for row in trials if row["value"]]
+    assert found.best == pytest.approx(max(values))
+    assert found.default == pytest.approx(values[0])
+    written = yaml.safe_load((here / "save_model/search" / CHOSEN).read_text())
+    assert from_dict(TrainConfig, written, "it") == found.config
+    assert found.config.judge == "test"
+    best = trials[int(np.argmax([float(row["value"] or 0) for row in trials]))]
+    assert found.config.vectors.dim_emb == int(best["dim_emb"])
+
+
+def test_a_search_goes_on_where_it_stopped_and_ends_with_its_budget(here):
+    assert searched(here, config(), 2).trials == 2
+    before = trials_in(here)
+    assert searched(here, config(), 3).trials == 3
+    assert trials_in(here)[:2] == before
+    assert searched(here, config(), 9, minutes=1e-9).trials == 3
+
+
+def test_without_time_the_default_alone_is_tried(here):
+    found = searched(here, config(), 9, minutes=1e-9)
+    assert found.trials == 1
+    assert found.config.vectors == dataclasses.replace(config().vectors)
+
+
+def test_another_search_of_that_name_is_refused(here):
+    searched(here, config(), 1)
+    with pytest.raises(InputError, match="Expected the settings that search was begun with"):
+        searched(here, config(seed=5), 1)
+
+
+def test_the_test_part_is_not_seen(here, tiny_interactions):
+    log = tiny_interactions
+    first = searched(here, config(), 2)
+    rng = np.random.default_rng(0)
+    is_last = log.timestamp >= np.quantile(log.timestamp, 0.0)
+    place = np.arange(len(log)) - log.offsets[log.user]
+    size = np.diff(log.offsets)[log.user]
+    is_test = is_last & (place >= np.ceil(0.81 * size))
+    rating = np.where(is_test, rng.permutation(log.rating), log.rating)
+    columns = log.users.raw[log.user], log.items.raw[log.item], rating, log.timestamp
+    write_csv(Interactions.from_raw(*columns), here / "log.csv")
+    second = tune(Run(here, "again"), config(), here, 100.0, 2)
+    assert (second.best, second.default) == (first.best, first.default)
+
+
+def test_vectors_that_rank_worse_than_most_are_given_up(here, monkeypatch):
+    learned = []
+    monkeypatch.setattr(tuning, "_STARTUP_TRIALS", 1)
+    monkeypatch.setattr(tuning, "learn", lambda *_: learned.append(1) or True)
+    values = iter([0.9, 0.9, 0.1, 0.95, 0.95])
+    monkeypatch.setattr(tuning, "_value", lambda *_: next(values))
+    found = searched(here, config(), 3)
+    assert [row["state"] for row in trials_in(here)] == ["complete", "pruned", "complete"]
+    assert len(learned) == 2
+    assert found.best == 0.95
+
+
+def test_settings_that_cannot_be_fail_alone(here, monkeypatch):
+    calls = []
+
+    def value(*_):
+        calls.append(1)
+        if len(calls) == 3:
+            raise InputError("Expected finite scores. Received: NaN.")
+        return 0.5
+
+    monkeypatch.setattr(tuning, "_value", value)
+    assert searched(here, config(), 3).trials == 3
+    assert "fail" in [row["state"] for row in trials_in(here)]
+
+
+def test_a_stop_is_a_stop(here, monkeypatch):
+    monkeypatch.setattr(tuning, "learn", lambda *_: False)
+    with pytest.raises(KeyboardInterrupt):
+        searched(here, config(), 2)
+
+
+def test_a_log_without_ratings_gets_the_preset_but_for_what_was_set(tmp_path):
+    (tmp_path / "clicks.csv").write_text("user,item\na,x\na,y\nb,x\nb,z\n")
+    clicks = load_dataset(tmp_path / "clicks.csv")
+    found = suited(TrainConfig(dataset="clicks.csv"), clicks)
+    assert (found.vectors.embedding, found.environment.unlogged) == ("implicit", "constant")
+    assert (found.steps, found.agent.lr_actor) == (4_000, 1e-5)
+    own = TrainConfig(dataset="clicks.csv", steps=77, agent=small(lr_actor=0.5))
+    found = suited(own, clicks)
+    assert (found.steps, found.agent.lr_actor, found.agent.dim_actor) == (77, 0.5, 8)
+    assert suited(TrainConfig(algorithm="supervised"), clicks).agent.warm_up == 256_000
+
+
+def test_a_log_with_ratings_is_left_as_it_is(tiny_dataset):
+    assert suited(TrainConfig(), tiny_dataset) == TrainConfig()
+    split = TrainConfig(split="leave_one_out")
+    assert suited(split, tiny_dataset).vectors.embedding == "implicit"
+
+
+def test_short_histories_are_judged_by_fewer_items(here):
+    found = searched(here, config(min_items=10), 1)
+    assert 1 <= found.config.min_items < 10
+
+
+def test_vectors_that_shrank_to_nothing_are_refused():
+    nothing = Embeddings(np.zeros((4, 2), np.float32), np.ones((3, 2), np.float32), 0.0, "")
+    with pytest.raises(InputError, match="shrunk to nothing"):
+        nothing.scaled()
+
+
+def test_the_command_writes_what_train_takes(here, capsys):
+    argv = ["--dataset", "log.csv", "--min-items", "3", "--trials", "1", "--gpu", "-1"]
+    argv += ["--embedding", "variational", "--dim-emb", "9"]
+    assert cli.run(flags.Tune, argv=argv) == 0
+    said = capsys.readouterr().out
+    assert "in 1 trials. To train with it: drrec train --config " in said
+    path = here / "save_model/tuning-log-ddpg" / CHOSEN
+    assert path.is_file()
+    assert from_dict(TrainConfig, yaml.safe_load(path.read_text()), "it").dataset == "log.csv"
