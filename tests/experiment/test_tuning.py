@@ -18,8 +18,10 @@ from drrec.embeddings.table import Embeddings
 from drrec.embeddings.variational import fit_variational
 from drrec.errors import InputError
 from drrec.experiment import tuning
+from drrec.experiment.baselines import baselines
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.run import Run
+from drrec.experiment.task import Task
 from drrec.experiment.tuning import CHOSEN, suited, tune
 
 
@@ -37,6 +39,7 @@ def here(tiny_interactions, tmp_path, monkeypatch):
 def config(**changes):
     vectors = EmbeddingConfig(embedding="variational", dim_emb=9)
     defaults = {"dataset": "log.csv", "min_items": 3, "vectors": vectors, "agent": small()}
+    defaults |= {"baselines": "random"}
     return TrainConfig(**(defaults | changes))
 
 
@@ -45,7 +48,7 @@ def searched(here, config_, trials, minutes=100.0):
 
 
 def trials_in(here):
-    with (here / "save_model/search/trials.csv").open() as file:
+    with (here / "save_model/search/ddpg.csv").open() as file:
         return list(csv.DictReader(file))
 
 
@@ -97,6 +100,29 @@ def test_the_test_part_is_not_seen(here, tiny_interactions):
     write_csv(Interactions.from_raw(*columns), here / "log.csv")
     second = tune(Run(here, "again"), config(), here, 100.0, 2)
     assert (second.best, second.default) == (first.best, first.default)
+
+
+def test_baselines_are_searched_with_the_same_budget_and_run_with_what_was_found(here):
+    found = searched(here, config(baselines="random,ease,item_knn"), 4)
+    assert set(found.config.tuned) == {"ease", "item_knn"}
+    with (here / "save_model/search/ease.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert float(rows[0]["l2"]) == 100
+    best = max(rows, key=lambda row: float(row["value"]))
+    assert found.config.tuned["ease"]["l2"] == pytest.approx(float(best["l2"]), rel=1e-3)
+    task = Task.load(found.config, here)
+    fitted = baselines(task, None, found.config, {})
+    assert fitted["ease"].model.l2 == found.config.tuned["ease"]["l2"]
+
+
+def test_settings_that_a_baseline_has_not_are_refused(here):
+    task = Task.load(config(), here)
+    wrong = config(baselines="ease", tuned={"ease": {"depth": 3}})
+    with pytest.raises(InputError, match="Expected settings of ease under `tuned`"):
+        baselines(task, None, wrong, {})
+    with pytest.raises(InputError, match="tuned"):
+        from_dict(TrainConfig, {"tuned": {"ease": 3}}, "a.yaml")
 
 
 def test_vectors_that_rank_worse_than_most_are_given_up(here, monkeypatch):
@@ -162,7 +188,7 @@ def test_vectors_that_shrank_to_nothing_are_refused():
 
 def test_the_command_writes_what_train_takes(here, capsys):
     argv = ["--dataset", "log.csv", "--min-items", "3", "--trials", "1", "--gpu", "-1"]
-    argv += ["--embedding", "variational", "--dim-emb", "9"]
+    argv += ["--embedding", "variational", "--dim-emb", "9", "--baselines", "random"]
     assert cli.run(flags.Tune, argv=argv) == 0
     said = capsys.readouterr().out
     assert "in 1 trials. To train with it: drrec train --config " in said

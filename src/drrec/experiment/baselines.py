@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import drrec
 from drrec.embeddings.config import listed
-from drrec.errors import InputError
+from drrec.errors import InputError, shown, told
 from drrec.evaluation.cost import Cost, Watch
 from drrec.files import removed
 from drrec.registry import BASELINES, CONTENT_BASELINES
@@ -88,7 +88,7 @@ def baselines(
     methods = {}
     for name, baseline in made.items():
         if name not in fitted or fitted[name].model.is_random:
-            model = baseline(seed=config.seed)
+            model = made_by(name, baseline, config)
             path = None
             if kept and hasattr(model, "settings"):  # a `Scorer` need not be a `Recommender`
                 path = kept / f"{name}-{_key(model, judged, content)}.drrec"
@@ -101,6 +101,21 @@ def baselines(
                 continue
         methods[name] = fitted[name]
     return methods
+
+
+def made_by(name: str, baseline: Any, config: RunConfig) -> Any:
+    """A baseline with the settings that were tuned, not fitted yet.
+
+    Raises:
+        InputError: there are no such settings.
+    """
+    try:
+        return baseline(seed=config.seed, **config.tuned.get(name, {}))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected settings of {name} under `tuned`. Received: "
+            f"{shown(config.tuned.get(name))} ({told(error)})."
+        ) from error
 
 
 def _key(model: Any, judged: Task, content: Content | None) -> str:

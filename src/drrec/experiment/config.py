@@ -8,7 +8,9 @@ import difflib
 import pathlib
 import types
 import typing
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import tyro
 
 from drrec.agents.config import AgentConfig, DDPGConfig
 from drrec.data.config import LogConfig
@@ -16,6 +18,7 @@ from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, 
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
+from drrec.reading import conform
 from drrec.registry import AGENTS, PROTOCOLS, AgentName, agent_config, check_choices
 
 if TYPE_CHECKING:
@@ -69,6 +72,10 @@ class RunConfig:
     Extracted if missing."""
     baselines: str = "random,popularity,item_cf,item_knn,pmf,variational"
     """Baselines to compare with, joined by commas; all is every baseline."""
+    tuned: Annotated[dict[str, dict[str, Any]], tyro.conf.Suppress] = dataclasses.field(
+        default_factory=dict
+    )
+    """Settings of baselines that are not their defaults, by name, as `tune` writes them."""
     also: str = ""
     """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
     simulator; offpolicy, which adds off-policy estimates."""
@@ -229,6 +236,9 @@ def checked(cls: type[Any], values: Any, where: str) -> dict[str, Any]:
 
 
 def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
+    if typing.get_origin(hint) is dict:
+        conform(value, {str: {str: (str, int, float, bool, None)}}, f"{where}, {key}")
+        return value
     # `X | None` has the origin types.UnionType, `Literal[…] | None` typing.Union.
     is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
     options = typing.get_args(hint) if is_union else (hint,)

@@ -224,7 +224,9 @@ def write_config(folder: pathlib.Path, config: TrainConfig) -> None:
     write_yaml(folder / CONFIG, {"version": VERSION} | dataclasses.asdict(config))
 
 
-_NOT_LEARNED = ("dataset", "features", "baselines", "also", "min_items", "final_fit", "control")
+_NOT_LEARNED = (
+    *("dataset", "features", "baselines", "tuned", "also", "min_items", "final_fit", "control"),
+)
 
 
 def learned_by(config: TrainConfig) -> str:

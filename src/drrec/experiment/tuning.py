@@ -21,6 +21,7 @@ from drrec.errors import InputError
 from drrec.evaluation.evaluate import evaluated
 from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import eligible_users
+from drrec.experiment.baselines import asked_for, made_by
 from drrec.experiment.config import TrainConfig, from_dict, laid_over
 from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.protocols import trials_of
@@ -29,11 +30,13 @@ from drrec.experiment.train import build_agent
 from drrec.experiment.vectors import content_of
 from drrec.files import write_text, write_yaml
 from drrec.reading import read_yaml
+from drrec.registry import BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import optuna
 
-    from drrec.agents.base import Agent
     from drrec.data.dataset import Dataset
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.run import Run
@@ -57,6 +60,19 @@ _RANGES = {
     "dropout": (0.1, 0.9),
     "lr_content": (3e-4, 1e-2),
 }
+
+_OF_BASELINES = {
+    "l2": 30.0,
+    "num_neighbours": 10.0,
+    "shrinkage": 30.0,
+    "smoothing": 5.0,
+    "bias_damping": 5.0,
+    "dim": 4.0,
+    "learning_rate": 10.0,
+}
+"""Settings of baselines that are searched, and by what factor each way."""
+
+_MOST_BASELINE_TRIALS = 30
 
 _PRESETS = pathlib.Path(__file__).parents[1] / "configs"
 _LOG = "trials.log"
@@ -98,14 +114,15 @@ def tune(
 ) -> Found:
     """Search settings on validation and write `tuned.yaml`; the first trial is the default.
 
-    A trial is given up as its vectors alone rank worse than those of half of the trials before it,
-    before any step of the agent. The same call goes on with a search that was stopped.
+    The baselines that are asked for are searched with the same budget each, 30 trials at most. A
+    trial of the agent is given up as its vectors alone rank worse than those of half of the trials
+    before it, before any step. The same call goes on with a search that was stopped.
 
     Args:
         run: where its trials are kept.
         config: what is not searched, and where the search begins; see `suited`.
         data_dir: where data sets and features are.
-        minutes: the budget, all calls together; the first trial is run to its end anyway.
+        minutes: the budget of each method, all calls together; its default is tried anyway.
         most_trials: after how many it stops.
 
     Raises:
@@ -113,46 +130,126 @@ def tune(
             with other settings.
         KeyboardInterrupt: it was stopped.
     """
-    optuna = _optuna()
     judged = dataclasses.replace(config, judge="validation")
     task = _task(judged, data_dir)
     judged = dataclasses.replace(judged, min_items=_min_items(judged, task))
     content = content_of(judged, judged.content, task, data_dir)
     begin_or_go_on(run, dataclasses.asdict(judged))
     name = _protocol(judged, task)
-    protocol = protocol_of(name)
-    is_more = protocol.higher_is_better(protocol.primary)
-    study = optuna.create_study(
-        study_name=run.name,
-        storage=_storage(optuna, run.folder / _LOG),
-        load_if_exists=True,
-        direction="maximize" if is_more else "minimize",
-        sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=_STARTUP_TRIALS),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
-    )
-    if not study.trials:
-        study.enqueue_trial(_defaults(judged, task))
+    primary = protocol_of(name).primary
+    is_more = protocol_of(name).higher_is_better(primary)
+    search = Search(run.folder, judged.seed, minutes, is_more)
     objective = functools.partial(_objective, judged, task, content, name)
-    left = 60 * minutes - sum(_seconds(trial) for trial in study.trials)
-    if left > 0 or not _ended(study):
-        study.optimize(
-            objective,
-            n_trials=max(1, most_trials - len(_ended(study))),
-            timeout=max(left, 1e-3),
-            catch=(InputError,),
-            callbacks=[lambda study, _: _write_trials(run.folder / "trials.csv", study)],
-        )
+    study = search(config.algorithm, _defaults(judged, task), objective, most_trials)
     whole = [trial for trial in _ended(study) if trial.state.name == "COMPLETE"]
     if not whole:
         raise InputError(
-            f"Expected a trial that ends with a finite {protocol.primary} for {config.dataset}. "
-            "Received: none. Train with the defaults to see why."
+            f"Expected a trial that ends with a finite {primary} for {config.dataset}. Received: "
+            "none. Train with the defaults to see why."
         )
     chosen = _with(config, study.best_params, task)
-    chosen = dataclasses.replace(chosen, min_items=judged.min_items)
+    tuned = _baselines(search, judged, task, content, name, min(most_trials, _MOST_BASELINE_TRIALS))
+    chosen = dataclasses.replace(chosen, min_items=judged.min_items, tuned=tuned)
     write_yaml(run.folder / CHOSEN, dataclasses.asdict(chosen))
     first = next((trial.value for trial in whole if trial.number == 0), math.nan)
-    return Found(chosen, protocol.primary, study.best_value, first, len(_ended(study)))
+    return Found(chosen, primary, study.best_value, first, len(_ended(study)))
+
+
+class Search(NamedTuple):
+    """Searches of one budget each, kept in a folder."""
+
+    folder: pathlib.Path
+    seed: int
+    minutes: float
+    is_more: bool
+
+    def __call__(
+        self,
+        name: str,
+        default: dict[str, Any],
+        objective: Callable[[optuna.Trial], float],
+        most_trials: int,
+    ) -> optuna.Study:
+        """Try the default, then others, until the budget is spent."""
+        optuna = _optuna()
+        study = optuna.create_study(
+            study_name=name,
+            storage=_storage(optuna, self.folder / _LOG),
+            load_if_exists=True,
+            direction="maximize" if self.is_more else "minimize",
+            sampler=optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=_STARTUP_TRIALS),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
+        )
+        if not study.trials:
+            study.enqueue_trial(default)
+        left = 60 * self.minutes - sum(_seconds(trial) for trial in study.trials)
+        num_left = most_trials - len(_ended(study))
+        if num_left > 0 and (left > 0 or not _ended(study)):
+            study.optimize(
+                objective,
+                n_trials=num_left,
+                timeout=max(left, 1e-3),
+                catch=(InputError,),
+                callbacks=[lambda study, _: _write_trials(self.folder / f"{name}.csv", study)],
+            )
+        return study
+
+
+def _baselines(
+    search: Search,
+    config: TrainConfig,
+    task: Task,
+    content: Content | None,
+    protocol: str,
+    most_trials: int,
+) -> dict[str, dict[str, Any]]:
+    """Settings of the baselines that are asked for, each searched with the agent's budget."""
+    found: dict[str, dict[str, Any]] = dict(config.tuned)
+    made: dict[str, Any] = {name: BASELINES[name] for name in asked_for(config.baselines)}
+    if content:
+        for name, cls in CONTENT_BASELINES.items():
+            made[name] = functools.partial(cls, content.features)
+    for name, baseline in made.items():
+        default = _searched(made_by(name, baseline, config))
+        if not default:
+            continue
+
+        def objective(
+            trial: optuna.Trial,
+            name: str = name,
+            baseline: Any = baseline,
+            default: dict[str, Any] = default,
+        ) -> float:
+            settings = {key: _near(trial, key, value) for key, value in default.items()}
+            tried = dataclasses.replace(config, tuned={name: settings})
+            return _value(made_by(name, baseline, tried).fit(task.train), config, task, protocol)
+
+        study = search(name, default, objective, most_trials)
+        if any(trial.state.name == "COMPLETE" for trial in study.trials):
+            found[name] = _rounded(study.best_params)
+            best, first = study.best_value, study.trials[0].value
+            logger.info(
+                "%s: %.4f, by default %.4f", name, best, math.nan if first is None else first
+            )
+    return found
+
+
+def _searched(model: Any) -> dict[str, Any]:
+    """The settings of a baseline that are searched, as they are by default."""
+    settings = model.settings() if hasattr(model, "settings") else {}
+    return {
+        name: value
+        for name, value in settings.items()
+        if name in _OF_BASELINES and isinstance(value, int | float) and value > 0
+    }
+
+
+def _near(trial: optuna.Trial, name: str, default: float) -> float:
+    factor = _OF_BASELINES[name]
+    if isinstance(default, int):
+        low, high = max(1, round(default / factor)), round(default * factor)
+        return trial.suggest_int(name, low, high, log=True)
+    return trial.suggest_float(name, default / factor, default * factor, log=True)
 
 
 def _objective(
@@ -183,12 +280,12 @@ def _objective(
     return value
 
 
-def _value(agent: Agent, config: TrainConfig, task: Task, protocol: str) -> float:
+def _value(model: Any, config: TrainConfig, task: Task, protocol: str) -> float:
     """The mean of the protocol's primary metric."""
     trials = {protocol: trials_of(config, task)[protocol]}
     size = config.environment.state_size
-    found = evaluated({"agent": agent}, trials, task.train, seed=config.seed, state_size=size)
-    return float(np.nanmean(found.cube(protocol).of("agent", protocol_of(protocol).primary)))
+    found = evaluated({"it": model}, trials, task.train, seed=config.seed, state_size=size)
+    return float(np.nanmean(found.cube(protocol).of("it", protocol_of(protocol).primary)))
 
 
 def _protocol(config: TrainConfig, task: Task) -> str:
@@ -235,10 +332,7 @@ def _defaults(config: TrainConfig, task: Task) -> dict[str, Any]:
 
 def _with(config: TrainConfig, values: dict[str, Any], task: Task) -> TrainConfig:
     """The settings with some of them replaced, by name, wherever they belong."""
-    rounded = {
-        name: float(f"{value:.4g}") if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    rounded = _rounded(values)
     weight = unobserved_weight_of(task.train, None)
     if math.isclose(rounded.get("unobserved_weight", 0.0), weight, rel_tol=1e-3):
         rounded["unobserved_weight"] = None  # the default, which goes with the log
@@ -249,6 +343,14 @@ def _with(config: TrainConfig, values: dict[str, Any], task: Task) -> TrainConfi
         changed = {name: value for name, value in rounded.items() if name in own}
         parts[part] = dataclasses.replace(before, **changed)
     return dataclasses.replace(config, **parts)
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """With four digits."""
+    return {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
 
 
 def _task(config: TrainConfig, data_dir: pathlib.Path) -> Task:
