@@ -303,3 +303,21 @@ def test_a_packed_file_is_whole_whatever_its_last_byte_is(read):
     assert len(read(gzip.compress(text.encode()), "log.csv.gz").interactions) == 73
     with pytest.raises(InputError, match="the file is cut short"):
         read(text.rstrip("\n"))
+
+
+@pytest.mark.parametrize("column", ["rating", "timestamp"])
+@pytest.mark.parametrize("form", ["csv", "inter", "jsonl"])
+def test_digits_without_end_are_no_number(tmp_path, column, form):
+    rows = [{"user_id": u, "item_id": i, "rating": 1 + (u + i) % 5, "timestamp": 10**9 + u + i}
+            for u in range(4) for i in range(6)]  # fmt: skip
+    rows[5][column] = int("9" * 400)
+    path = tmp_path / f"log.{form}"
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        mark, kind = (",", "") if form == "csv" else ("\t", ":token")
+        lines = [mark.join(name + kind for name in rows[0])]
+        lines += [mark.join(map(str, row.values())) for row in rows]
+        path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=r"Expected a (rating|timestamp) .*in line [67]"):
+        load_dataset(path)

@@ -114,7 +114,8 @@ def _read(path: pathlib.Path, table: LogTable, encoding: str, size: Size) -> pd.
             frame = _parse(path, table, encoding, as_text=False)
         except (UnicodeDecodeError, pd.errors.ParserError):
             raise
-        except ValueError:  # a number that is none: dates, words, or a fault
+        # A number that is none: dates, words, a fault, or digits without end.
+        except (ValueError, OverflowError):
             frame = _parse(path, table, encoding, as_text=True)
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         _check_rows(path, table, encoding)
