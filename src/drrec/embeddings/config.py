@@ -94,10 +94,15 @@ class EncoderConfig:
     """Dropout rate of the features while the item encoder is pre-trained. [0 to 1)"""
     lr_content: float = 1e-3
     """Learning rate of the item encoder's pre-training. [> 0]"""
+    contrast: float = 0.0
+    """Weight of content vectors by contrast, in a part of their own beside the others; 0 is none,
+    1 as much as the others. [0 to 100]"""
 
     def __post_init__(self) -> None:
         check_choices(self)
-        check_ranges(self, {"[0, 1)": ("dropout",), "(0, inf)": ("lr_content",)})
+        check_ranges(
+            self, {"[0, 1)": ("dropout",), "(0, inf)": ("lr_content",), "[0, 100]": ("contrast",)}
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from drrec.embeddings.content import fit_encoder
+from drrec.embeddings.contrast import ContrastEncoder, fit_contrast
 from drrec.embeddings.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
 from drrec.embeddings.implicit import fit_implicit
 from drrec.embeddings.pmf import fit_pmf
@@ -184,8 +185,13 @@ def pretrain(
         InputError: there is too little to fit to, or too few coordinates for what is joined.
     """
     past, _ = train.past_and_future(config.held_out)
+    contrast = _contrast(past, content, seed)
     early = _factorised(past, config, content, seed, {}, _named("prefix", keep))
     prefix = keep("prefix-joined", content, lambda: _finished(early, past, config, content, seed))
+    if contrast and content:
+        weight = content.config.contrast
+        contrast = contrast.as_loud_as(prefix.table, content.modalities, past, weight)
+    prefix = _beside(contrast, prefix, content, past)
     is_rated = np.bincount(past.item, minlength=past.num_items) > 0
     scale = balance(prefix.table, is_rated) if content or config.refit else None
     if not config.held_out and everything is None:
@@ -194,7 +200,25 @@ def pretrain(
     whole = train if everything is None else everything
     late = _factorised(whole, config, content, seed, early, _named("final", keep))
     final = keep("final-joined", content, lambda: _finished(late, whole, config, content, seed))
+    final = _beside(contrast, final, content, whole)
     return Pretrained(prefix.scaled(scale), final.scaled(scale))
+
+
+def _contrast(past: Interactions, content: Content | None, seed: int) -> ContrastEncoder | None:
+    """Fitted on the past alone: the vectors of items are the same in both fits."""
+    if content is None or not content.config.contrast:
+        return None
+    return fit_contrast(past, content.modalities, seed)
+
+
+def _beside(
+    contrast: ContrastEncoder | None, vectors: Vectors, content: Content | None, log: Interactions
+) -> Vectors:
+    """Vectors by contrast in the first columns: the encoder's stay the last ones."""
+    if contrast is None or content is None:
+        return vectors
+    item, user = contrast.beside(vectors.table, content.modalities, log)
+    return vectors._replace(table=dataclasses.replace(vectors.table, item=item, user=user))
 
 
 def _factorised(
