@@ -104,3 +104,14 @@ def test_side_by_side_predicts_the_mean(embeddings):
     np.testing.assert_allclose(
         joined.user @ joined.item.T, np.mean(predictions, axis=0), rtol=1e-4, atol=1e-4
     )
+
+
+def test_a_prior_of_popularity_is_as_loud_as_asked(embeddings, tiny_interactions):
+    plain = embeddings.with_popularity(tiny_interactions, 0.5)
+    for prior in (0.5, 2.0):
+        more = embeddings.with_popularity(tiny_interactions, 0.5, prior)
+        np.testing.assert_array_equal(more.item, plain.item)
+        own = more.user[:, -1:] @ more.item[:, -1:].T
+        assert own[:, 1:].std(axis=1).mean() == pytest.approx(
+            prior * embeddings.spread(tiny_interactions), rel=1e-3
+        )

@@ -40,7 +40,12 @@ def test_an_agent_above_both_is_not_warned_of():
         ({}, "ranked", (0.1, 0.1, 0.2), "a random order.*--config whole_catalogue"),
         ({}, "rated", (0.1, 0.1, 0.2), "a random order.*--lr-actor"),
         ({}, "rated", (0.05, 0.1, 0.2), "a random order"),
-        ({"vectors": IMPLICIT}, "ranked", (0.2, 0.1, 0.2), "above popularity.*--popularity 0.3"),
+        (
+            {"vectors": IMPLICIT},
+            "ranked",
+            (0.2, 0.1, 0.2),
+            "above popularity.*--popularity-prior 1",
+        ),
         ({}, "cold_items", (0.1, 0.1, 0.2), "--modality"),
         (
             {"content": ContentConfig(modality="text"), "vectors": IMPLICIT},

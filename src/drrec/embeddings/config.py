@@ -28,6 +28,9 @@ class EmbeddingConfig:
     """D, embedding dimension. [2 to 65,536]"""
     popularity: float = 0.3
     """Weight of an extra dimension, the standardised log popularity; 0 is none. [>= 0]"""
+    popularity_prior: float = 0.0
+    """Weight of popularity in the scores that training starts from; 1 is as much as all else has.
+    For logs too sparse for more. [0 to 100]"""
     refit: bool = False
     """Refit item embeddings under a Gaussian prior centred on their mean.
     Always done with --identity prior."""
@@ -62,13 +65,19 @@ class EmbeddingConfig:
                 "[2, 65536]": ("dim_emb",),
                 "(0, 10]": ("unobserved_weight",),
                 "[0, 10]": ("embedding_l2",),
+                "[0, 100]": ("popularity_prior",),
                 "(0, 1000]": ("noise_precision",),
             },
         )
 
+    @property
+    def has_popularity(self) -> bool:
+        """Whether one dimension is popularity's."""
+        return bool(self.popularity or self.popularity_prior)
+
     def widths(self) -> dict[str, int]:
         """How many coordinates each factorisation gets."""
-        return self.shared_out(self.dim_emb - bool(self.popularity))
+        return self.shared_out(self.dim_emb - self.has_popularity)
 
     def shared_out(self, free: int) -> dict[str, int]:
         """How `free` coordinates are divided among the factorisations."""

@@ -8,6 +8,7 @@ the other half out of the catalogue, by a softmax (as in two-tower models and CL
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import keras
@@ -31,7 +32,6 @@ _DROPOUT = 0.5
 _LEARNING_RATE = 1e-3
 _L2 = 1e-4
 _LEAST_DEVIATION = 1e-3
-_SAMPLED_USERS = 500
 
 
 class ContrastEncoder(NamedTuple):
@@ -70,11 +70,12 @@ class ContrastEncoder(NamedTuple):
         self, table: Embeddings, modalities: Sequence[Modality], log: Interactions, weight: float
     ) -> ContrastEncoder:
         """With a scale by which its scores vary `weight` times as much as the table's do."""
-        users = np.unique(log.user)[:: max(1, len(np.unique(log.user)) // _SAMPLED_USERS)]
-        own = self._replace(scale=1.0).user_vectors(modalities, log)[users]
-        spread = _spread(own @ self.item_vectors(modalities)[1:].T)
-        loud = _spread(table.user[users] @ table.item[1:].T)
-        return self._replace(scale=float(weight * loud / max(spread, 1e-9)))
+        own = self._replace(scale=1.0)
+        alone = dataclasses.replace(
+            table, item=own.item_vectors(modalities), user=own.user_vectors(modalities, log)
+        )
+        scale = weight * table.spread(log) / max(alone.spread(log), 1e-9)
+        return self._replace(scale=float(scale))
 
     def _standard(self, features: np.ndarray, present: np.ndarray) -> np.ndarray:
         return _masked((features - self.mean) / self.deviation, present)
@@ -185,7 +186,3 @@ def _masked(values: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-
-
-def _spread(scores: np.ndarray) -> float:
-    return float((scores - scores.mean(axis=1, keepdims=True)).std())

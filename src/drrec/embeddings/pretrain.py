@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from drrec.nn.item_encoder import ItemEncoder
 
 
+_LEAST_POPULARITY = 0.3  # of the coordinate, where scores are to have it and items' vectors not
+
+
 class Factorisation(NamedTuple):
     """How embeddings are fitted, and the likelihood of an item's, given the users'."""
 
@@ -261,8 +264,9 @@ def _finished(
     seed: int,
 ) -> Vectors:
     table = side_by_side(list(views.values())).scaled()
-    if config.popularity:
-        table = table.with_popularity(ratings, config.popularity)
+    if config.has_popularity:
+        weight = config.popularity or _LEAST_POPULARITY
+        table = table.with_popularity(ratings, weight, config.popularity_prior)
     if content:
         return _with_content(table, views, ratings, config, content, seed)
     return Vectors(_refitted(table, views, ratings, config) if config.refit else table)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
+_SAMPLED_USERS = 500
+
 _DECLARED = {
     "item": "float32 [I, D]",
     "user": "float32 [U, D]",
@@ -59,21 +61,31 @@ class Embeddings:
         scale = scale.astype(np.float32)
         return dataclasses.replace(self, item=self.item * scale, user=self.user / scale)
 
-    def with_popularity(self, train: Interactions, weight: float) -> Embeddings:
+    def with_popularity(self, train: Interactions, weight: float, prior: float = 0.0) -> Embeddings:
         """One more coordinate: the items' standardised log counts in `train`, times `weight`.
 
-        It is 0 for users, so that dot products stay as they are until an agent learns to use it.
+        For users it is 0, so that dot products stay as they are until an agent learns to use it;
+        or, with a `prior`, such that popularity varies scores that many times as much as the other
+        coordinates do.
         """
         log_count = np.log1p(np.bincount(train.item, minlength=train.num_items)[1:])
         deviation = max(float(log_count.std()), 1e-6)
         coordinate = np.zeros((train.num_items, 1), np.float32)
         coordinate[1:, 0] = weight * (log_count - log_count.mean()) / deviation
-        nothing = np.zeros((train.num_users, 1), np.float32)
+        loud = prior * self.spread(train) / weight if prior else 0.0
+        users = np.full((train.num_users, 1), loud, np.float32)
         return dataclasses.replace(
             self,
             item=np.concatenate([self.item, coordinate], axis=1),
-            user=np.concatenate([self.user, nothing], axis=1),
+            user=np.concatenate([self.user, users], axis=1),
         )
+
+    def spread(self, log: Interactions) -> float:
+        """How much a user's dot products vary over the items, among some 500 users of `log`."""
+        users = np.unique(log.user)
+        users = users[:: max(1, len(users) // _SAMPLED_USERS)]
+        scores = self.user[users] @ self.item[1:].T
+        return float((scores - scores.mean(axis=1, keepdims=True)).std())
 
     def save(self, path: str | pathlib.Path) -> None:
         """Write one `.npz`, whole or not at all."""

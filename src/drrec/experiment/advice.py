@@ -71,6 +71,6 @@ def _cause(config: TrainConfig, protocol: str, level: str) -> str:
             "Its training may have diverged: try a tenth of --lr-actor, and look at training.png."
         )
     return (
-        "The log may hold little beyond how popular items are: try --popularity 0.3, fewer "
-        "dimensions (--dim-emb), or more ratings a user."
+        "The log may hold little beyond how popular items are: try --popularity-prior 1, fewer "
+        "dimensions (--dim-emb), more ratings a user, or --auto."
     )

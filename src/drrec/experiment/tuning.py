@@ -49,9 +49,12 @@ CHOSEN = "tuned.yaml"
 _CHOICES: dict[str, list[Any]] = {
     "dim_emb": [17, 33, 65],
     "popularity": [0.0, 0.1, 0.3, 0.6],
+    "popularity_prior": [0.0, 0.3, 1.0, 3.0, 10.0],
+    "contrast": [0.0, 1.0, 2.0],
     "embedding": ["both", "variational"],
     "identity": ["prior", "half"],
 }
+_OF_VECTORS = ["dim_emb", "popularity", "popularity_prior"]
 _RANGES = {
     "unobserved_weight": (0.0, 0.0),  # around what the log's density gives
     "embedding_l2": (1e-3, 0.1),
@@ -322,11 +325,12 @@ def _defaults(config: TrainConfig, task: Task) -> dict[str, Any]:
         names = ["unobserved_weight", "embedding_l2"]
     else:
         names = ["embedding", "noise_precision"]
-    found = {name: values[name] for name in ("dim_emb", "popularity", *names)}
+    found = {name: values[name] for name in _OF_VECTORS + names}
     found["lr_actor"] = config.agent.lr_actor
     if config.content.modality:
         content = config.content
-        found |= {name: getattr(content, name) for name in ("identity", "dropout", "lr_content")}
+        names = ["identity", "dropout", "lr_content", "contrast"]
+        found |= {name: getattr(content, name) for name in names}
     return found
 
 
