@@ -101,8 +101,8 @@ def test_help_explains_each_flag_with_its_range_and_default(capsys, monkeypatch)
     assert "[0 <= γ < 1] (default: " in words
 
 
-STAGE = "Expected one of data, extract, import-features, embed, train, compare, benchmark, eval, "
-STAGE += "recommend. Received: "
+STAGE = "Expected one of data, extract, import-features, embed, train, tune, compare, benchmark, "
+STAGE += "eval, recommend. Received: "
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,13 @@ def test_a_prior_of_popularity_is_as_loud_as_asked(embeddings, tiny_interactions
         assert own[:, 1:].std(axis=1).mean() == pytest.approx(
             prior * embeddings.spread(tiny_interactions), rel=1e-3
         )
+
+
+def test_short_users_get_longer_and_rank_alike(embeddings):
+    length = float(np.sqrt(np.mean(np.sum(embeddings.user**2, axis=1))))
+    assert embeddings.with_longer_users(length / 2) is embeddings
+    longer = embeddings.with_longer_users(3 * length)
+    np.testing.assert_allclose(longer.user, 3 * embeddings.user, rtol=1e-5)
+    np.testing.assert_array_equal(longer.item, embeddings.item)
+    nobody = dataclasses.replace(embeddings, user=np.zeros_like(embeddings.user))
+    assert nobody.with_longer_users(1.0) is nobody

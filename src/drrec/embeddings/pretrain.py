@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from drrec.nn.item_encoder import ItemEncoder
 
 
+_LEAST_USER = 0.4  # of logs that are not sparse users are longer
 _LEAST_POPULARITY = 0.3  # of the coordinate, where scores are to have it and items' vectors not
 
 
@@ -264,6 +265,8 @@ def _finished(
     seed: int,
 ) -> Vectors:
     table = side_by_side(list(views.values())).scaled()
+    if config.embedding == "implicit":  # whose dot products predict no ratings
+        table = table.with_longer_users(_LEAST_USER)
     if config.has_popularity:
         weight = config.popularity or _LEAST_POPULARITY
         table = table.with_popularity(ratings, weight, config.popularity_prior)

@@ -56,6 +56,17 @@ class Embeddings:
             )
         return dataclasses.replace(self, item=self.item / length, user=self.user * length)
 
+    def with_longer_users(self, least: float) -> Embeddings:
+        """The same rankings, with users of root mean square length `least` or more.
+
+        An actor adds what it learns to the user's vector: to one that a sparse log has made short
+        it would add too much in a few steps, whatever its learning rate.
+        """
+        length = float(np.sqrt(np.mean(np.sum(self.user**2, axis=1))))
+        if not 0 < length < least:
+            return self
+        return dataclasses.replace(self, user=self.user * np.float32(least / length))
+
     def with_columns_scaled(self, scale: np.ndarray) -> Embeddings:
         """The same dot products, with the items' columns times `scale [D]`, which is positive."""
         scale = scale.astype(np.float32)
