@@ -102,7 +102,7 @@ def served(run: Run, config: TrainConfig) -> Recommender:
     if (first.folder / SERVED).exists():
         return load(first.folder / SERVED)
     logger.warning(
-        "%s knows the training part of the log alone: it was trained with --no-final-fit", run.name
+        "%s knows the training part of the log alone: it was trained without a final fit", run.name
     )
     return trained(first)
 
