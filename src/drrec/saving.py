@@ -194,7 +194,9 @@ def _unpacked(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if "sparse" in value:
         parts = _unpacked(value["sparse"], arrays)
         inside = (parts["data"], parts["indices"], parts["indptr"])
-        return sp.csr_array(inside, shape=tuple(value["shape"]))
+        table = sp.csr_array(inside, shape=tuple(value["shape"]))
+        table.check_format(full_check=True)  # SciPy follows indices that lead out of the arrays
+        return table
     if "dict" in value:
         return {key: _unpacked(each, arrays) for key, each in value["dict"].items()}
     if "model" in value:

@@ -85,3 +85,12 @@ def test_a_full_disk_leaves_the_old_file(tiny_interactions, tmp_path, monkeypatc
         split_interactions(tiny_interactions, SplitConfig(seed=1)).save(path)
     assert path.read_bytes() == before
     assert [left.name for left in tmp_path.iterdir()] == ["split.npz"]
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "source", "is_final", "config"])
+def test_a_head_that_lacks_something_is_refused(tiny_interactions, tmp_path, name):
+    path = tmp_path / "split.npz"
+    split_interactions(tiny_interactions).save(path)
+    rewrite(path, lambda head: head.pop(name))
+    with pytest.raises(InputError, match=f"Expected {name} in .*split.npz"):
+        Split.load(path, tiny_interactions)

@@ -15,6 +15,7 @@ from drrec.arrays import read_arrays, write_arrays
 from drrec.data.readers.checks import nearest
 from drrec.data.strategies import GIVEN, SPLITS, TEST, TRAIN, VALIDATION, given
 from drrec.errors import InputError, shown
+from drrec.reading import conform
 
 if TYPE_CHECKING:
     import os
@@ -204,8 +205,13 @@ def _saved(path: pathlib.Path) -> tuple[dict[str, Any], np.ndarray]:
     arrays = read_arrays(path, "a whole split", "Make it again.", declared)
     try:
         head = json.loads(str(arrays["head"]))
+        form = {"source": str, "fingerprint": str, "is_final": bool, "config": dict}
         version = head["version"]
+        if version == VERSION:
+            conform(head, form, str(path))
         SplitConfig(**head["config"])
+    except InputError:
+        raise
     except (LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if version != VERSION:
