@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from drrec.nn.item_encoder import ItemEncoder
 
 
-_LEAST_USER = 0.4  # of logs that are not sparse users are longer
+_LEAST_USER = 0.3  # of logs that are not sparse users are longer
 _LEAST_POPULARITY = 0.3  # of the coordinate, where scores are to have it and items' vectors not
 
 
