@@ -87,6 +87,13 @@ def test_another_search_of_that_name_is_refused(here):
         searched(here, config(seed=5), 1)
 
 
+def test_a_search_of_other_ratings_is_not_gone_on_with(here, tiny_interactions):
+    searched(here, config(), 1)
+    write_csv(tiny_interactions.where(tiny_interactions.user != 3), here / "log.csv")
+    with pytest.raises(InputError, match="split"):
+        searched(here, config(), 2)
+
+
 def test_the_test_part_is_not_seen(here, tiny_interactions):
     log = tiny_interactions
     first = searched(here, config(), 2)

@@ -87,7 +87,8 @@ def test_a_sound_file_is_read(tmp_path):
         (stored_outside, "lies in another file"),
         (virtual, "lies in another file"),
         (instead("video/features", shape=(ITEMS, 10**9), dtype="float32"), "--max-dim"),
-        (instead("video/features", shape=(10**12, DIM), dtype="float32"), "present"),
+        (instead("video/features", shape=(10**12, DIM), dtype="float32"), "--max-bytes"),
+        (instead("video/features", shape=(10**6, DIM), dtype="float32"), "present"),
         (instead("video/features", shape=(ITEMS, 0), dtype="float32"), "--max-dim"),
         (instead("video/features", shape=(ITEMS, DIM), dtype="int64"), "of int64"),
         (instead("video/features", data=h5py.Empty("float32")), r"features \[\]"),
@@ -110,6 +111,18 @@ def test_a_file_that_is_made_to_do_harm_is_refused(tmp_path, change, said):
     with pytest.raises(Damaged, match=said):
         read_file(path)
     assert read_file(write(tmp_path / "b.h5")).ids == list("abcd")
+
+
+def test_more_than_the_memory_is_refused_and_the_next_is_read(tmp_path, monkeypatch):
+    def none_left(*_):
+        raise MemoryError
+
+    path = write(tmp_path / "a.h5")
+    with monkeypatch.context() as patch:
+        patch.setattr(hdf5, "_received", none_left)
+        with pytest.raises(Damaged, match="memory"):
+            read_file(path)
+    assert read_file(path).dataset == "mine"
 
 
 def test_limits_are_the_callers(tmp_path):

@@ -97,7 +97,7 @@ class Train(Stage):
     auto: bool = False
     """Choose settings on validation first, see `tune`; those that the log calls for are set."""
     auto_minutes: float = 5.0
-    """Budget of --auto in minutes. (0 to 100,000]"""
+    """Budget of --auto in minutes, for the agent and for each baseline. (0 to 100,000]"""
 
     def __post_init__(self) -> None:
         check_ranges(self, {"(0, 100000]": ("auto_minutes",)})
@@ -113,7 +113,8 @@ class Tune(Stage):
     """Name of the search; its folder under save_model/. By default tuning-<dataset>-<agent>.
     An existing search goes on."""
     minutes: float = 10.0
-    """Budget in minutes, over all calls; the default settings are tried anyway. (0 to 100,000]"""
+    """Budget in minutes of the agent and of each baseline, over all calls; the default settings
+    are tried anyway. (0 to 100,000]"""
     trials: int = 1_000
     """Maximum number of trials. [1 to 10^6]"""
 

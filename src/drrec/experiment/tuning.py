@@ -26,7 +26,7 @@ from drrec.experiment.config import TrainConfig, from_dict, laid_over
 from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.protocols import trials_of
 from drrec.experiment.task import Task, is_implicit
-from drrec.experiment.train import build_agent
+from drrec.experiment.train import agree_on_split, build_agent
 from drrec.experiment.vectors import content_of
 from drrec.files import write_text, write_yaml
 from drrec.reading import read_yaml
@@ -97,7 +97,7 @@ def suited(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """The settings with those that the data call for, where they were left at their defaults.
 
     A log without ratings, and the split leave_one_out, which ranks the whole catalogue, get the
-    preset for that; a log of short histories a smaller `min_items`.
+    preset for that.
     """
     if is_implicit(dataset) or config.split == "leave_one_out":
         name = "supervised_full" if config.algorithm == "supervised" else "whole_catalogue"
@@ -130,14 +130,16 @@ def tune(
 
     Raises:
         InputError: Optuna is not there, the data do not fit the settings, or the search was begun
-            with other settings.
+            with other settings or ratings.
         KeyboardInterrupt: it was stopped.
     """
+    _optuna()  # said before anything is done
     judged = dataclasses.replace(config, judge="validation")
     task = _task(judged, data_dir)
     judged = dataclasses.replace(judged, min_items=_min_items(judged, task))
     content = content_of(judged, judged.content, task, data_dir)
     begin_or_go_on(run, dataclasses.asdict(judged))
+    agree_on_split(run, task)
     name = _protocol(judged, task)
     primary = protocol_of(name).primary
     is_more = protocol_of(name).higher_is_better(primary)

@@ -130,6 +130,9 @@ class _Reader:
                 yield process
             except (Damaged, Locked):
                 raise
+            except MemoryError as error:
+                self._ended(process, seconds)
+                raise Damaged("more numbers than there is memory for") from error
             except (BrokenPipeError, EOFError, json.JSONDecodeError) as error:
                 timer.cancel()
                 raise Damaged(self._ended(process, seconds)) from error
@@ -280,6 +283,8 @@ def _check_tables(features: h5py.Dataset, present: h5py.Dataset, name: str) -> N
             f"{name} features {list(features.shape or ())}, where [items, dim] is right, with at "
             f"most {limits.max_dim:,} dimensions (see --max-dim)"
         )
+    if (size := features.shape[0] * features.shape[1] * features.dtype.itemsize) > limits.max_bytes:
+        raise Damaged(f"{size:,} bytes of {name} features (see --max-bytes)")
     if features.dtype not in _TYPES:
         raise Damaged(f"{name} features of {features.dtype}, where float16 or float32 is right")
     if present.shape != features.shape[:1] or present.dtype != np.bool_:
