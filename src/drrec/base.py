@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from drrec.data.dataset import Dataset
+from drrec.data.histories import entries_of, items_of, liked_of, opening
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError, NotFittedError, shown
 from drrec.saving import write_model
@@ -40,13 +41,13 @@ class Known:
     titles: np.ndarray  # [I] str, "" where unknown
     offsets: np.ndarray  # [U + 1]: user u has seen item[offsets[u] : offsets[u + 1]]
     item: np.ndarray  # [R] int32
-    history: np.ndarray  # [U, L] int32, the last liked items, the latest last, 0 = padding
+    history: np.ndarray  # [U, L], the last liked items, or items with rewards; `data.histories`
     liked_rating: float  # mean rating of liked items, given to what a new user likes
     disliked_rating: float
 
     @classmethod
-    def of(cls, log: Interactions, titles: np.ndarray, length: int) -> Self:
-        """From a log, with histories of `length` L."""
+    def of(cls, log: Interactions, titles: np.ndarray, history: np.ndarray) -> Self:
+        """From a log, with histories [U, L] of either form."""
         liked, rest = log.rating[log.liked], log.rating[~log.liked]
         return cls(
             users=log.users,
@@ -54,7 +55,7 @@ class Known:
             titles=titles,
             offsets=log.offsets,
             item=log.item,
-            history=log.liked_histories(length),
+            history=history,
             liked_rating=float((liked if len(liked) else log.rating).mean()),
             disliked_rating=float((rest if len(rest) else log.rating).mean()),
         )
@@ -69,7 +70,7 @@ class Known:
             if raw.ndim != 1 or not all(isinstance(each, str) for each in raw.tolist()):
                 raise ValueError("ids or titles that are no text")
         num_users, num_items = len(self.users), len(self.items)
-        ids = {"seen items": self.item, "histories": self.history}
+        ids = {"seen items": self.item, "histories": items_of(self.history)}
         shapes = (self.titles.shape, self.offsets.shape, self.item.ndim, self.history.shape[:-1])
         if shapes != ((num_items,), (num_users + 1,), 1, (num_users,)):
             raise ValueError(f"parts of other sizes: {shapes}")
@@ -103,10 +104,12 @@ class Recommender(abc.ABC):
 
     uses_history: bool = False
     """Whether scores depend on `histories`; if not, protocols score each user only once."""
+    reads_rewards: bool = False
+    """Whether `histories` hold every item shown with its reward, in place of liked items alone."""
     is_random: bool = False
     """Whether the fitted model depends on `seed`."""
     history_length: int = 10
-    """L, the number of liked items in a history."""
+    """L, the number of items in a history."""
     seed: int = 0
 
     _known: Known
@@ -149,7 +152,8 @@ class Recommender(abc.ABC):
 
         Args:
             users: [B] int32 dense user ids.
-            histories: [B, L] int32 liked item ids, most recent last, left-padded with 0.
+            histories: [B, L] int32 liked item ids, most recent last, left-padded with 0; with
+                `reads_rewards`, int64 of all items shown, see `data.histories`.
             candidates: [B, C] int32 item ids, 0 = padding; None for the whole catalogue.
 
         Returns:
@@ -255,9 +259,9 @@ class Recommender(abc.ABC):
             items=known.items,
         )
         model = self._folded_in(log, good) if len(items) else self._cold()
-        history = np.zeros((1, known.history.shape[1]), np.int32)
-        latest = good[-history.shape[1] :]
-        history[0, history.shape[1] - len(latest) :] = latest
+        told = log if self.reads_rewards else log.where(np.isin(items, good))
+        entries = entries_of(told) if self.reads_rewards else None
+        history = told.histories(known.history.shape[1], entries)
         offsets = np.array([0, len(items)])
         model._known = dataclasses.replace(
             known, users=log.users, offsets=offsets, item=items, history=history
@@ -318,7 +322,7 @@ class Recommender(abc.ABC):
             ['z', 'y', 'x']
         """
         known = self._known
-        history = known.history[known.users.dense(str(user))]
+        history = liked_of(known.history[[known.users.dense(str(user))]])[0]
         return [str(known.items.raw[item]) for item in history[::-1] if item != PADDING]
 
     def titles_of(self, items: Iterable[Any]) -> dict[str, str]:
@@ -446,7 +450,7 @@ class Recommender(abc.ABC):
     def _note(self, train: Dataset | Interactions) -> None:
         log = interactions_of(train)
         titles = train.titles if isinstance(train, Dataset) else np.full(log.num_items, "")
-        self._known = Known.of(log, titles, self.history_length)
+        self._known = Known.of(log, titles, openings(self, log, self.history_length))
 
     def _dense(self, raw: Iterable[Any]) -> np.ndarray:
         given = [raw] if isinstance(raw, str) else raw
@@ -553,6 +557,11 @@ def seen_items(
     return is_seen
 
 
+def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:
+    """[U, L] histories of `length` at the end of a log, of the form that a recommender reads."""
+    return opening(log, length, with_rewards=getattr(recommender, "reads_rewards", False))
+
+
 def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
     """[B, I] bool: all items, or with `mask_seen` those that the user does not have in `train`."""
     is_candidate = np.ones((len(users), train.num_items), bool)
@@ -574,7 +583,7 @@ def candidate_scores(
     Args:
         recommender: a fitted recommender.
         users: [B] int32.
-        histories: [B, L] int32, most recent last.
+        histories: [B, L], of the form that the recommender reads.
         candidates: [B, C] int32, or None for the whole catalogue (then C = I).
         is_candidate: [B, C] bool, items to rank.
 

@@ -138,6 +138,7 @@ STATES = Registry(
         "drr_u": "drrec.nn.state.drr:DRRU",
         "drr_ave": "drrec.nn.state.drr:DRRAve",
         "attention": "drrec.nn.state.attention:Attention",
+        "feedback": "drrec.nn.state.feedback:Feedback",
     },
 )
 FUSIONS = Registry(

@@ -24,17 +24,17 @@ MODALITIES = ("video", "audio", "text")
 class Transitions(NamedTuple):
     """B transitions. `discount` is γ, or 0 at a true end; a time limit is not an end.
 
-    Histories are item ids, most recent last, left-padded with 0. The replay stores ids instead of
-    encoded states, so that gradients reach the state module.
+    Histories are of liked item ids, or of items with rewards, see `data.histories`. The replay
+    stores them instead of encoded states, so that gradients reach the state module.
     """
 
     user: tf.Tensor  # [B] int32
-    history: tf.Tensor  # [B, L] int32, item ids, 0 = padding
+    history: tf.Tensor  # [B, L] int32 or int64
     action: tf.Tensor  # [B, D] float32
     item: tf.Tensor  # [B] int32
     reward: tf.Tensor  # [B] float32
     discount: tf.Tensor  # [B] float32
-    next_history: tf.Tensor  # [B, L] int32
+    next_history: tf.Tensor  # [B, L] int32 or int64
     next_shown: tf.Tensor  # [B, T] int32, items of the session that may not be shown again
 
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from tests.nn.modalities import random_modalities
 
-from drrec.agents.items import ItemTable, TunedItemTable
+from drrec.agents.items import START_DEVIATION, ItemTable, LearnedItemTable, TunedItemTable
 from drrec.embeddings.config import ContentConfig
 from drrec.embeddings.content import encoded
 from drrec.nn.item_encoder import new_encoder
@@ -48,6 +48,28 @@ def test_a_frozen_table_has_nothing_that_learns():
     assert table.moved(vectors(1)) is not None
     np.testing.assert_array_equal(table.moved(vectors(1)), vectors(1))
     assert table.variables == []
+
+
+def test_what_is_learned_lies_beside_and_padding_and_the_unshown_have_nothing_of_their_own():
+    table = LearnedItemTable(ItemTable(vectors()), 3, seed=5)
+    again = LearnedItemTable(ItemTable(vectors()), 3, seed=5)
+    np.testing.assert_array_equal(table.table(), again.table())
+    np.testing.assert_array_equal(table.table()[:, :D], vectors())
+    assert np.std(table.table()[1:, D:]) == pytest.approx(START_DEVIATION, rel=0.3)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(table.table() * np.arange(ITEMS, dtype=np.float32)[:, None])
+    gradient = tape.gradient(loss, table.learned.value).numpy()
+    assert not gradient[0].any()
+    assert gradient[1:].all()
+    shown = np.arange(ITEMS) % 3 == 1
+    table.learned.assign(table.learned.value + shown[:, None] * 2.0)
+    moved = table.moved(vectors(1))
+    np.testing.assert_array_equal(moved[:, :D], vectors(1))
+    assert not moved[0].any()
+    np.testing.assert_array_equal(moved[shown, D:], table.table().numpy()[shown, D:])
+    mean = moved[shown, D:].mean(axis=0)
+    for item in np.flatnonzero(~shown)[1:]:
+        np.testing.assert_allclose(moved[item, D:], mean, rtol=1e-5)
 
 
 def test_at_the_start_it_is_the_frozen_table(tuned):

@@ -18,6 +18,7 @@ from drrec.envs.config import LoggedConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.sessions import Sessions
 from drrec.experiment.config import TrainConfig
+from drrec.nn.actor_critic import reads_rewards
 from drrec.registry import agent_config
 
 SMALL: dict[str, Any] = {
@@ -56,12 +57,18 @@ def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interac
 
 
 def environment_over(
-    log: Interactions, *, state_size: int = 3, episode_length: int = 4, share: float = 0.5
+    log: Interactions,
+    *,
+    state_size: int = 3,
+    episode_length: int = 4,
+    share: float = 0.5,
+    with_rewards: bool = False,
 ) -> LoggedEnvironment:
     """Sessions that open with each user's earlier ratings and show the later `share`."""
     past, future = log.past_and_future(share)
     config = LoggedConfig(unlogged="never", state_size=state_size, episode_length=episode_length)
-    return LoggedEnvironment(config, log, Sessions.over(past, future, state_size))
+    sessions = Sessions.over(past, future, state_size, with_rewards=with_rewards)
+    return LoggedEnvironment(config, log, sessions)
 
 
 def random_vectors(log: Interactions, dim: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +82,9 @@ def random_vectors(log: Interactions, dim: int = 4) -> tuple[np.ndarray, np.ndar
 
 def small_agent(log: Interactions, *, seed: int = 0, **settings: Any) -> DDPG:
     """An agent on random vectors over `environment_over(log)`, as `SMALL` and `settings` say."""
-    return DDPG.over(small(**settings), environment_over(log), *random_vectors(log), seed)
+    config = small(**settings)
+    environment = environment_over(log, with_rewards=reads_rewards(config))
+    return DDPG.over(config, environment, *random_vectors(log), seed)
 
 
 def write_csv(log: Interactions, path: pathlib.Path) -> pathlib.Path:

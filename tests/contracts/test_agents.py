@@ -16,6 +16,7 @@ from drrec.envs.config import LoggedConfig, RewardConfig
 from drrec.envs.logged import LoggedEnvironment
 from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions
+from drrec.nn.actor_critic import reads_rewards
 from drrec.registry import AGENTS, STATES, agent_config
 from drrec.types import Scorer
 
@@ -38,9 +39,9 @@ def _in_python():
 
 
 def made(name, log, seed=0, **settings):
-    return AGENTS[name].over(
-        small(name, **(_cheap(name) | settings)), environment_over(log), *random_vectors(log), seed
-    )
+    config = small(name, **(_cheap(name) | settings))
+    environment = environment_over(log, with_rewards=reads_rewards(config))
+    return AGENTS[name].over(config, environment, *random_vectors(log), seed)
 
 
 def values_of(agent):
@@ -96,6 +97,8 @@ FORMS = [
 @pytest.mark.parametrize(("state", "form", "critic_action"), FORMS)
 def test_every_form_learns_something_finite(name, form, critic_action, state, tiny_interactions):
     settings = {"form": form, "state": state, "clip_norm": 1.0}
+    if state == "feedback":
+        settings["dim_learned"] = 2
     if hasattr(agent_config(name), "critic_action"):
         settings["critic_action"] = critic_action
     agent = made(name, tiny_interactions, **settings)

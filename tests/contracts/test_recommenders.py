@@ -9,6 +9,8 @@ import tensorflow as tf
 from tests.nn.modalities import random_modalities
 
 import drrec
+from drrec.base import openings
+from drrec.data.histories import liked_of, rewards_of
 from drrec.errors import InputError, NotFittedError
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
@@ -36,12 +38,17 @@ SMALL_BASELINE = {
     "pmf": {"dim": 4},
     "ease": {"l2": 5.0},
 }
-EVERY = [*AGENTS, *BASELINES, *CONTENT_BASELINES]
+VARIANTS = {"ddpg_feedback": ("ddpg", {"state": "feedback", "dim_learned": 3})}
+"""Agents with settings by which they read something else."""
+EVERY = [*AGENTS, *VARIANTS, *BASELINES, *CONTENT_BASELINES]
 
 each = pytest.mark.parametrize("name", EVERY)
 
 
 def new(name, **settings):
+    if name in VARIANTS:
+        name, own = VARIANTS[name]
+        settings = own | settings
     if name in AGENTS:
         return AGENTS[name](**(SMALL_AGENT | OF_THEIR_KIND[name] | settings))
     kind = BASELINES if name in BASELINES else CONTENT_BASELINES
@@ -61,10 +68,11 @@ def fitted(data):
     """Each of them fitted once; agents iterate in Python."""
 
     def fit(name):
-        tf.config.run_functions_eagerly(name in AGENTS)
+        is_agent = name in AGENTS or name in VARIANTS
+        tf.config.run_functions_eagerly(is_agent)
         try:
             model = new(name)
-            return model.fit(data, steps=16) if name in AGENTS else model.fit(data)
+            return model.fit(data, steps=16) if is_agent else model.fit(data)
         finally:
             tf.config.run_functions_eagerly(False)
 
@@ -84,7 +92,7 @@ def test_it_recommends_what_is_new_best_first(name, fitted, data):
         assert not set(own["item"]) & {*seen, ""}
         assert own["item"].is_unique
     scores = fitted(name).score(
-        np.array([7], np.int32), log.liked_histories(fitted(name).history_length)[[7]]
+        np.array([7], np.int32), openings(fitted(name), log, fitted(name).history_length)[[7]]
     )[0]
     best = log.items.dense(found["item"][0])
     assert found["score"][0] == pytest.approx(scores[best], rel=1e-5)
@@ -135,7 +143,7 @@ def test_loaded_equals_saved_bit_for_bit(name, fitted, data, tmp_path):
     assert type(other) is type(model)
     assert other.settings() == model.settings()
     users = np.arange(data.interactions.num_users, dtype=np.int32)
-    histories = data.interactions.liked_histories(model.history_length)
+    histories = openings(model, data.interactions, model.history_length)
     np.testing.assert_array_equal(other.score(users, histories), model.score(users, histories))
     raw = data.interactions.users.raw[:9]
     pd.testing.assert_frame_equal(other.recommend(raw, k=4), model.recommend(raw, k=4))
@@ -184,3 +192,14 @@ def test_settings_are_arguments_and_unknown_ones_are_refused(name):
     assert type(model)(**settings).settings() == settings
     with pytest.raises((InputError, TypeError), match="no_such_setting"):
         new(name, no_such_setting=1)
+
+
+def test_what_a_user_liked_is_told_apart_where_histories_hold_all(fitted, data):
+    model, log = fitted("ddpg_feedback"), data.interactions
+    own = openings(model, log, 4)
+    assert model.reads_rewards
+    assert own.dtype == np.int64
+    for user in range(5):
+        liked = log.items.raw[[item for item in liked_of(own)[user] if item]]
+        assert model.liked_by(log.users.raw[user]) == [str(item) for item in liked[::-1]]
+        assert len(liked) < 4 or (rewards_of(own)[user] > 0).all()

@@ -32,41 +32,43 @@ class Parent(keras.Model):
         return cls(state, **config)
 
 
-def inputs():
+def inputs(name):
+    """A user vector and a history, with rewards beside the items where the module reads them."""
     generator = np.random.default_rng(0)
+    columns = D + getattr(STATES[name], "reads_rewards", False)
     return (
         generator.normal(size=(B, D)).astype(np.float32),
-        generator.normal(size=(B, L, D)).astype(np.float32),
+        generator.normal(size=(B, L, columns)).astype(np.float32),
     )
 
 
-def moved(module):
+def moved(module, name):
     """Built, and with weights that are not those of the start."""
-    module(*inputs())
+    module(*inputs(name))
     for number, weight in enumerate(module.weights):
         weight.assign(np.random.default_rng(number).normal(size=weight.shape))
     return module
 
 
 def test_the_promised_shape_is_the_real_one(name):
-    module, (user, history) = STATES[name](), inputs()
+    module, (user, history) = STATES[name](), inputs(name)
     promised = module.compute_output_shape(user.shape, history.shape)
     assert tuple(module(user, history).shape) == promised
-    assert module.compute_output_shape((None, D), (None, L, D)) == (None, promised[1])
+    assert module.compute_output_shape((None, D), (None, *history.shape[1:])) == (None, promised[1])
 
 
 def test_config_round_trip(name):
     module = STATES[name](name="given")
     again = type(module).from_config(module.get_config())
     assert again.get_config() == module.get_config()
-    again(*inputs())
-    again.set_weights(moved(module).get_weights())
-    np.testing.assert_array_equal(again(*inputs()), module(*inputs()))
+    again(*inputs(name))
+    again.set_weights(moved(module, name).get_weights())
+    np.testing.assert_array_equal(again(*inputs(name)), module(*inputs(name)))
 
 
 def test_a_subclassed_parent_saves_and_loads_it(name, tmp_path):
-    parent = Parent(moved(STATES[name]()))
-    user, history = inputs()
+    parent = Parent(moved(STATES[name](), name))
+    user, history = inputs(name)
     before = np.array(parent({"user": user, "history": history}))
     parent.save(tmp_path / "parent.keras")
     loaded = keras.saving.load_model(tmp_path / "parent.keras", safe_mode=True)
@@ -74,14 +76,14 @@ def test_a_subclassed_parent_saves_and_loads_it(name, tmp_path):
 
 
 def test_rows_do_not_see_each_other(name):
-    module, (user, history) = moved(STATES[name]()), inputs()
+    module, (user, history) = moved(STATES[name](), name), inputs(name)
     whole = np.array(module(user, history))
     one = np.array(module(user[2:3], history[2:3]))
     np.testing.assert_allclose(whole[2:3], one, rtol=1e-4, atol=1e-5)
 
 
 def test_a_gradient_reaches_every_weight_at_every_position(name):
-    module, (user, history) = moved(STATES[name]()), inputs()
+    module, (user, history) = moved(STATES[name](), name), inputs(name)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(module(user, history) ** 2)
     weights = [weight.value for weight in module.trainable_variables]
@@ -94,7 +96,7 @@ def test_a_gradient_reaches_every_weight_at_every_position(name):
 
 
 def test_padding_moves_nothing(name):
-    module, (user, history) = moved(STATES[name]()), inputs()
+    module, (user, history) = moved(STATES[name](), name), inputs(name)
     history[:, 0] = 0
     once = np.array(module(user, history))
     for weight in module.weights:
@@ -104,5 +106,5 @@ def test_padding_moves_nothing(name):
 
 
 def test_an_empty_history_is_a_state_too(name):
-    user, history = inputs()
-    assert np.isfinite(moved(STATES[name]())(user, np.zeros_like(history))).all()
+    user, history = inputs(name)
+    assert np.isfinite(moved(STATES[name](), name)(user, np.zeros_like(history))).all()

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluation.worlds import log_of_all, random_truth, reward_of
 
+from drrec.data.histories import items_of, opening, rewards_of
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
 
@@ -56,6 +57,26 @@ def test_a_session_pays_appeal_less_boredom_and_only_likes_move_the_history(
         assert outcome.next_history.numpy().tolist() == histories
         assert not outcome.terminal.numpy().any()
         assert outcome.done.numpy().tolist() == [step == T] * len(users)
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_with_rewards_everything_shown_moves_the_history(log, truth, data):
+    config = LoggedConfig(state_size=L, episode_length=T)
+    environment = LivingEnvironment(config, log, truth, with_rewards=True)
+    assert environment.with_rewards
+    state = environment.start(tf.constant([1, 3], tf.int32))
+    history = opening(log, L, with_rewards=True)[[1, 3]]
+    np.testing.assert_array_equal(state.history, history)
+    shown = data.draw(st.lists(st.integers(1, NUM_ITEMS), min_size=T, max_size=T, unique=True))
+    for item in shown:
+        state, outcome = environment.step(state, tf.constant([item, item]))
+    last = state.history.numpy()
+    assert items_of(last).tolist() == [shown[-L:]] * 2
+    for row, user in enumerate((1, 3)):
+        expected = reward_of(truth, user, tuple(shown))[-L:]
+        assert rewards_of(last)[row] == pytest.approx(expected, abs=1e-5)
+    np.testing.assert_array_equal(outcome.next_history, last)
 
 
 def test_whoever_starts_anew_is_not_bored(truth, environment):

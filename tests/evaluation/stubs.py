@@ -17,8 +17,16 @@ Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 class Stub:
     """Scores by a function of `users [B, 1]`, `histories [B, L]` and `items [B, C]`."""
 
-    def __init__(self, score: Score, num_items: int, *, uses_history: bool = False) -> None:
+    def __init__(
+        self,
+        score: Score,
+        num_items: int,
+        *,
+        uses_history: bool = False,
+        reads_rewards: bool = False,
+    ) -> None:
         self.uses_history = uses_history
+        self.reads_rewards = reads_rewards
         self.calls: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
         self._score = score
         self._num_items = num_items

@@ -24,6 +24,8 @@ from drrec.embeddings.pretrain import content_of, pretrain
 from drrec.embeddings.table import Levels, folded_in
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
+from drrec.nn.actor_critic import reads_rewards
+from drrec.nn.histories import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,6 +108,7 @@ class Agent(Recommender):
     def _take(self, setup: Settings) -> None:
         self.setup, self.config, self.seed = setup, setup.agent, setup.seed
         self.history_length = setup.environment.state_size
+        self.reads_rewards = reads_rewards(self.config)
 
     def set_up(
         self,
@@ -122,14 +125,25 @@ class Agent(Recommender):
             item: [I, D] item embeddings, row 0 zero; frozen unless `content` is fine-tuned.
             content: the item encoder to fine-tune, and its features; None fine-tunes none.
         """
+        if environment.with_rewards != self.reads_rewards:
+            raise ValueError("Expected histories with rewards where the state reads them.")
         self.environment = environment
-        self.user = tf.constant(user, tf.float32)
+        self.user = tf.constant(self._padded(user), tf.float32)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._streams = Streams(self.seed, self.streams)
         self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
         first = environment.start(self._draw_users(Stream.USERS))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
-        self._build(functools.partial(item_table, item, content))
+        self._build(self._new_table(item, content))
+
+    def _new_table(
+        self, item: np.ndarray, content: tuple[ItemEncoder, Sequence[Modality]] | None
+    ) -> Callable[[], ItemTable]:
+        return functools.partial(item_table, item, content, self.config.dim_learned, self.seed)
+
+    def _padded(self, user: np.ndarray) -> np.ndarray:
+        """[U, D] -> [U, D + E] with zeros for the coordinates that items learn."""
+        return np.pad(user, [(0, 0), (0, self.config.dim_learned)])
 
     def fit(
         self,
@@ -319,7 +333,8 @@ class Agent(Recommender):
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
         """The trained policy over final embeddings `user [U, D]` and `item [I, D]`."""
         item = self.networks.items.moved(item)
-        return Policy(user, item, self.networks.state, self.networks.actor)
+        parts = (self.networks.state, self.networks.actor)
+        return Policy(self._padded(user), item, *parts, reads_rewards=self.reads_rewards)
 
     def act(self, users: tf.Tensor, histories: tf.Tensor) -> tf.Tensor:
         """[N], [N, L] -> [N, D] the actor's action, without noise."""
@@ -327,7 +342,7 @@ class Agent(Recommender):
 
     def _act(self, users: tf.Tensor, histories: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         user = tf.gather(self.user, users)
-        state = self.networks.state(user, tf.gather(items, histories))
+        state = self.networks.state(user, described(items, histories))
         return self.networks.actor(state, user)
 
     def _state(self) -> LoggedState:

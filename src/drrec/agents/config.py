@@ -23,12 +23,16 @@ class AgentConfig:
     """Hidden units of each actor layer. [1 to 65,536]"""
     dim_critic: int = 128
     """Hidden units of each critic layer. [1 to 65,536]"""
+    dim_learned: int = 0
+    """Item coordinates learned from rewards, beside the embedding; 0 is none. [0 to 65,536]
+    For sessions in which users tire, 16 with --lr-encoder 1e-3 is much better than none."""
     lr_actor: float = 1e-4
     """Adam learning rate of the actor. [0 < rate <= 1]"""
     lr_critic: float = 1e-3
     """Adam learning rate of critic and state module. [0 < rate <= 1]"""
     lr_encoder: float = 1e-4
-    """Adam learning rate of the item encoder, with --encoder finetuned. [0 < rate <= 1]"""
+    """Adam learning rate of what changes item vectors: --dim-learned, or --encoder finetuned.
+    [0 < rate <= 1]"""
     discount: float = 0.0
     """Discount factor γ. The default was chosen on validation, in logged sessions. [0 <= γ < 1]"""
     num_envs: int = 32
@@ -49,6 +53,7 @@ class AgentConfig:
             self,
             {
                 "[1, 65536]": ("dim_actor", "dim_critic", "num_envs"),
+                "[0, 65536]": ("dim_learned",),
                 "[0, inf)": ("clip_norm",),
                 "(0, 1]": ("lr_actor", "lr_critic", "lr_encoder"),
             },

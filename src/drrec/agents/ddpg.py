@@ -18,6 +18,7 @@ from drrec.agents.ddpg_networks import DDPGNetworks, build_networks
 from drrec.agents.replay import Replay, Sample
 from drrec.agents.streams import Stream
 from drrec.envs.base import LoggedState
+from drrec.nn.histories import described
 from drrec.nn.losses import actor_loss, critic_loss, td_target
 from drrec.types import Transitions
 
@@ -65,7 +66,8 @@ class DDPG(Agent):
         length, state_size = environment.config.episode_length, environment.state_size
         self.networks = self._new_networks(tables, state_size)
         vectors = tables[0].table()
-        self.replay = Replay.empty(config.memory_size, state_size, length, vectors.shape[1])
+        dim, history_type = vectors.shape[1], self.sessions.history.dtype
+        self.replay = Replay.empty(config.memory_size, state_size, length, dim, history_type)
         if config.form == "anchored":
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
                 critic.center.assign(environment.mean_logged(vectors))
@@ -133,7 +135,7 @@ class DDPG(Agent):
             items = nets.items.table()
             shown = tf.gather(items, batch.item)
             action = shown if config.critic_action == "item" else batch.action  # [B, D]
-            state = nets.state(user, tf.gather(items, batch.history))
+            state = nets.state(user, described(items, batch.history))
             values = [critic(state, user, action) for critic in critics]
             loss = tf.add_n([critic_loss(q, target, sample.weight) for q in values])
             penalised = loss + config.critic_l2 * _kernel_penalty(weights)
@@ -168,8 +170,7 @@ class DDPG(Agent):
             return batch.reward
         nets = self.networks
         items = nets.target_items.table()
-        next_history = tf.gather(items, batch.next_history)  # [B, L, D]
-        next_state = nets.target_state(user, next_history)
+        next_state = nets.target_state(user, described(items, batch.next_history))
         proto = self._next_proto(nets.target_actor(next_state, user))
         next_action = self._as_trained(proto, items, batch)
         next_q = least_value(nets.target_critics(), next_state, user, next_action)

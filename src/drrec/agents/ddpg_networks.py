@@ -87,8 +87,7 @@ def build_networks(
     vector = (None, dim)
 
     def half() -> dict[str, keras.layers.Layer]:
-        state, actor = build_state_and_actor(config, dim, state_size)
-        encoded = state.compute_output_shape(vector, (None, state_size, dim))
+        state, actor, encoded = build_state_and_actor(config, dim, state_size)
         parts = {"state": state, "actor": actor}
         for name in ("critic", "twin")[:num_critics]:
             parts[name] = Critic(config.dim_critic, config.form, config.products)

@@ -10,11 +10,15 @@ import tensorflow as tf
 
 from drrec.embeddings.content import encoded
 from drrec.nn.item_encoder import ItemEncoder, encoder_inputs
+from drrec.types import PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drrec.features.store import Modality
+
+START_DEVIATION = 0.1
+"""Standard deviation of the coordinates that are learned from rewards, at the start."""
 
 
 class ItemTable(keras.layers.Layer):
@@ -100,8 +104,47 @@ class GrownItemTable(ItemTable):
         return np.concatenate([self.base.moved(item), np.array(self.grown)], axis=1)
 
 
+class LearnedItemTable(ItemTable):
+    """Another table with E more coordinates, which learn from rewards; those of row 0 are 0.
+
+    Users have zeros there. They start near 0, so that at first scores are those of the other table.
+    """
+
+    def __init__(self, base: ItemTable, width: int, seed: int) -> None:
+        """`width` E coordinates beside those of `base`, drawn from `seed`."""
+        super().__init__(base.table().numpy())
+        self.base = base
+        drawn = keras.initializers.RandomNormal(stddev=START_DEVIATION, seed=seed)
+        start = np.array(drawn((len(self._item), width)))
+        start[PADDING] = 0
+        self._start = start
+        self.learned = self.add_weight(
+            name="learned", shape=start.shape, initializer=keras.initializers.Constant(start)
+        )
+
+    def table(self) -> tf.Tensor:
+        """[I, D + E]."""
+        is_item = tf.cast(tf.range(len(self._item)) != PADDING, tf.float32)[:, None]
+        return tf.concat([self.base.table(), self.learned.value * is_item], axis=1)
+
+    def moved(self, item: np.ndarray) -> np.ndarray:
+        """[I, D] other vectors with the same axes -> [I, D + E] with what was learned.
+
+        An item that was never shown has what the others have on average, for nothing was learned.
+        """
+        learned = np.array(self.learned)
+        is_shown = (learned != self._start).any(axis=1)
+        mean = learned[is_shown].mean(axis=0) if is_shown.any() else 0
+        learned[1:] = np.where(is_shown[1:, None], learned[1:], mean)
+        return np.concatenate([self.base.moved(item), learned], axis=1)
+
+
 def item_table(
-    item: np.ndarray, content: tuple[ItemEncoder, Sequence[Modality]] | None
+    item: np.ndarray,
+    content: tuple[ItemEncoder, Sequence[Modality]] | None,
+    dim_learned: int = 0,
+    seed: int = 0,
 ) -> ItemTable:
-    """`item [I, D]`, tuned if there is an encoder of `content` to be tuned."""
-    return TunedItemTable(item, *content) if content else ItemTable(item)
+    """`item [I, D]`, tuned if there is an encoder of `content`, with coordinates to learn."""
+    table = TunedItemTable(item, *content) if content else ItemTable(item)
+    return LearnedItemTable(table, dim_learned, seed) if dim_learned else table

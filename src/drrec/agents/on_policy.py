@@ -23,6 +23,7 @@ from drrec.agents.rollouts import (
     policy_networks,
 )
 from drrec.agents.streams import Stream
+from drrec.nn.histories import described
 from drrec.nn.losses import clipped_value_loss, entropy_of, generalised_advantages
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class OnPolicy(Agent):
         nets = self.networks
         items = nets.items.table()
         vector = tf.gather(self.user, user)
-        state = nets.state(vector, tf.gather(items, history))
+        state = nets.state(vector, described(items, history))
         scores = tf.matmul(nets.actor(state, vector), items, transpose_b=True)
         available = self.environment.available(user, shown)
         return nets.value(state), tf.where(
@@ -165,7 +166,7 @@ class OnPolicy(Agent):
 
     def _value(self, user: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
         nets = self.networks
-        state = nets.state(tf.gather(self.user, user), tf.gather(nets.items.table(), history))
+        state = nets.state(tf.gather(self.user, user), described(nets.items.table(), history))
         return nets.value(state)
 
     def _update(self, steps: Steps, batch: TrainingBatch) -> PolicyMetrics:

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from drrec.errors import InputError
-from drrec.nn.actor_critic import build_state_and_actor
+from drrec.nn.actor_critic import build_state_and_actor, reads_rewards
+from drrec.nn.histories import described
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +30,7 @@ class Policy:
     state: keras.layers.Layer
     actor: keras.layers.Layer
     uses_history: bool = True
+    reads_rewards: bool = False
 
     @classmethod
     def build(
@@ -36,8 +38,8 @@ class Policy:
     ) -> Self:
         """An untrained policy of this shape, for `set_weights`."""
         dim = item.shape[1]
-        state, actor = build_state_and_actor(config, dim, state_size)
-        return cls(user, item, state, actor)
+        state, actor, _ = build_state_and_actor(config, dim, state_size)
+        return cls(user, item, state, actor, reads_rewards=reads_rewards(config))
 
     def weights(self) -> dict[str, np.ndarray]:
         """Weights of state module and actor, by path."""
@@ -70,11 +72,11 @@ class Policy:
 
     def actions(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
         """[B], [B, L] -> [B, D] in [−1, 1]."""
-        parts = []
+        item, parts = tf.constant(self.item), []
         for start in range(0, len(users), _USERS_AT_ONCE):
             rows = slice(start, start + _USERS_AT_ONCE)
             user = tf.constant(self.user[users[rows]])
-            state = self.state(user, tf.constant(self.item[histories[rows]]))
+            state = self.state(user, described(item, tf.constant(histories[rows])))
             parts.append(self.actor(state, user))
         return tf.concat(parts, axis=0).numpy()
 

@@ -34,7 +34,14 @@ class Replay:
     written: tf.Variable  # [] int64, transitions written since the start
 
     @classmethod
-    def empty(cls, capacity: int, state_size: int, episode_length: int, dim: int) -> Self:
+    def empty(
+        cls,
+        capacity: int,
+        state_size: int,
+        episode_length: int,
+        dim: int,
+        history_type: tf.DType = tf.int32,
+    ) -> Self:
         """Allocate for `capacity` transitions: L `state_size`, T `episode_length`, D `dim`."""
 
         def column(shape: list[int], dtype: tf.DType) -> tf.Variable:
@@ -44,13 +51,13 @@ class Replay:
         return cls(
             columns=Transitions(
                 user=column([], tf.int32),
-                history=column([state_size], tf.int32),
+                history=column([state_size], history_type),
                 # Actions are the bulk; in [−1, 1] half precision is good to 0.0005.
                 action=column([dim], tf.float16),
                 item=column([], tf.int32),
                 reward=column([], tf.float32),
                 discount=column([], tf.float32),
-                next_history=column([state_size], tf.int32),
+                next_history=column([state_size], history_type),
                 next_shown=column([episode_length], tf.int32),
             ),
             priority=tf.Variable(tf.zeros([side, side, side]), trainable=False),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.data.histories import liked_of
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def reranked_scores(
         [B, C] or [B, I] float64, for order alone: in [2, 3] for what is proposed, else in [0, 1].
     """
     own = policy.score(users, histories, candidates)
-    others = proposer.score(users, histories, candidates)
+    others = proposer.score(users, liked_of(histories), candidates)
     is_item = (np.arange(own.shape[1]) if candidates is None else candidates) != PADDING
     chosen = is_proposed(proposals[users], candidates, own.shape[1])
     return np.where(chosen, _within_one(own, is_item) + 2, _within_one(others, is_item))

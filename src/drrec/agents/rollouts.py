@@ -79,8 +79,7 @@ def policy_networks(
     """Networks started from `seed`."""
     keras.utils.set_random_seed(seed)
     dim = items.table().shape[1]
-    state, actor = build_state_and_actor(config, dim, state_size)
-    encoded = state.compute_output_shape((None, dim), (None, state_size, dim))
+    state, actor, encoded = build_state_and_actor(config, dim, state_size)
     inverse_temperature = InverseTemperature(config.inverse_temperature)
     inverse_temperature.build((None, None))
     value = Value(config.dim_critic, config.form, config.products)

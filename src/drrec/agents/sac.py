@@ -14,6 +14,7 @@ from drrec.agents.config import SACConfig
 from drrec.agents.ddpg import DDPG, least_value
 from drrec.agents.sac_networks import SACNetworks, sac_networks
 from drrec.agents.streams import Stream
+from drrec.nn.histories import described
 from drrec.nn.losses import soft_actor_loss, td_target, temperature_loss
 from drrec.nn.squashed import squashed_sample
 
@@ -58,7 +59,7 @@ class SAC(DDPG):
     def _behaviour(self, state: LoggedState, items: tf.Tensor) -> tf.Tensor:
         """[N, D] actions sampled from the policy."""
         user = tf.gather(self.user, state.user)
-        encoded = self.networks.state(user, tf.gather(items, state.history))
+        encoded = self.networks.state(user, described(items, state.history))
         return self._sampled(encoded, user, Stream.NOISE)[0]
 
     def _sampled(
@@ -76,10 +77,10 @@ class SAC(DDPG):
             return batch.reward
         nets = self.networks
         # The actor reads the state that it is trained on, the target critics their own.
-        next_state = nets.state(user, tf.gather(nets.items.table(), batch.next_history))
+        next_state = nets.state(user, described(nets.items.table(), batch.next_history))
         proto, log_prob = self._sampled(next_state, user, Stream.NEXT_ACTION)
         items = nets.target_items.table()
-        target_state = nets.target_state(user, tf.gather(items, batch.next_history))
+        target_state = nets.target_state(user, described(items, batch.next_history))
         next_action = self._as_trained(proto, items, batch)
         next_q = least_value(nets.target_critics(), target_state, user, next_action)
         soft = next_q - nets.temperature.factor() * log_prob

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from drrec.agents.ddpg_networks import WithTargets, build_networks
-from drrec.nn.actor_critic import InverseTemperature, LogStd
+from drrec.nn.actor_critic import InverseTemperature, LogStd, reads_rewards
 
 if TYPE_CHECKING:
     from drrec.agents.config import SACConfig
@@ -57,7 +57,8 @@ def sac_networks(
     del parts["target_actor"], parts["actor_optimizer"]
     dim = items.table().shape[1]
     log_std = LogStd(config.dim_actor, dim, config.initial_std, config.products)
-    log_std.build(parts["state"].compute_output_shape((None, dim), (None, state_size, dim)))
+    history = (None, state_size, dim + reads_rewards(config))
+    log_std.build(parts["state"].compute_output_shape((None, dim), history))
     temperature = InverseTemperature(config.temperature)
     temperature.build(())
     networks = SACNetworks(

@@ -12,6 +12,7 @@ from drrec.envs.rewards import Rewards
 from drrec.envs.sessions import Sessions, opening_and_rest
 from drrec.envs.simulator import Boredom, training_truth
 from drrec.errors import InputError
+from drrec.nn.actor_critic import reads_rewards
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,16 +51,19 @@ def build_environment(
         truth: the user model; None for logged sessions.
     """
     settings = config.environment
+    with_rewards = reads_rewards(config.agent)
     rewards = Rewards.over(settings.rewards, train, vectors.item)
     held_out = config.vectors.held_out
     if settings.sessions != "logged" and truth is not None:
         offered = prefix_proposals(config, train)
-        return LivingEnvironment(settings, train, truth, rewards, offered, held_out)
+        return LivingEnvironment(
+            settings, train, truth, rewards, offered, held_out, with_rewards=with_rewards
+        )
     if held_out:
         known, shown = train.past_and_future(held_out)
     else:
         known, shown = opening_and_rest(train, settings.state_size)
-    sessions = Sessions.over(known, shown, settings.state_size)
+    sessions = Sessions.over(known, shown, settings.state_size, with_rewards=with_rewards)
     predicted = None
     if settings.unlogged == "model":
         predicted = (vectors.user, vectors.item, vectors.mean)

@@ -73,7 +73,7 @@ class Supervised(PPO):
 
     def policy(self, user: np.ndarray, item: np.ndarray) -> Policy:
         """The trained policy over final embeddings `user [U, D]` and `item [I, D]`."""
-        nets = self.networks
+        nets, user = self.networks, self._padded(user)
         parts = [
             self._vectors(
                 tf.constant(user[first : first + REFRESHED_AT_ONCE], tf.float32),
@@ -82,7 +82,8 @@ class Supervised(PPO):
             for first in range(0, len(user), REFRESHED_AT_ONCE)
         ]
         known = tf.concat(parts, axis=0).numpy()
-        return Policy(known, nets.items.moved(item), nets.state, nets.actor)
+        moved = nets.items.moved(item)
+        return Policy(known, moved, nets.state, nets.actor, reads_rewards=self.reads_rewards)
 
     def _run(self, iterations: tf.Tensor) -> SupervisedMetrics:
         # Compiled apart: in one program with playing, XLA's reading takes five times as long.

@@ -265,8 +265,12 @@ class Interactions:
         """
         return self.where(self.liked).histories(length)
 
-    def histories(self, length: int) -> np.ndarray:
+    def histories(self, length: int, entries: np.ndarray | None = None) -> np.ndarray:
         """[U, L] each user's last L items, most recent last, left-padded with 0.
+
+        Args:
+            length: L.
+            entries: [R] what to take of each row in place of its item.
 
         Examples:
             >>> import drrec, numpy as np
@@ -277,8 +281,9 @@ class Interactions:
         """
         back = self.position_from_end()
         recent = back < length
-        histories = np.full((self.num_users, length), PADDING, np.int32)
-        histories[self.user[recent], length - 1 - back[recent]] = self.item[recent]
+        entries = self.item if entries is None else entries
+        histories = np.full((self.num_users, length), PADDING, entries.dtype)
+        histories[self.user[recent], length - 1 - back[recent]] = entries[recent]
         return histories
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from drrec.nn.histories import pushed
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class LoggedState(NamedTuple):
 
     user: tf.Tensor  # [N] int32
     step: tf.Tensor  # [N] int32, number of items shown
-    history: tf.Tensor  # [N, L] int32 liked item ids, most recent last, 0 = padding
+    history: tf.Tensor  # [N, L] liked item ids, or items with rewards, see `data.histories`
     shown: tf.Tensor  # [N, T] int32 item ids, 0 where nothing was shown yet
 
 
@@ -31,16 +32,17 @@ class Outcome(NamedTuple):
     reward: tf.Tensor  # [N] float32
     pleased: tf.Tensor  # [N] float32 the rating term; liked if above 0
     terms: dict[str, tf.Tensor]  # [N] each, unweighted; empty if the rating is the only term
-    next_history: tf.Tensor  # [N, L] int32
+    next_history: tf.Tensor  # [N, L]
     next_shown: tf.Tensor  # [N, T] int32
     terminal: tf.Tensor  # [N] bool: no item is left; a time limit is not an end
     done: tf.Tensor  # [N] bool: the session is over, terminal or by time limit
 
 
 class SessionEnvironment(abc.ABC):
-    """N parallel sessions: a step shows one item to each user; a liked item enters the history.
+    """N parallel sessions: a step shows one item to each user.
 
-    An item is shown at most once per session. Methods are pure: they map states to states.
+    A liked item enters the history, or each with its reward: as the opening histories are made. An
+    item is shown at most once per session. Methods are pure: they map states to states.
     """
 
     log: Interactions
@@ -61,7 +63,7 @@ class SessionEnvironment(abc.ABC):
             config: settings of sessions.
             num_items: I.
             playing: [V] int32 the users that sessions are drawn from.
-            history: [U, L] int32 initial history of each user.
+            history: [U, L] initial history of each user, int32 or int64, see `data.histories`.
             rewards: weighted reward terms; None is the rating alone.
             offered: [U, C] int32 the only items available to each user, 0 = padding; None is all.
         """
@@ -74,6 +76,11 @@ class SessionEnvironment(abc.ABC):
         self._players = tf.constant(playing)  # [V]
         self._history = tf.constant(history)  # [U, L]
         self._offered = None if offered is None else tf.constant(offered)  # [U, C]
+
+    @property
+    def with_rewards(self) -> bool:
+        """Whether histories hold every item shown with its reward, in place of liked items."""
+        return bool(self._history.dtype == tf.int64)
 
     @property
     def pays_for_uptake(self) -> bool:
@@ -139,9 +146,7 @@ class SessionEnvironment(abc.ABC):
         if self.rewards:
             terms = self.rewards.terms(state, item, pleased)
             reward = self.rewards.total(terms)
-        liked = pleased > 0
-        moved = tf.concat([state.history[:, 1:], item[:, None]], axis=1)
-        history = tf.where(liked[:, None], moved, state.history)  # [N, L]
+        history = pushed(state.history, item, pleased)  # [N, L]
         now = tf.range(self.config.episode_length) == state.step[:, None]  # [N, T]
         shown = tf.where(now, item[:, None], state.shown)
         terminal = self.is_over(state.user, shown)

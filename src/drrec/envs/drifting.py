@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from drrec.data.histories import opening
 from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.errors import InputError
 
@@ -23,13 +24,21 @@ class DriftingEnvironment(SessionEnvironment):
     `worlds.drifting.best_sessions`.
     """
 
-    def __init__(self, config: LoggedConfig, train: Interactions, world: DriftingWorld) -> None:
+    def __init__(
+        self,
+        config: LoggedConfig,
+        train: Interactions,
+        world: DriftingWorld,
+        *,
+        with_rewards: bool = False,
+    ) -> None:
         """Put the tables on the device.
 
         Args:
             config: how long sessions and histories are.
             train: the ratings that sessions open from; all users play.
             world: the truth, by the dense ids of `train`.
+            with_rewards: as in `LivingEnvironment`.
 
         Raises:
             InputError: sessions are longer than the world drifts.
@@ -40,7 +49,8 @@ class DriftingEnvironment(SessionEnvironment):
                 f"Received: {config.episode_length}. Lower --episode-length."
             )
         playing = np.arange(train.num_users, dtype=np.int32)
-        super().__init__(config, train.num_items, playing, train.liked_histories(config.state_size))
+        history = opening(train, config.state_size, with_rewards=with_rewards)
+        super().__init__(config, train.num_items, playing, history)
         self.log = train
         self._user = tf.constant(world.user)  # [U, T, D]
         self._item = tf.constant(world.item)  # [I, D]

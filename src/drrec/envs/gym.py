@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from drrec.data.histories import items_of
 from drrec.envs.logged import LoggedState
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class LoggedSession(gymnasium.Env[Observation, np.ndarray]):
         return self._observation(state), reward, terminated, truncated, info
 
     def _observation(self, state: LoggedState) -> Observation:
-        history = self._item[state.history[0].numpy()]  # [L, D]
+        history = self._item[items_of(state.history[0].numpy())]  # [L, D]
         return {"user": self._user[int(state.user[0])].copy(), "history": history}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from drrec.data.histories import opening
 from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.types import PADDING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class LivingEnvironment(SessionEnvironment):
     """Sessions over the whole catalogue: reward is appeal minus boredom from earlier items.
 
-    The initial history is each user's last liked items of the log; boredom starts at 0.
+    The initial history is each user's at the end of the log; boredom starts at 0.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class LivingEnvironment(SessionEnvironment):
         rewards: Rewards | None = None,
         offered: np.ndarray | None = None,
         held_out: float = 0.0,
+        *,
+        with_rewards: bool = False,
     ) -> None:
         """Move the tables to the device.
 
@@ -41,11 +44,12 @@ class LivingEnvironment(SessionEnvironment):
             rewards: as in `SessionEnvironment`.
             offered: as in `SessionEnvironment`.
             held_out: share of each user's latest ratings that embeddings are not fitted on.
+            with_rewards: whether histories hold every item shown with its reward.
         """
         playing = np.arange(train.num_users, dtype=np.int32)
         if offered is not None:
             playing = playing[(offered != PADDING).any(axis=1)]
-        history = train.liked_histories(config.state_size)
+        history = opening(train, config.state_size, with_rewards=with_rewards)
         super().__init__(config, train.num_items, playing, history, rewards, offered)
         self.log = train
         self._held_out = held_out

@@ -14,6 +14,7 @@ import tensorflow as tf
 from drrec.envs.config import RewardConfig
 from drrec.envs.pairs import Pairs
 from drrec.errors import InputError
+from drrec.nn.histories import items_of
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Rewards:
         if "novelty" in self.weights:
             made["novelty"] = novelty_term(tf.gather(self._num_raters, item), self._num_users)
         if "diversity" in self.weights:
-            history = tf.gather(self._unit, state.history)  # [N, L, D]
+            history = tf.gather(self._unit, items_of(state.history))  # [N, L, D]
             made["diversity"] = diversity_term(tf.gather(self._unit, item), history)
         if "return" in self.weights:
             place, is_logged = self._pairs.find(state.user, item)

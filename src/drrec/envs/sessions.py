@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from drrec.data.histories import opening
 from drrec.errors import InputError
 from drrec.types import PADDING
 
@@ -23,13 +24,20 @@ class Sessions:
     """Initial history, available items and excluded items of each user's session."""
 
     playing: np.ndarray  # [V] int32, the users with at least two available items
-    history: np.ndarray  # [U, L] int32 liked item ids, most recent last, 0 = padding
+    history: np.ndarray  # [U, L] of either form, see `data.histories`
     candidates: np.ndarray  # [U, C] int32 item ids, 0 = padding
     known: np.ndarray  # [U, K] int32 items rated before the session, 0 = padding
 
     @classmethod
-    def over(cls, known: Interactions, shown: Interactions, state_size: int) -> Self:
-        """Sessions that start with the last liked items of `known` and show the items of `shown`.
+    def over(
+        cls,
+        known: Interactions,
+        shown: Interactions,
+        state_size: int,
+        *,
+        with_rewards: bool = False,
+    ) -> Self:
+        """Sessions that open with the histories of `known` and show the items of `shown`.
 
         Raises:
             InputError: no user has two items to be shown.
@@ -43,7 +51,8 @@ class Sessions:
                 "Raise `--held-out`, lower `--state-size`, or use a longer log."
             )
         recent = known.where(known.position_from_end() < MOST_CANDIDATES)
-        return cls(playing, known.liked_histories(state_size), _by_user(shown), _by_user(recent))
+        history = opening(known, state_size, with_rewards=with_rewards)
+        return cls(playing, history, _by_user(shown), _by_user(recent))
 
 
 def opening_and_rest(train: Interactions, state_size: int) -> tuple[Interactions, Interactions]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores
+from drrec.base import batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def rating_errors(
     offset = getattr(recommender, "rating_offset", None)
     if offset is None or len(test) == 0:
         return None
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     users = np.flatnonzero(test.counts()).astype(np.int32)
     parts = []
     for batch in batches(users, test.num_items):

@@ -206,13 +206,23 @@ class InverseTemperature(keras.layers.Layer):
         return super().get_config() | {"start": self.start}
 
 
+def reads_rewards(config: AgentConfig) -> bool:
+    """Whether the state module reads every item shown with its reward; else the liked ones."""
+    return getattr(STATES[config.state], "reads_rewards", False)
+
+
 def build_state_and_actor(
     config: AgentConfig, dim: int, state_size: int
-) -> tuple[keras.layers.Layer, Actor]:
-    """A state module and an actor for vectors of width `dim` and histories of `state_size`."""
-    vector, history = (None, dim), (None, state_size, dim)
+) -> tuple[keras.layers.Layer, Actor, tuple[Any, ...]]:
+    """A state module for vectors of width `dim` and histories of `state_size`, and an actor.
+
+    Returns:
+        Both, and the shape [B, S] of states.
+    """
+    vector, history = (None, dim), (None, state_size, dim + reads_rewards(config))
     state = STATES[config.state]()
     state.build(vector, history)
+    encoded = state.compute_output_shape(vector, history)
     actor = Actor(config.dim_actor, config.form, config.products)
-    actor.build(state.compute_output_shape(vector, history), vector)
-    return state, actor
+    actor.build(encoded, vector)
+    return state, actor, encoded

@@ -8,6 +8,7 @@ from tests.evaluation.stubs import Stub
 
 from drrec.baselines.collaborative import ItemCF
 from drrec.baselines.popularity import Popularity
+from drrec.data.histories import items_of, rewards_of
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 from drrec.evaluation.offpolicy import PopularityPolicy, SoftmaxPolicy, indicative
@@ -41,6 +42,18 @@ def test_each_row_is_met_in_the_state_in_which_it_was_logged(halves) -> None:
                 likes += [test.item[earlier]] * bool(test.liked[earlier])
         assert histories[row].tolist() == ([0] * 4 + likes)[-4:]
         assert np.flatnonzero(~is_new[row - 5]).tolist() == sorted([0, *seen])
+
+
+def test_who_reads_rewards_meets_each_row_after_all_that_was_rated(halves) -> None:
+    train, test = halves
+    histories = histories_before(train, test, 4, with_rewards=True)
+    for row in range(0, len(test), 7):
+        user = test.user[row]
+        is_earlier = (test.user == user) & (np.arange(len(test)) < row)
+        items = [*train.item[train.user == user], *test.item[is_earlier]][-4:]
+        ratings = np.array([*train.rating[train.user == user], *test.rating[is_earlier]][-4:])
+        assert items_of(histories)[row].tolist() == items
+        assert rewards_of(histories)[row].tolist() == ((ratings - 3) / 2).tolist()
 
 
 def test_a_step_knows_both_chances_and_what_the_target_would_have_shown(halves) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stubs import Stub, log
 
+from drrec.data.histories import items_of, rewards_of
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError
 from drrec.evaluation.protocols import rated as rated_module
@@ -67,6 +68,19 @@ def test_the_logged_rating_moves_the_history_of_each_user_by_hand() -> None:
     assert second == [[3, 4], [4, 5], *([i - 1, i] for i in range(6, 13)), [11, 12]]
     # Shown 5 … 12: hits at 2, 4, 7 and, as 3.5 is liked but not relevant, at 1, 8.
     assert result.metrics["map"] == pytest.approx([(1 / 2 + 2 / 4 + 3 / 7) / 3, (1 + 2 / 8) / 2])
+
+
+def test_who_reads_rewards_is_told_of_what_was_disliked_too() -> None:
+    train, test = halves()
+    stub = Stub(lambda u, h, i: -i * 1.0, NUM_ITEMS, uses_history=True, reads_rewards=True)
+    rated(stub, train, test, min_items=8, state_size=2)
+    for step, (_, histories, _) in enumerate(stub.calls[:8]):
+        if step >= 2:
+            assert items_of(histories)[0].tolist() == [step + 3, step + 4]
+            ratings = [
+                test.rating[(test.user == 0) & (test.item == i)][0] for i in (step + 3, step + 4)
+            ]
+            assert rewards_of(histories)[0].tolist() == [(rating - 3) / 2 for rating in ratings]
 
 
 def test_feedback_changes_the_order_where_one_ranking_would_not() -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.evaluation.stubs import Stub
 from tests.evaluation.worlds import log_of_all, random_truth, reward_of
 
+from drrec.data.histories import items_of, opening, rewards_of
 from drrec.errors import InputError
 from drrec.evaluation.optimum import best_rewards, greedy_rewards
 from drrec.evaluation.protocols.session import bounds, session
@@ -58,6 +59,17 @@ def test_a_positive_reward_moves_the_history_and_nothing_is_shown_twice(truth, t
         assert result.metrics["mean_reward"][user] == pytest.approx(total / STEPS, abs=1e-5)
         assert result.metrics["regret"][user] == pytest.approx(best[user] - total, abs=1e-5)
         assert result.metrics["share"][user] == pytest.approx(total / best[user], abs=1e-5)
+
+
+def test_who_reads_rewards_is_told_what_each_item_paid(truth, train, best):
+    stub = Stub(lambda u, h, i: -i * 1.0, NUM_ITEMS + 1, uses_history=True, reads_rewards=True)
+    played(stub, train, truth, best)
+    (_, first, _), *_, (_, last, _) = stub.calls
+    np.testing.assert_array_equal(first, opening(train, 3, with_rewards=True))
+    for user in range(NUM_USERS):
+        rewards = reward_of(truth, user, tuple(range(1, STEPS)))  # after the last, nobody asks
+        assert items_of(last)[user].tolist() == list(range(STEPS - 3, STEPS))
+        assert rewards_of(last)[user] == pytest.approx(rewards[-3:], abs=1e-5)
 
 
 def test_who_does_not_use_the_history_is_asked_once(truth, train, best):

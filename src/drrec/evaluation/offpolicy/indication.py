@@ -8,6 +8,7 @@ import numpy as np
 
 from drrec.base import batches, catalogue
 from drrec.baselines.collaborative import ItemCF
+from drrec.data.histories import opening, pushed
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
 from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
@@ -94,7 +95,8 @@ def logged_steps(
     predicts.
     """
     model = ItemCF().fit(train)
-    histories = histories_before(train, test, state_size)
+    reads_rewards = getattr(getattr(target, "recommender", None), "reads_rewards", False)
+    histories = histories_before(train, test, state_size, with_rewards=reads_rewards)
     count = np.log1p(np.bincount(train.item, minlength=train.num_items))
     count = (count - count[1:].mean()) / max(float(count[1:].std()), 1e-6)
     parts = []
@@ -133,14 +135,14 @@ def unrated_before(train: Interactions, test: Interactions, rows: np.ndarray) ->
     return is_new
 
 
-def histories_before(train: Interactions, test: Interactions, state_size: int) -> np.ndarray:
-    """[R, L] each user's last L liked items when they came to each test row."""
-    histories = np.zeros((len(test), state_size), np.int32)
-    now = train.liked_histories(state_size)
-    for row, (user, item, liked) in enumerate(
-        zip(test.user.tolist(), test.item.tolist(), test.liked.tolist(), strict=True)
-    ):
+def histories_before(
+    train: Interactions, test: Interactions, state_size: int, *, with_rewards: bool = False
+) -> np.ndarray:
+    """[R, L] each user's history when they came to each test row; see `data.histories.opening`."""
+    now = opening(train, state_size, with_rewards=with_rewards)
+    histories = np.zeros((len(test), state_size), now.dtype)
+    rewards = (test.rating - LIKED_ABOVE) / 2
+    for row, user in enumerate(test.user.tolist()):
         histories[row] = now[user]
-        if liked:
-            now[user] = [*now[user, 1:], item]
+        now[[user]] = pushed(now[[user]], test.item[[row]], rewards[[row]])
     return histories

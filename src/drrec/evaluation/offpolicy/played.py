@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.data.histories import pushed
 from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 from drrec.evaluation.optimum import bored_appeal
 from drrec.evaluation.protocols.simulated import depths
@@ -25,7 +26,7 @@ class PlayedLog(NamedTuple):
     """N sessions that a policy has played."""
 
     user: np.ndarray  # [N] int32
-    history: np.ndarray  # [N, T, L] int32, before each step
+    history: np.ndarray  # [N, T, L] of the form of the openings, before each step
     item: np.ndarray  # [N, T] int32
     reward: np.ndarray  # [N, T] float32
     probability: np.ndarray  # [N, T] float64, how likely the item was to be shown
@@ -48,7 +49,7 @@ def played_log(
         truth: what items please.
         policy: who draws the items.
         users: [N] int32; one may play several sessions.
-        openings: [N, L] int32 the histories that sessions open with.
+        openings: [N, L] the histories that sessions open with, of either form.
         steps: T.
         patience: items of negative reward in a row after which a user leaves; None never leaves.
         seed: of the draws.
@@ -60,7 +61,7 @@ def played_log(
     shown = np.zeros((len(users), steps), np.int32)
     reward = np.zeros((len(users), steps), np.float32)
     probability = np.ones((len(users), steps))
-    history = np.zeros((len(users), steps, openings.shape[1]), np.int32)
+    history = np.zeros((len(users), steps, openings.shape[1]), openings.dtype)
     now = openings
     for t in range(steps):
         history[:, t] = now
@@ -70,8 +71,7 @@ def played_log(
         probability[:, t] = np.take_along_axis(chances, item[:, None], axis=1)[:, 0]
         pays = bored_appeal(truth, users, shown[:, :t])
         reward[:, t] = np.take_along_axis(pays, item[:, None], axis=1)[:, 0]
-        moved = np.concatenate([now[:, 1:], item[:, None]], axis=1)
-        now = np.where(reward[:, t, None] > 0, moved, now)
+        now = pushed(now, item, reward[:, t])
     depth = np.full(len(users), steps) if patience is None else depths(reward, patience)
     is_step = np.arange(steps) < depth[:, None]
     return PlayedLog(users, history, shown, reward, probability, is_step)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.base import batches, catalogue
+from drrec.base import batches, catalogue, openings
 from drrec.evaluation.optimum import played
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.protocol import Protocol
@@ -45,7 +45,7 @@ def drifting(
         InputError: a score is not finite.
     """
     users = np.arange(train.num_users, dtype=np.int32)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
     shown = []
     for batch in batches(users, train.num_items):

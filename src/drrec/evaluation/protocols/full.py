@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue
+from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import LIST_LENGTH, PerUser, collected, top_list
@@ -53,7 +53,7 @@ def full(
             "Expected at most one test item for each user. Received: several. "
             "The full protocol goes with the leave_one_out split."
         )
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     # One draw per user, before any score: all methods share it, and batches do not matter.
     rng = np.random.default_rng(seed)
     tie_noise, tie_order = rng.random(test.num_users), rng.permutation(test.num_items)

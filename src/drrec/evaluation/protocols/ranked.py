@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue
+from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
@@ -67,7 +67,7 @@ def ranked(
         InputError: no user has one, or a score is not finite.
     """
     relevant, users = _relevant(test, candidates)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     tie_noise = np.random.default_rng(seed)
     is_item = np.arange(test.num_items) != PADDING
     parts, lists = [], []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores
+from drrec.base import batches, candidate_scores, openings
+from drrec.data.histories import pushed
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
@@ -45,8 +46,9 @@ def rated(
     """Rank each user's own test items (Liu et al. 2018, Algorithm 2).
 
     A method that uses the history picks `NUM_TURNS` items one at a time; a rating above
-    `LIKED_ABOVE` pushes the item onto the history. The rest follows in the order of the last
-    turn's scores, so that MAP has a whole list. Other methods rank once.
+    `LIKED_ABOVE` pushes the item onto the history, or each with its reward if the method reads
+    them. The rest follows in the order of the last turn's scores, so that MAP has a whole list.
+    Other methods rank once.
 
     Args:
         recommender: a fitted one.
@@ -64,7 +66,7 @@ def rated(
     """
     users = eligible_users(test, min_items)
     rows = _shuffled_rows(test, seed)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     order_of = _order_by_turns if recommender.uses_history else _order_at_once
     parts, lists = [], []
     for batch in batches(users, test.num_items):
@@ -122,18 +124,10 @@ def _order_by_turns(
         active = np.flatnonzero(is_left.any(axis=1))
         picked = np.where(is_left, scores, -np.inf).argmax(axis=1)[active]
         turn[active, picked] = step
-        histories = _pushed(histories, slates, active, picked)
+        items, ratings = slates.items[active, picked], slates.ratings[active, picked]
+        histories = histories.copy()
+        histories[active] = pushed(histories[active], items, (ratings - LIKED_ABOVE) / 2)
     return np.lexsort((-scores, turn), axis=1)
-
-
-def _pushed(
-    histories: np.ndarray, slates: Slates, active: np.ndarray, picked: np.ndarray
-) -> np.ndarray:
-    liked = slates.ratings[active, picked] > LIKED_ABOVE
-    moved, items = active[liked], slates.items[active, picked][liked]
-    histories = histories.copy()
-    histories[moved] = np.concatenate([histories[moved, 1:], items[:, None]], axis=1)
-    return histories
 
 
 RATED = Protocol(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores
+from drrec.base import batches, candidate_scores, openings
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
@@ -66,7 +66,7 @@ def sampled(
             `num_negatives` is not positive.
     """
     draws = drawn(train, test, seed=seed, num_negatives=num_negatives)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     parts, lists = [], []
     for rows in batches(np.arange(len(draws.users)), test.num_items):
         users, items, own = draws.users[rows], draws.items[rows], draws.place[rows, None]

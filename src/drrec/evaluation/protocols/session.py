@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue
+from drrec.base import batches, candidate_scores, catalogue, openings
+from drrec.data.histories import pushed
 from drrec.errors import InputError
 from drrec.evaluation.optimum import best_rewards, bored_appeal, greedy_rewards, played
 from drrec.evaluation.protocols.candidates import PerUser, collected
@@ -42,8 +43,8 @@ def session(
 ) -> PerUser:
     """Show each user the film with the best score, `steps` times, none twice.
 
-    An item whose reward is positive is pushed onto the history. Whoever does not use histories is
-    asked once.
+    An item whose reward is positive is pushed onto the history, or every item with its reward if
+    the recommender reads rewards. Whoever does not use histories is asked once.
 
     Args:
         recommender: a fitted one.
@@ -61,7 +62,7 @@ def session(
         InputError: a score is not finite.
     """
     users = np.arange(train.num_users, dtype=np.int32)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
     pays = functools.partial(bored_appeal, truth)
     reward = []
@@ -105,7 +106,7 @@ def sessions_of(
         recommender: a fitted one, asked before each item if it uses histories, or else once.
         pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
         users: [B] int32.
-        histories: [B, L] what sessions open with; an item of positive reward is pushed onto it.
+        histories: [B, L] what sessions open with; see `data.histories.pushed`.
         is_item: [B, I] bool, what may be shown. A row with fewer than T is shown others in the end.
         tie_order: [I] in which order equal scores fall.
         steps: T.
@@ -121,7 +122,7 @@ def sessions_of(
     def best_unshown(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
         nonlocal histories, scores
         if shown.shape[1] and recommender.uses_history:
-            histories = _pushed(histories, shown[:, -1], paid[:, -1] > 0)
+            histories = pushed(histories, shown[:, -1], paid[:, -1])
             scores = candidate_scores(recommender, users, histories, None, is_item)
         left = scores.copy()
         np.put_along_axis(left, shown, -np.inf, axis=1)
@@ -129,11 +130,6 @@ def sessions_of(
         return tie_order[left[:, tie_order].argmax(axis=1)]
 
     return played(pays, users, steps, best_unshown)
-
-
-def _pushed(histories: np.ndarray, item: np.ndarray, liked: np.ndarray) -> np.ndarray:
-    moved = np.concatenate([histories[:, 1:], item[:, None]], axis=1)
-    return np.where(liked[:, None], moved, histories)
 
 
 def _inputs(test: Dataset) -> tuple[Truth, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, catalogue
+from drrec.base import batches, catalogue, openings
 from drrec.data.interactions import joined
 from drrec.evaluation.judges import JUDGES, simulators
 from drrec.evaluation.optimum import bored_appeal
@@ -104,7 +104,7 @@ def simulated(
         InputError: a score is not finite.
     """
     pays = functools.partial(bored_appeal, truth)
-    histories = train.liked_histories(state_size)
+    histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
     shown = np.zeros((len(users), steps), np.int32)
     paid = np.zeros((len(users), steps), np.float32)
