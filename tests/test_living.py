@@ -49,7 +49,7 @@ def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):
     content = evaluate_run(run, config, judged)
     assert set(content["protocols"]) == {"rated", "session"}
     sessions = content["protocols"]["session"]
-    assert set(sessions) == {"popularity", "ddpg", "greedy_truth", "optimum"}
+    assert set(sessions) == {"popularity", "ddpg", "greedy_truth", "bayesian", "optimum"}
     assert sessions["optimum"]["reward"]["mean"] == pytest.approx(np.mean(judged.best))
     assert sessions["optimum"]["regret"]["mean"] == 0
     assert sessions["ddpg"]["reward"]["versus"] == "popularity"

@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 from tests.evaluation.worlds import best_by_trying_all, random_truth, reward_of
 
 from drrec.data.interactions import IdMap
-from drrec.evaluation.optimum import best_rewards, bored_appeal, greedy_rewards
-from drrec.worlds.world import World
+from drrec.evaluation import optimum
+from drrec.evaluation.optimum import (
+    bayesian_rewards,
+    best_rewards,
+    bored_appeal,
+    greedy_rewards,
+)
+from drrec.worlds.world import Truth, World
 
 
 def truths(max_items=6, num_kinds=3):
@@ -48,6 +54,40 @@ def test_what_a_film_would_please_now(truth, order):
     assert appeal[0, item] == pytest.approx(reward_of(truth, 1, tuple(order))[-1], abs=1e-5)
 
 
+@settings(max_examples=25)
+@given(truth=truths(max_items=8), steps=st.integers(1, 4))
+def test_where_all_users_are_alike_a_planner_knows_them(truth, steps):
+    alike = truth._replace(appeal=np.tile(truth.appeal[:1], (3, 1)))
+    users = np.array([2, 0])
+    found = bayesian_rewards(alike, users, steps)
+    assert found == pytest.approx(best_rewards(alike, users, steps), abs=1e-4)
+
+
+def test_two_kinds_of_users_are_told_apart_by_the_first_film():
+    # One half loves odd films, the other even ones; film 1 pleases a little more on average.
+    appeal = np.zeros((8, 13), np.float32)
+    appeal[:4, 1::2], appeal[:4, 2::2] = 1.0, -1.0
+    appeal[4:, 1::2], appeal[4:, 2::2] = -0.9, 1.0
+    nobody_bored = np.zeros((2, 2), np.float32)
+    truth = Truth(appeal, np.array([1, *[0] * 12], np.int32), nobody_bored, 1)
+    found = bayesian_rewards(truth, np.arange(8), 6)
+    assert found == pytest.approx([6.0] * 4 + [4.1] * 4, abs=1e-3)
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), seen=st.integers(1, 4))
+def test_beliefs_are_the_conditional_gaussian(seed, seen):
+    rng = np.random.default_rng(seed)
+    directions, told = rng.normal(size=(seen, 5)), rng.normal(size=seen)
+    taste, doubt = np.zeros((1, 5)), np.eye(5)[None]
+    for direction, value in zip(directions, told, strict=True):
+        taste, doubt = optimum._narrowed(taste, doubt, direction[None], np.array([value]))
+    inside = directions @ directions.T + optimum._LEAST_SPREAD * np.eye(seen)
+    gain = np.linalg.solve(inside, directions).T
+    np.testing.assert_allclose(taste[0], gain @ told, atol=1e-3)
+    np.testing.assert_allclose(doubt[0], np.eye(5) - gain @ directions, atol=1e-3)
+
+
 def test_more_users_than_are_taken_at_once():
     truth = random_truth(3, num_users=35, kinds=[0, 1, 2, 0, 1], num_kinds=3, window=2)
     together = best_rewards(truth, np.arange(35), 4)
@@ -68,4 +108,7 @@ def test_looking_ahead_is_worth_a_quarter_more_than_greed_in_the_world_of_demo()
     best, greedy = best_rewards(truth, users, 20), greedy_rewards(truth, users, 20)
     assert (best >= greedy - 1e-4).all()
     assert best.mean() > 1.25 * greedy.mean()
+    learning = bayesian_rewards(truth, users, 20)
+    assert (learning <= best + 1e-4).all()
+    assert greedy.mean() < learning.mean() < best.mean()
     assert greedy.mean() > 0

@@ -159,7 +159,7 @@ def test_sessions_stand_beside_what_could_be_had() -> None:
     noise = Stub(lambda u, h, i: np.cos(u * 7 + i * i), 31)
     found = drrec.evaluate({"noise": noise}, whole.split("temporal")[1], protocol="session")
     means = found.means()
-    assert list(means.index) == ["noise", "greedy_truth", "optimum"]
+    assert list(means.index) == ["noise", "greedy_truth", "bayesian", "optimum"]
     assert list(means.columns) == list(SESSION_METRICS)
     assert means.loc["optimum", "regret"] == 0 < means.loc["noise", "regret"]
     assert set(found.scoring) == {("session", "noise", 0)}

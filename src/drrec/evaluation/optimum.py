@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from drrec.worlds.world import Truth
 
 _USERS_AT_ONCE = 32
+_FORESIGHT = 5
+"""Films that `bayesian_rewards` plans ahead; with 10 it earns .4 % more in the world of `demo`."""
+_LEAST_SPREAD = 1e-6
 
 
 def bored_appeal(truth: Truth, users: np.ndarray, shown: np.ndarray) -> np.ndarray:
@@ -87,10 +90,73 @@ def best_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
         raise ValueError(f"Expected {steps} films. Received: {len(truth.kind) - 1}.")
     ranked = _ranked(truth, users, steps)  # [K, T, B]
     parts = [
-        _best(truth, ranked[:, :, start : start + _USERS_AT_ONCE], steps)
+        _plans(truth, ranked[:, :, start : start + _USERS_AT_ONCE], steps).max(axis=0)[-1]
         for start in range(0, len(users), _USERS_AT_ONCE)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def bayesian_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
+    """[B] what a planner earns who knows the films and all users together, but no user's taste.
+
+    The prior of an appeal is a Gaussian with the mean and covariance over all users; each reward
+    of the session narrows it. Shown is the first film of the best session of `_FORESIGHT` films by
+    the posterior mean: a little less than the most that can be expected, without exploration.
+    """
+    mean = truth.appeal.mean(axis=0, dtype=np.float64)
+    _, size, axes = np.linalg.svd(truth.appeal - mean, full_matrices=False)
+    is_axis = size > _LEAST_SPREAD * size[0]
+    factors = (size[is_axis, None] * axes[is_axis]).T / np.sqrt(len(truth.appeal))  # [I, R]
+    taste = np.zeros((len(users), factors.shape[1]))  # posterior means
+    doubt = np.tile(np.eye(factors.shape[1]), (len(users), 1, 1))  # posterior covariances
+    believed = truth._replace(appeal=np.zeros((len(users), len(truth.kind)), np.float32))
+
+    def next_film(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
+        nonlocal taste, doubt
+        if shown.shape[1]:
+            item = shown[:, -1]
+            bored = bored_appeal(truth, users, shown[:, :-1]) - truth.appeal[users]
+            told = paid[:, -1] - np.take_along_axis(bored, item[:, None], axis=1)[:, 0]
+            taste, doubt = _narrowed(taste, doubt, factors[item], told - mean[item])
+        believed.appeal[:] = mean + taste @ factors.T
+        left = believed.appeal.copy()
+        left[:, 0] = -np.inf
+        np.put_along_axis(left, shown, -np.inf, axis=1)
+        horizon = min(_FORESIGHT, steps - shown.shape[1])
+        return _first_of_best(truth._replace(appeal=left), shown, horizon)
+
+    return played(functools.partial(bored_appeal, truth), users, steps, next_film)[1].sum(axis=1)
+
+
+def _narrowed(
+    taste: np.ndarray, doubt: np.ndarray, direction: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means [B, R] and covariances [B, R, R] after `direction [B, R]` · taste was `told [B]`."""
+    along = np.einsum("brs,bs->br", doubt, direction)
+    spread = np.einsum("br,br->b", direction, along) + _LEAST_SPREAD
+    gain = along / spread[:, None]
+    surprise = told - np.einsum("br,br->b", direction, taste)
+    return taste + gain * surprise[:, None], doubt - gain[:, :, None] * along[:, None, :]
+
+
+def _first_of_best(truth: Truth, shown: np.ndarray, steps: int) -> np.ndarray:
+    """[B] the film that opens the best session of `steps`, after `shown [B, t]`, −inf barred."""
+    users = np.arange(len(shown))
+    symbols, window = len(truth.boredom), truth.window
+    recent = np.full((len(shown), window), symbols - 1)
+    last = truth.kind[shown[:, max(0, shown.shape[1] - window) :]]
+    recent[:, window - last.shape[1] :] = last
+    place = np.ravel_multi_index(tuple(recent.T), (symbols,) * window)
+    ranked = _ranked(truth, users, steps)
+    value = np.concatenate(
+        [
+            _plans(truth, ranked[:, :, rows], steps)[:, place[rows], np.arange(len(rows))]
+            for rows in np.array_split(users, -(-len(users) // _USERS_AT_ONCE))
+        ],
+        axis=1,
+    )  # [K, B]
+    is_kind = truth.kind == value.argmax(axis=0)[:, None]
+    return np.where(is_kind, truth.appeal, -np.inf).argmax(axis=1)
 
 
 def _ranked(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
@@ -104,7 +170,8 @@ def _ranked(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
     return ranked
 
 
-def _best(truth: Truth, ranked: np.ndarray, steps: int) -> np.ndarray:
+def _plans(truth: Truth, ranked: np.ndarray, steps: int) -> np.ndarray:
+    """[K, S, B] the most that `steps` films earn, by the first one's kind and the last W kinds."""
     symbols = len(truth.boredom)  # the kinds, and one for nothing shown yet
     num_kinds, size = symbols - 1, symbols**truth.window
     recent = np.array(list(itertools.product(range(symbols), repeat=truth.window))).reshape(
@@ -112,6 +179,7 @@ def _best(truth: Truth, ranked: np.ndarray, steps: int) -> np.ndarray:
     )
     taken = truth.boredom[recent].sum(axis=1)  # [last W kinds, K + 1]
     value = np.zeros((len(_counts(steps, num_kinds)), size, ranked.shape[2]), np.float32)
+    by_kind = np.full((num_kinds, size, ranked.shape[2]), -np.inf, np.float32)
     for shown in reversed(range(steps)):
         counts = _counts(shown, num_kinds)  # [n, K]
         after = {
@@ -127,14 +195,18 @@ def _best(truth: Truth, ranked: np.ndarray, steps: int) -> np.ndarray:
             rest = value.reshape(len(value), -1, symbols, value.shape[2])[rows, :, kind]
             gained = rest + ranked[kind, counts[:, kind]][:, None]  # [n, K'^(W-1), B]
             lost = taken[:, kind].reshape(symbols, -1, 1)
-            np.maximum(best, gained[:, None] - lost, out=best)
+            earned = gained[:, None] - lost
+            np.maximum(best, earned, out=best)
+            if shown == 0:
+                by_kind[kind] = earned.reshape(size, -1)
         value = best.reshape(len(counts), size, -1)
-    return value[0, size - 1]
+    return by_kind
 
 
 def _counts(total: int, num_kinds: int) -> np.ndarray:
     """[n, K] every way to divide `total` films among the kinds."""
-    cuts = np.array(list(itertools.combinations(range(total + num_kinds - 1), num_kinds - 1)))
+    places = range(total + num_kinds - 1)
+    cuts = np.array(list(itertools.combinations(places, num_kinds - 1)), int)
     cuts = cuts.reshape(len(cuts), num_kinds - 1)
     low = np.concatenate([np.full((len(cuts), 1), -1), cuts], axis=1)
     high = np.concatenate([cuts, np.full((len(cuts), 1), total + num_kinds - 1)], axis=1)

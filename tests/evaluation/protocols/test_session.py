@@ -94,6 +94,7 @@ def test_nobody_passes_the_bounds(truth, train, best):
     assert rows["optimum"].metrics["regret"].tolist() == [0.0] * NUM_USERS
     greedy = greedy_rewards(truth, np.arange(NUM_USERS), STEPS)
     np.testing.assert_allclose(rows["greedy_truth"].metrics["reward"], greedy)
+    assert (rows["bayesian"].metrics["regret"] >= -1e-5).all()
     knowing = Stub(lambda u, h, i: truth.appeal[u, i], NUM_ITEMS + 1)
     assert (played(knowing, train, truth, best).metrics["regret"] >= -1e-5).all()
 

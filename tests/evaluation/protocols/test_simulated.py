@@ -7,9 +7,17 @@ from hypothesis import strategies as st
 from tests.evaluation.stubs import Stub, log
 from tests.evaluation.worlds import random_truth, reward_of
 
+import drrec
 from drrec.errors import InputError
 from drrec.evaluation.judges import JUDGES
-from drrec.evaluation.protocols.simulated import SIMULATOR_METRICS, agreement, depths, simulator
+from drrec.evaluation.protocols.protocol import protocol_of
+from drrec.evaluation.protocols.simulated import (
+    BOREDOM,
+    SIMULATOR_METRICS,
+    agreement,
+    depths,
+    simulator,
+)
 from drrec.worlds.world import Truth
 
 NUM_USERS, NUM_ITEMS, STEPS, PATIENCE = 6, 12, 8, 2
@@ -131,3 +139,18 @@ def test_agreement_over_methods_and_over_users() -> None:
     assert swapped.kendall_tau == pytest.approx(1 / 3)
     tied = agreement(np.array(first), np.array([first[0], first[0], first[2]]))
     assert tied.kendall_tau == pytest.approx(2 / np.sqrt(3 * 2))  # tau-b, one tie
+
+
+def test_tiring_users_are_the_simulators_with_boredom() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(u, i, int(rng.integers(1, 6))) for u in range(12) for i in rng.permutation(20)[:14]]
+    ratings = drrec.Dataset("tiny", log(rows), np.full(21, ""))
+    _, test = ratings.split("temporal")
+    plain, tiring = (protocol_of(name) for name in ("simulator", "tiring"))
+    (judges, _), (bored, _) = plain.asked(test), tiring.asked(test)
+    for name in JUDGES:
+        np.testing.assert_array_equal(bored[name].appeal, judges[name].appeal)
+        taken = bored[name].boredom[:-1, :-1]
+        np.testing.assert_array_equal(taken, np.float32(BOREDOM.amount) * np.eye(len(taken)))
+        assert not judges[name].boredom.any()
+    assert tiring.metrics == plain.metrics

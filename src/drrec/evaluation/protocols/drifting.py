@@ -10,7 +10,7 @@ from drrec.base import batches, catalogue, openings
 from drrec.evaluation.optimum import played
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.protocol import Protocol
-from drrec.evaluation.protocols.session import BOUNDS, SESSION_METRICS, measured, sessions_of
+from drrec.evaluation.protocols.session import SESSION_METRICS, measured, sessions_of
 from drrec.worlds.drifting import best_sessions, earned
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def most_rewards(world: DriftingWorld) -> np.ndarray:
 
 
 def world_bounds(world: DriftingWorld, best: np.ndarray) -> dict[str, PerUser]:
-    """The rows `session.BOUNDS`: greed that knows the truth, and the best there is, `best [U]`."""
+    """Two of `session.BOUNDS`: greed that knows the truth, and the best there is, `best [U]`."""
     users = np.arange(len(best), dtype=np.int32)
 
     def greedy(shown: np.ndarray, _: np.ndarray) -> np.ndarray:
@@ -74,11 +74,8 @@ def world_bounds(world: DriftingWorld, best: np.ndarray) -> dict[str, PerUser]:
         return pays.argmax(axis=1)
 
     items, _ = played(world.pays, users, world.steps, greedy)
-    rewards = (earned(world, users, items), best)
-    return {
-        name: measured(users, reward, best, world.steps)
-        for name, reward in zip(BOUNDS, rewards, strict=True)
-    }
+    rewards = {"greedy_truth": earned(world, users, items), "optimum": best}
+    return {name: measured(users, reward, best, world.steps) for name, reward in rewards.items()}
 
 
 DRIFTING = Protocol(

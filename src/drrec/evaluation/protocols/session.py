@@ -10,7 +10,13 @@ import numpy as np
 from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.data.histories import pushed
 from drrec.errors import InputError
-from drrec.evaluation.optimum import best_rewards, bored_appeal, greedy_rewards, played
+from drrec.evaluation.optimum import (
+    bayesian_rewards,
+    best_rewards,
+    bored_appeal,
+    greedy_rewards,
+    played,
+)
 from drrec.evaluation.protocols.candidates import PerUser, collected
 from drrec.evaluation.protocols.protocol import Protocol
 
@@ -27,7 +33,7 @@ SESSION_STEPS = 20
 
 SESSION_METRICS = ("reward", "mean_reward", "regret", "share")
 
-BOUNDS = ("greedy_truth", "optimum")
+BOUNDS = ("greedy_truth", "bayesian", "optimum")
 """Rows of the table that know the truth: nobody's baselines."""
 
 
@@ -74,9 +80,10 @@ def session(
 
 
 def bounds(truth: Truth, best: np.ndarray, steps: int = SESSION_STEPS) -> dict[str, PerUser]:
-    """The rows `BOUNDS`: greed that knows the truth, and the best there is, `best [U]`."""
+    """The rows `BOUNDS`: greed that knows the truth, a planner that has to learn each user's taste
+    from the session, and the best there is, `best [U]`."""
     users = np.arange(len(best), dtype=np.int32)
-    rewards = (greedy_rewards(truth, users, steps), best)
+    rewards = greedy_rewards(truth, users, steps), bayesian_rewards(truth, users, steps), best
     return {
         name: measured(users, reward, best, steps)
         for name, reward in zip(BOUNDS, rewards, strict=True)

@@ -1,7 +1,8 @@
-"""The `simulator` protocol: sessions with two made-up populations, whose users may leave."""
+"""Protocols `simulator` and `tiring`: sessions with two made-up populations, who may leave."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from drrec.base import batches, catalogue, openings
 from drrec.data.interactions import joined
+from drrec.envs.simulator import Boredom
 from drrec.evaluation.judges import JUDGES, simulators
 from drrec.evaluation.optimum import bored_appeal
 from drrec.evaluation.protocols.candidates import PerUser, collected
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 3
 """A user leaves after so many items of negative reward in a row."""
+
+BOREDOM = Boredom(0.3)
+"""What a `tiring` user loses by each of the two items before that are of the same kind."""
 
 _MEASURES = ("reward", "mean_reward", "depth", "coverage")
 
@@ -160,9 +165,12 @@ def _measured(shown: np.ndarray, paid: np.ndarray, num_items: int) -> dict[str, 
     return dict(zip(_MEASURES, values, strict=True))
 
 
-def _inputs(test: Dataset) -> tuple[dict[str, Truth], dict[str, Any]]:
+def _inputs(
+    test: Dataset, boredom: Boredom | None = None
+) -> tuple[dict[str, Truth], dict[str, Any]]:
     """Judges are fitted on all ratings, those of the test included."""
-    return simulators(joined(test.known, test.interactions), genres=test.genres), {}
+    ratings = joined(test.known, test.interactions)
+    return simulators(ratings, genres=test.genres, boredom=boredom), {}
 
 
 SIMULATOR = Protocol(
@@ -175,3 +183,4 @@ SIMULATOR = Protocol(
     ),
     inputs=_inputs,
 )
+TIRING = dataclasses.replace(SIMULATOR, inputs=functools.partial(_inputs, boredom=BOREDOM))
