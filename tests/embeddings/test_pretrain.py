@@ -3,12 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from drrec.agents.settings import Settings
 from drrec.embeddings import pretrain as pretraining
 from drrec.embeddings.config import EmbeddingConfig
 from drrec.embeddings.evidence import explicit_evidence
 from drrec.embeddings.pretrain import pretrain
 from drrec.embeddings.variational import fit_variational
+from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig
 
 
 def config(**settings):
@@ -143,3 +146,12 @@ def test_the_width_is_what_was_asked_for(
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(InputError, match=words):
         config(**settings)
+
+
+@pytest.mark.parametrize("of", [Settings, TrainConfig])
+def test_only_sessions_of_the_log_keep_ratings_back(of):
+    simulated, logged = LoggedConfig(sessions="simulated"), LoggedConfig()
+    assert of(environment=logged).vectors.held_out == 0.2
+    assert of(environment=simulated).vectors.held_out == 0.0
+    chosen = EmbeddingConfig(held_out=0.3)
+    assert of(environment=simulated, vectors=chosen).vectors.held_out == 0.3

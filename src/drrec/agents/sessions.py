@@ -53,7 +53,7 @@ def build_environment(
     settings = config.environment
     with_rewards = reads_rewards(config.agent)
     rewards = Rewards.over(settings.rewards, train, vectors.item)
-    held_out = config.vectors.held_out
+    held_out = config.vectors.held_out or 0.0
     if settings.sessions != "logged" and truth is not None:
         offered = prefix_proposals(config, train)
         return LivingEnvironment(

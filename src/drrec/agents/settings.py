@@ -24,6 +24,10 @@ class Settings:
     agent: AgentConfig = dataclasses.field(default_factory=AgentConfig)
     content: ContentConfig = dataclasses.field(default_factory=ContentConfig)
 
+    def __post_init__(self) -> None:
+        vectors = self.vectors.in_sessions(self.environment.sessions)
+        object.__setattr__(self, "vectors", vectors)
+
     @classmethod
     def of(cls, config: type[AgentConfig], seed: int, given: dict[str, Any]) -> Self:
         """From constructor arguments.

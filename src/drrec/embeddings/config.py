@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import typing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
@@ -14,6 +14,9 @@ from drrec.types import MODALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+HELD_OUT = 0.2
+"""Share of each user's latest ratings that logged sessions show, by default."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,10 @@ class EmbeddingConfig:
     noise_precision: float = 1.2
     """Variational factorisation: 1 / variance of a rating around its expectation, in stars².
     (0 to 1000]"""
-    held_out: float = 0.2
+    held_out: float | None = None
     """Share of each user's latest training ratings that embeddings are not fitted on.
-    Sessions show these; 0: embeddings are fitted on all ratings, as in the paper. [0 to 1)"""
+    0: embeddings are fitted on all ratings, as in the paper. [0 to 1)
+    By default 0.2 in logged sessions, which show these ratings, and 0 in others."""
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -53,7 +57,7 @@ class EmbeddingConfig:
                 "`dim_emb` must leave each factorisation at least 2 coordinates, beside the one "
                 f"for popularity if there is one. Received: {self.dim_emb}."
             )
-        if not 0 <= self.held_out < 1:
+        if self.held_out is not None and not 0 <= self.held_out < 1:
             raise InputError(
                 f"`held_out` must be in [0, 1). Received: {self.held_out}. "
                 "Sessions hand out a share of the training ratings, not all."
@@ -69,6 +73,16 @@ class EmbeddingConfig:
                 "(0, 1000]": ("noise_precision",),
             },
         )
+
+    def in_sessions(self, sessions: str) -> Self:
+        """With the default of `held_out` for these sessions, if it was not set.
+
+        A world that pays for any item hands out no ratings of the log; and what an agent learned on
+        the vectors of a prefix fit is worth less on those of the final one.
+        """
+        if self.held_out is not None:
+            return self
+        return dataclasses.replace(self, held_out=HELD_OUT if sessions == "logged" else 0.0)
 
     @property
     def has_popularity(self) -> bool:

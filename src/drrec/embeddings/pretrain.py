@@ -188,7 +188,8 @@ def pretrain(
     Raises:
         InputError: there is too little to fit to, or too few coordinates for what is joined.
     """
-    past, _ = train.past_and_future(config.held_out)
+    held_out = config.in_sessions("logged").held_out or 0.0
+    past, _ = train.past_and_future(held_out)
     contrast = _contrast(past, content, seed)
     early = _factorised(past, config, content, seed, {}, _named("prefix", keep))
     prefix = keep("prefix-joined", content, lambda: _finished(early, past, config, content, seed))
@@ -198,7 +199,7 @@ def pretrain(
     prefix = _beside(contrast, prefix, content, past)
     is_rated = np.bincount(past.item, minlength=past.num_items) > 0
     scale = balance(prefix.table, is_rated) if content or config.refit else None
-    if not config.held_out and everything is None:
+    if not held_out and everything is None:
         prefix = prefix.scaled(scale)
         return Pretrained(prefix, prefix)
     whole = train if everything is None else everything

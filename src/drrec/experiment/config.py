@@ -104,6 +104,8 @@ class RunConfig:
             },
         )
         check_choices(self)
+        vectors = self.vectors.in_sessions(self.environment.sessions)
+        object.__setattr__(self, "vectors", vectors)
         own = agent_config(self.algorithm)
         if own is not DDPGConfig and self.agent == DDPGConfig():
             object.__setattr__(self, "agent", own())  # nothing was said of another algorithm

@@ -83,7 +83,7 @@ def content_of(
     path = ensure_features(config, judged.dataset, names, data_dir)
     content = Content(chosen, load_features(path, judged.dataset, names))
     # Said here, before a run has a folder.
-    past, _ = judged.train.past_and_future(config.vectors.held_out)
+    past, _ = judged.train.past_and_future(config.vectors.held_out or 0.0)
     check_trained_on(content.modalities, np.unique(past.item))
     return content
 
