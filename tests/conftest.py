@@ -56,6 +56,8 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
 def brief_training():
     """Baselines that train by epochs are small and soon done: for what no long training shows."""
     # Here, for tests/features load no TensorFlow.
+    import keras
+
     from drrec.baselines.sequential import recommenders
     from drrec.embeddings import pmf
 
@@ -65,6 +67,9 @@ def brief_training():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommenders, "SequenceConfig", config)
         patch.setattr(pmf, "_MOST_EPOCHS", 4)
+        # So few batches are not worth a trace.
+        in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
+        patch.setattr(pmf.MatrixFactorisation, "compile", in_python)
         yield
 
 

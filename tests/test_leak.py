@@ -1,8 +1,10 @@
 """The proof that nothing which learns sees the test ratings: change them, and no bit moves."""
 
 import dataclasses
+import functools
 import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,6 +29,8 @@ SCRAMBLED = ["ratings", "items", "both"]
 def _quickly(monkeypatch):
     # A leak needs no long training.
     monkeypatch.setattr(pmf, "_MOST_EPOCHS", 2)
+    in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
+    monkeypatch.setattr(pmf.MatrixFactorisation, "compile", in_python)
     monkeypatch.setattr(teaching, "_MOST_ROUNDS", 2)
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
 
@@ -82,7 +86,7 @@ def learned(train, embedding="variational", held_out=0.4, content=None):
     vectors = dataclasses.replace(config.vectors, embedding=embedding, held_out=held_out)
     config = dataclasses.replace(config, vectors=vectors)
     judged = types.SimpleNamespace(train=train, train_data=train, truth=None)
-    # So few steps are not worth a compilation; Keras' own epochs cannot do without.
+    # So few steps are not worth a compilation; of Keras' own epochs TensorFlow would warn.
     tf.config.run_functions_eagerly(embedding != "pmf")
     try:
         tables = pretrain(train, vectors, 0, content)

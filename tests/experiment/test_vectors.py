@@ -61,8 +61,8 @@ def fits(monkeypatch):
             pretraining.FACTORISATIONS, name, one._replace(fit=noted(name, one.fit))
         )
     monkeypatch.setattr(pretraining, "fit_encoder", noted("content", pretraining.fit_encoder))
-    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
-    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 2)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 2)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
     return fits
 
 
