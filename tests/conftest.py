@@ -23,6 +23,41 @@ hypothesis.settings.load_profile("drrec")
 
 ROOT = pathlib.Path(__file__).parents[1]
 
+LONGEST = (
+    "contracts/test_agents.py",
+    "agents/test_training.py",
+    "test_leak.py",
+    "agents/test_ddpg.py",
+    "test_compare.py",
+    "test_examples.py",
+    "agents/test_sac.py",
+    "contracts/test_baselines.py",
+    "agents/test_supervised.py",
+    "agents/test_on_policy.py",
+    "agents/test_foresight.py",
+    "embeddings/test_pretrain_content.py",
+    "baselines/sequential/test_training.py",
+    "test_content_run.py",
+    "test_benchmark.py",
+    "baselines/test_movielens.py",
+    "embeddings/test_contrast.py",
+    "embeddings/test_pmf.py",
+    "baselines/sequential/test_recommenders.py",
+    "fuzzing/test_fuzzing.py",
+    "experiment/test_tuning.py",
+    "embeddings/test_content.py",
+    "test_plugin.py",
+    "test_cli.py",
+    "experiment/test_vectors.py",
+)
+"""Files that take ten seconds or more of one processor, roughly in this order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: so no process is left with one when the others have ended."""
+    turn = {ROOT / "tests" / path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
 
 @pytest.fixture(scope="session")
 def tiny_interactions() -> Interactions:
