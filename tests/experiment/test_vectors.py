@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tests.agents.tiny import small_config
 from tests.nn.modalities import random_content
 
@@ -33,6 +34,9 @@ def _another_pmf(monkeypatch):
     # It takes the same; this one is quick.
     quick = pretraining.FACTORISATIONS["pmf"]._replace(fit=fit_variational)
     monkeypatch.setitem(pretraining.FACTORISATIONS, "pmf", quick)
+    tf.config.run_functions_eagerly(True)  # nor are so few steps worth a trace
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
