@@ -27,8 +27,8 @@ from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
 
 ROOT = pathlib.Path(__file__).parents[2]
-# As it is before any test loads a device: what a child computes must not depend on their order.
 PATHS = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+# As it is before any test loads a device: what a child computes must not depend on their order.
 ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
