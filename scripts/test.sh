@@ -18,8 +18,9 @@ part() {
 }
 # PyTorch and TensorFlow never share a process: tests/features has one of its own.
 part tests/features "$@"
-# The others run in two processes, each file in one, for what it compiles is shared within it. Flags
-# that come later win: -n 4 takes four, -n 0 none beside pytest's own, and --pdb takes none either.
+# The others run in two processes, each file in one, for what it compiles is shared within it; the
+# longest first, as tests/conftest.py has them, not those of the most tests. Flags that come later
+# win: -n 4 takes four, -n 0 none beside pytest's own, and --pdb takes none either.
 export PYTEST_XDIST_AUTO_NUM_WORKERS="${PYTEST_XDIST_AUTO_NUM_WORKERS:-2}"
-part --ignore=tests/features -n auto --dist loadfile "$@"
+part --ignore=tests/features -n auto --dist loadfile --no-loadscope-reorder "$@"
 [ "$parts_without" -lt 2 ] || exit 5

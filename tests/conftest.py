@@ -23,6 +23,41 @@ hypothesis.settings.load_profile("drrec")
 
 ROOT = pathlib.Path(__file__).parents[1]
 
+LONGEST = (
+    "contracts/test_agents.py",
+    "agents/test_training.py",
+    "test_leak.py",
+    "agents/test_ddpg.py",
+    "test_compare.py",
+    "test_examples.py",
+    "agents/test_sac.py",
+    "contracts/test_baselines.py",
+    "agents/test_supervised.py",
+    "agents/test_on_policy.py",
+    "agents/test_foresight.py",
+    "embeddings/test_pretrain_content.py",
+    "baselines/sequential/test_training.py",
+    "test_content_run.py",
+    "test_benchmark.py",
+    "baselines/test_movielens.py",
+    "embeddings/test_contrast.py",
+    "embeddings/test_pmf.py",
+    "baselines/sequential/test_recommenders.py",
+    "fuzzing/test_fuzzing.py",
+    "experiment/test_tuning.py",
+    "embeddings/test_content.py",
+    "test_plugin.py",
+    "test_cli.py",
+    "experiment/test_vectors.py",
+)
+"""Files that take ten seconds or more of one processor, roughly in this order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: so no process is left with one when the others have ended."""
+    turn = {ROOT / "tests" / path: number for number, path in enumerate(LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
 
 @pytest.fixture(scope="session")
 def tiny_interactions() -> Interactions:
@@ -56,6 +91,8 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
 def brief_training():
     """Baselines that train by epochs are small and soon done: for what no long training shows."""
     # Here, for tests/features load no TensorFlow.
+    import keras
+
     from drrec.baselines.sequential import recommenders
     from drrec.embeddings import pmf
 
@@ -65,6 +102,9 @@ def brief_training():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommenders, "SequenceConfig", config)
         patch.setattr(pmf, "_MOST_EPOCHS", 4)
+        # So few batches are not worth a trace.
+        in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
+        patch.setattr(pmf.MatrixFactorisation, "compile", in_python)
         yield
 
 

@@ -21,7 +21,7 @@ from drrec.reading import read_json
 from drrec.registry import AGENTS, BASELINES
 
 SMALL = {
-    "steps": 16,
+    "steps": 8,
     "min_items": 5,
     "baselines": "random,popularity",
     "vectors": {"embedding": "variational", "dim_emb": 5, "held_out": 0.4},
@@ -32,7 +32,7 @@ SMALL = {
         "batch_size": 16,
         "memory_size": 128,
         "num_envs": 4,
-        "horizon": 4,
+        "horizon": 2,
         "epochs": 1,
         "minibatches": 2,
     },
@@ -73,7 +73,7 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
     assert [each.algorithm for each in (ddpg, ppo, slow)] == ["ddpg", "ppo", "a2c"]
     assert [each.agent.lr_actor for each in (ddpg, ppo, slow)] == [1e-4, 0.01, 1e-4]
     assert ppo.agent.dim_actor == ddpg.agent.dim_actor == 8
-    assert ppo.agent.horizon == 4
+    assert ppo.agent.horizon == 2
     assert (slow.split, slow.also) == ("leave_one_out", "unmasked")
     for each in (ddpg, ppo, slow):
         assert (each.dataset, each.seed, each.seeds) == (config.dataset, 3, 2)

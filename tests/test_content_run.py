@@ -32,7 +32,7 @@ KNOWN = ContentConfig(modality="video,text")
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teaching, "_MOST_ROUNDS", 2)
-        patch.setattr(teaching, "_STEPS_A_ROUND", 2)
+        patch.setattr(teaching, "_STEPS_A_ROUND", 1)
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)
@@ -40,7 +40,7 @@ def _quickly():
 
 def world(folder, log, **settings):
     """A log with features in a folder, and what a run in it needs."""
-    config = small_config(write_csv(log, folder / "log.csv"), steps=8, content=KNOWN)
+    config = small_config(write_csv(log, folder / "log.csv"), steps=4, content=KNOWN)
     config = dataclasses.replace(config, **settings)
     if not config.features:
         write_random_features(config, folder / "data")

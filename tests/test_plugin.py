@@ -101,7 +101,7 @@ catalogue = drrec_plugin:CATALOGUE
 """
 
 TRAIN = (
-    "--dataset log.csv --steps 64 --algorithm bold --courage 3 --state last_liked --num-envs 4 "
+    "--dataset log.csv --steps 16 --algorithm bold --courage 3 --state last_liked --num-envs 4 "
     "--batch-size 16 --memory-size 64 --dim-emb 7 --embedding variational --min-items 5 "
     "--episode-length 5 --state-size 4 --baselines alphabetical,popularity --also catalogue "
     "--modality video,text --fusion mine --features content.h5 --no-control --gpu -1 --name first"
@@ -132,18 +132,23 @@ def run(installed, *words):
     )
 
 
-def test_help_shows_the_plugins_choices_and_its_agents_flags(installed):
-    found = run(installed, "-m", "drrec", "train", "--algorithm", "bold", "--help")
-    assert found.returncode == 0, found.stderr
-    for words in ("bold}", "last_liked}", "mine}", "--courage"):
-        assert words in found.stdout.replace("\n", " "), words
-
-
+# One process, for each loads TensorFlow; so few steps are not worth a compilation.
 WHOLE = f"""
 import sys
 import drrec
 from drrec import cli
 
+try:
+    cli.run(*cli.STAGES, argv="train --algorithm bold --help".split())
+except SystemExit as ended:
+    assert ended.code == 0
+    print("END")
+
+import tensorflow as tf
+from drrec.embeddings import content
+
+content._MOST_ROUNDS, content._STEPS_A_ROUND = 2, 1
+tf.config.run_functions_eagerly(True)
 for words in ("train {TRAIN}", "eval --run first --gpu -1"):
     assert cli.run(*cli.STAGES, argv=words.split()) == 0
     print("END")
@@ -152,11 +157,22 @@ print(type(model).__name__, model.config.courage, len(model.recommend(["u07"], k
 """
 
 
-def test_a_run_is_trained_judged_and_restored_by_its_names_alone(installed):
-    done = run(installed, "-c", WHOLE)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def done(installed):
+    found = run(installed, "-c", WHOLE)
+    assert found.returncode == 0, found.stderr
+    return found
+
+
+def test_help_shows_the_plugins_choices_and_its_agents_flags(done):
+    said = done.stdout.partition("END\n")[0]
+    for words in ("bold}", "last_liked}", "mine}", "--courage"):
+        assert words in said.replace("\n", " "), words
+
+
+def test_a_run_is_trained_judged_and_restored_by_its_names_alone(done):
     assert "fused by mine" in done.stderr
-    trained, again, loaded = done.stdout.split("END\n")
+    _, trained, again, loaded = done.stdout.split("END\n")
     for words in ("| bold ", "| alphabetical ", "## Protocol `catalogue`"):
         assert words in trained
     assert again.partition("## What it took")[0] == trained.partition("## What it took")[0]

@@ -10,7 +10,14 @@ import time
 
 import numpy as np
 import pytest
-from tests.agents.tiny import put_back, small_agent, small_config, values_of, write_csv
+from tests.agents.tiny import (
+    put_back,
+    small_agent,
+    small_config,
+    values_of,
+    without_xla,
+    write_csv,
+)
 
 from drrec.agents import training
 from drrec.agents.checkpoint import checkpoints, named_variables
@@ -20,8 +27,16 @@ from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
 
 ROOT = pathlib.Path(__file__).parents[2]
+PATHS = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
 # As it is before any test loads a device: what a child computes must not depend on their order.
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _soon_traced():
+    """Chunks, checkpoints and signals are the same; that XLA's carry on, agents' tests show."""
+    with without_xla():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +175,17 @@ def test_checkpoints_are_written_on_the_way(agent, tmp_path, monkeypatch):
     assert saved == [40, 80, 120, 120]
 
 
+COMMAND = """
+import runpy, sys
+from tests.agents.tiny import without_xla
+
+del sys.argv[0]
+with without_xla():
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 DRIVER = """
-import json, pathlib, sys
+import pathlib
+from tests.agents.tiny import without_xla
 from drrec.agents import training
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.task import Task
@@ -170,7 +194,8 @@ from drrec.experiment.run import Run
 
 training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 400, -1.0
 run = Run.find(pathlib.Path(), "killed")
-train_run(run, run.config(), Task.load(run.config(), pathlib.Path("data")))
+with without_xla():
+    train_run(run, run.config(), Task.load(run.config(), pathlib.Path("data")))
 """
 
 
@@ -190,7 +215,7 @@ def learned(run):
 def test_kill_9_and_resume_equals_an_uninterrupted_run(tiny_interactions, tmp_path, monkeypatch):
     path = write_csv(tiny_interactions, tmp_path / "log.csv")
     monkeypatch.chdir(tmp_path)
-    config = small_config(path, steps=6_000)
+    config = small_config(path, steps=4_000)
     judged = Task.load(config, tmp_path / "data")
     killed = Run.create(tmp_path, "killed", config)
     process = subprocess.Popen(
@@ -238,7 +263,7 @@ def test_a_signal_to_the_command_writes_a_checkpoint_and_exits_130(
     run = Run(tmp_path, "stopped")
     # As a context it closes its pipe even where it ends by itself or takes too long.
     with subprocess.Popen(
-        [sys.executable, ROOT / "train.py", *flags.split()],
+        [sys.executable, "-c", COMMAND, ROOT / "train.py", *flags.split()],
         env=ENVIRONMENT,
         cwd=tmp_path,
         stderr=subprocess.PIPE,

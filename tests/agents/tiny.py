@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
+from drrec.agents.base import Agent
 from drrec.agents.checkpoint import named_variables
 from drrec.agents.config import AgentConfig
 from drrec.agents.ddpg import DDPG
+from drrec.agents.supervised import Supervised
 from drrec.data.interactions import Interactions
 from drrec.embeddings.config import EmbeddingConfig
 from drrec.envs.config import LoggedConfig
@@ -45,6 +51,15 @@ def small(name: str = "ddpg", **settings: Any) -> AgentConfig:
     known = {field.name for field in dataclasses.fields(config)}
     own = {key: value for key, value in SMALL.items() if key in known}
     return config(**(own | settings))
+
+
+@contextlib.contextmanager
+def without_xla() -> Iterator[None]:
+    """Iterations run as graphs: XLA compiles an agent in ten seconds, and these are soon traced."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in ((Agent, "_run"), (Supervised, "_read")):
+            patch.setattr(owner, name, tf.function(vars(owner)[name].python_function))
+        yield
 
 
 def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:

@@ -36,6 +36,18 @@ def fitted(train: Interactions) -> Callable[[str], Scorer]:
     return functools.cache(lambda name: BASELINES[name]().fit(train))
 
 
+@pytest.fixture(scope="module")
+def partly(tiny_interactions: Interactions) -> Interactions:
+    """What neither the first five users nor the last ten items have part in."""
+    return tiny_interactions.where((tiny_interactions.user >= 5) & (tiny_interactions.item <= 70))
+
+
+@pytest.fixture(scope="module")
+def fitted_partly(partly: Interactions) -> Callable[[str], Scorer]:
+    """Each baseline fitted on `partly` once."""
+    return functools.cache(lambda name: BASELINES[name]().fit(partly))
+
+
 def scores(model: Scorer, train: Interactions) -> np.ndarray:
     users = np.arange(train.num_users, dtype=np.int32)
     return model.score(users, train.liked_histories(10), None)
@@ -80,22 +92,18 @@ def test_fitting_again_returns_itself_and_forgets(
 
 
 def test_users_and_items_unknown_to_train_are_scored(
-    name: str, tiny_interactions: Interactions
+    name: str, fitted_partly: Callable[[str], Scorer], partly: Interactions
 ) -> None:
-    known = (tiny_interactions.user >= 5) & (tiny_interactions.item <= 70)
-    train = tiny_interactions.where(known)
-    whole = scores(BASELINES[name]().fit(train), train)
+    whole = scores(fitted_partly(name), partly)
     assert np.isfinite(whole[:, 1:]).all()
 
 
 def test_items_and_users_without_a_rating_are_alike(
-    name: str, tiny_interactions: Interactions
+    name: str, fitted_partly: Callable[[str], Scorer], partly: Interactions
 ) -> None:
     """Else their ids would rank cold items, and ids of catalogues follow popularity."""
-    known = (tiny_interactions.user >= 5) & (tiny_interactions.item <= 70)
-    train = tiny_interactions.where(known)
-    # Histories of `train`: users who differ in theirs may well be told apart.
-    whole = scores(BASELINES[name]().fit(train), train)
+    # Histories of `partly`: users who differ in theirs may well be told apart.
+    whole = scores(fitted_partly(name), partly)
     if name != "random":
         tie = TIE * np.abs(whole[:, 1:]).max(axis=1)
         assert (np.ptp(whole[:, 71:], axis=1) <= tie).all()

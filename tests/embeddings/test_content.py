@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tests.nn.modalities import modality, random_modalities
 
 from drrec.embeddings import content as teaching
@@ -76,6 +77,10 @@ def test_vectors_linear_in_the_features_are_found_for_items_without_ratings(fusi
 @pytest.fixture
 def _quickly(monkeypatch):
     monkeypatch.setattr(teaching, "_MOST_ROUNDS", 4)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
+    tf.config.run_functions_eagerly(True)  # so few steps are not worth a trace
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def test_features_that_say_nothing_are_not_learned_by_heart():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drrec.data.interactions import Interactions
+from drrec.embeddings import content as teaching
 from drrec.embeddings import contrast
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig
 from drrec.embeddings.contrast import fit_contrast
@@ -22,6 +23,7 @@ def _brief():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contrast, "_STEPS", 150)
         patch.setattr(contrast, "_LEARNING_RATE", 1e-2)
+        patch.setattr(teaching, "_MOST_ROUNDS", 2)
         yield
 
 
@@ -126,7 +128,8 @@ def test_both_fits_have_it_in_the_first_columns_as_loud_as_asked(log, modalities
     assert half.spread(log) / rest.spread(log) == pytest.approx(2, rel=0.5)
 
 
-def test_what_comes_later_moves_nothing_of_the_prefix_fit(log, modalities):
+def test_what_comes_later_moves_nothing_of_the_prefix_fit(log, modalities, monkeypatch):
+    monkeypatch.setattr(contrast, "_STEPS", 20)
     config = EmbeddingConfig(embedding="implicit", dim_emb=6, popularity=0.0)
     content = Content(ContentConfig(modality="video", contrast=1.0), {"video": modalities[0]})
     _, future = log.past_and_future(config.held_out)

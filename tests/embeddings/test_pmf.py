@@ -15,14 +15,21 @@ def _few_epochs():
         yield
 
 
-def fit(log, seed=0):
-    return fit_pmf(log, dim=4, learning_rate=0.05, l2=2.0, batch_size=512, seed=seed)
+def fit(log, seed=0, start=None):
+    settings = {"learning_rate": 0.05, "l2": 2.0, "batch_size": 512}
+    return fit_pmf(log, dim=4, **settings, seed=seed, start=start)
 
 
 @pytest.fixture(scope="module")
 def fitted(tiny_interactions):
     past, _ = tiny_interactions.past_and_future(0.2)
     return fit(past)
+
+
+@pytest.fixture(scope="module")
+def from_another_seed(tiny_interactions):
+    past, _ = tiny_interactions.past_and_future(0.2)
+    return fit(past, seed=1)
 
 
 def test_learns_the_planted_taste_and_judges_what_it_has_not_seen(tiny_interactions, fitted):
@@ -52,9 +59,8 @@ def test_shapes_and_padding(tiny_interactions, fitted):
     assert fitted.fingerprint == past.fingerprint
 
 
-def test_another_seed_is_another_start(tiny_interactions, fitted):
-    past, _ = tiny_interactions.past_and_future(0.2)
-    assert np.abs(fit(past, seed=1).item - fitted.item).max() > 1e-3
+def test_another_seed_is_another_start(fitted, from_another_seed):
+    assert np.abs(from_another_seed.item - fitted.item).max() > 1e-3
 
 
 def test_embeddings_rank_as_the_model_does():
@@ -93,11 +99,11 @@ def test_config_round_trip():
     assert (again.sizes, again.mean, again.l2) == (model.sizes, 3.5, 0.1)
 
 
-def test_a_later_fit_is_turned_onto_the_axes_of_an_earlier_one(tiny_interactions, fitted):
-    plain = fit(tiny_interactions, seed=1)
-    turned = fit_pmf(
-        tiny_interactions, dim=4, learning_rate=0.05, l2=2.0, batch_size=512, seed=1, start=fitted
-    )
+def test_a_later_fit_is_turned_onto_the_axes_of_an_earlier_one(
+    tiny_interactions, fitted, from_another_seed
+):
+    past, _ = tiny_interactions.past_and_future(0.2)
+    plain, turned = from_another_seed, fit(past, seed=1, start=fitted)
     np.testing.assert_allclose(
         turned.user @ turned.item.T, plain.user @ plain.item.T, rtol=1e-4, atol=1e-5
     )

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tests.nn.modalities import modality, random_content
 
 from drrec.embeddings import content as teaching
@@ -29,7 +30,10 @@ def _another_pmf(monkeypatch):
 @pytest.fixture
 def _quickly(monkeypatch):
     monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
-    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 2)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
+    tf.config.run_functions_eagerly(True)  # so few steps are not worth a trace
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tests.agents.tiny import small_config
 from tests.nn.modalities import random_content
 
@@ -33,6 +34,9 @@ def _another_pmf(monkeypatch):
     # It takes the same; this one is quick.
     quick = pretraining.FACTORISATIONS["pmf"]._replace(fit=fit_variational)
     monkeypatch.setitem(pretraining.FACTORISATIONS, "pmf", quick)
+    tf.config.run_functions_eagerly(True)  # nor are so few steps worth a trace
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -61,8 +65,8 @@ def fits(monkeypatch):
             pretraining.FACTORISATIONS, name, one._replace(fit=noted(name, one.fit))
         )
     monkeypatch.setattr(pretraining, "fit_encoder", noted("content", pretraining.fit_encoder))
-    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
-    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 2)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 2)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
     return fits
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tests.baselines.sequential.test_sequences import log_of
 
 from drrec.baselines.sequential import training
@@ -20,6 +21,14 @@ SMALL = SequenceConfig(
     most_epochs=30,
     num_negatives=24,
 )
+
+
+@pytest.fixture
+def _in_python():
+    """A few updates are not worth a trace."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def successions(num_users=80):
@@ -44,6 +53,7 @@ def share_of_rule(trainer):
     return (score.argmax(axis=1) == k % 30 + 1).mean()
 
 
+@pytest.mark.usefixtures("_in_python")
 @pytest.mark.parametrize("average", [1.0, 0.01])
 def test_what_is_used_is_the_average_of_what_learns(average):
     log = successions(20)
@@ -81,6 +91,7 @@ def test_compiled_by_xla_it_learns_the_same(monkeypatch):
     np.testing.assert_allclose(compiled.model.table, plain.model.table, rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_seeds_and_the_start():
     config = dataclasses.replace(SMALL, dropout=0.3)
     log = successions(20)
@@ -94,6 +105,7 @@ def test_seeds_and_the_start():
     np.testing.assert_array_equal(one.model.table, same.model.table)
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_it_stops_when_it_gets_no_better_and_goes_back_to_the_best(monkeypatch):
     told = iter([0.1, 0.3, 0.2, 0.3, 0.1, 0.0])
     monkeypatch.setattr(Trainer, "_ndcg", lambda self, judged: next(told))
@@ -111,6 +123,7 @@ def test_it_stops_when_it_gets_no_better_and_goes_back_to_the_best(monkeypatch):
     assert asked == [(len(log) - 20, 30), (len(log), 2)]
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_what_is_judged_is_each_users_last_and_its_rank_among_the_unread():
     log = successions(20)
     trainer = Trainer(log, "transformer", SMALL, seed=0)
@@ -142,6 +155,7 @@ def test_negatives_are_drawn_as_often_as_is_expected_of_them():
     assert ((drawn - 125) ** 2 / 125).sum() < 24 + 4 * np.sqrt(2 * 24)
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_a_log_of_single_rows_is_learned_from_too():
     log = log_of([[3], [3], [4]])
     trainer = trained(log, "transformer", SMALL, seed=0)
