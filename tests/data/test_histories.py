@@ -41,7 +41,7 @@ def test_the_liked_are_kept_in_order_at_the_end(items, rewards):
 def test_tensors_are_pushed_as_arrays_are(items, rewards, with_rewards):
     before = histories.entries(items, rewards) if with_rewards else items
     item, reward = items[:, 0], rewards[:, 1]
-    after = histories.pushed(before, item, reward)
+    after = histories.pushed(before, item.astype(np.int64), reward)
     assert after.dtype == before.dtype
     moved = tensors.pushed(*map(tf.constant, (before, item, reward)))
     np.testing.assert_array_equal(moved, after)

@@ -85,5 +85,5 @@ def pushed(histories: np.ndarray, items: np.ndarray, rewards: np.ndarray) -> np.
     if histories.dtype == np.int64:
         latest = entries(items, rewards)
         return np.concatenate([histories[:, 1:], latest[:, None]], axis=1)
-    moved = np.concatenate([histories[:, 1:], items[:, None]], axis=1)
+    moved = np.concatenate([histories[:, 1:], items[:, None].astype(np.int32)], axis=1)
     return np.where((rewards > 0)[:, None], moved, histories)
