@@ -161,6 +161,7 @@ PROTOCOLS = Registry(
         "cold_users": "drrec.evaluation.protocols.rated:COLD_USERS",
         "session": "drrec.evaluation.protocols.session:SESSION",
         "simulator": "drrec.evaluation.protocols.simulated:SIMULATOR",
+        "observed": "drrec.evaluation.protocols.observed:OBSERVED",
         "drifting": "drrec.evaluation.protocols.drifting:DRIFTING",
     },
 )

@@ -39,6 +39,7 @@ class Dataset:
     parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, if it comes with a split
     features: Mapping[str, Any] | None = None  # content features of the items by modality
     truth: Any = None  # the user model of synthetic ratings, a `worlds.world.Truth`
+    is_observed: bool = False  # users did not choose what to rate in the test part of `parts`
     known: Interactions | None = None  # of a test part: the training log
     scale: RatingScale | None = None  # what the ratings were before they became 1 to 5
     key: str = ""  # unlike those of other data sets, which may share the name; by default the name
@@ -163,7 +164,7 @@ class Dataset:
             >>> len(train.interactions), len(test.interactions)
             (8, 2)
         """
-        from drrec.data.split import SplitConfig, split_interactions
+        from drrec.data.split import GIVEN, SplitConfig, split_interactions
 
         if on not in ("test", "validation"):
             raise InputError(f"Expected `on` to be test or validation. Received: {shown(on)}.")
@@ -173,4 +174,10 @@ class Dataset:
             split = split.final()
         asked = split.test if on == "test" else split.validation
         train = dataclasses.replace(self, interactions=split.train, parts=None)
-        return train, dataclasses.replace(train, interactions=asked, known=split.train)
+        is_observed = self.is_observed and strategy == GIVEN and on == "test"
+        return (
+            dataclasses.replace(train, is_observed=False),
+            dataclasses.replace(
+                train, interactions=asked, known=split.train, is_observed=is_observed
+            ),
+        )
