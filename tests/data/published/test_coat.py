@@ -51,7 +51,7 @@ def test_each_rating_is_a_row_and_no_test_pair_trains(tmp_path_factory, data, si
     ratings = st.lists(st.integers(0, 5), min_size=size[1], max_size=size[1])
     matrices = st.lists(ratings, min_size=size[0], max_size=size[0])
     train, test = (np.array(data.draw(matrices)) for _ in range(2))
-    train[:, 0], test[:, 0] = [5, *train[1:, 0]], [*test[:1, 0], *[4] * (size[0] - 1)]
+    train[:, 0], test[:, 0] = [3, *train[1:, 0]], [*test[:1, 0], *[2] * (size[0] - 1)]
     dataset = made(tmp_path_factory.mktemp("coat"), raw.coat(train, test))
     assert rows_of(dataset) == told(train.tolist(), test.tolist())
     assert len(dataset.interactions) == len(told(train.tolist(), test.tolist()))

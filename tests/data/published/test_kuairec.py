@@ -54,6 +54,14 @@ def test_the_large_log_trains_but_for_the_pairs_of_the_small_one(tmp_path, place
         assert is_test == expected[pair][1]
 
 
+@pytest.mark.parametrize("on", ["test", "validation"])
+def test_what_the_small_log_says_changes_nothing_that_trains(tmp_path, on):
+    one = made(tmp_path / "one", files()).split("given", on=on)[0].interactions
+    other = raw.kuairec(BIG, SMALL.assign(ratio=SMALL["ratio"] ** 2 / 3), CATEGORIES)
+    same = made(tmp_path / "other", other).split("given", on=on)[0].interactions
+    assert same.fingerprint == one.fingerprint
+
+
 def test_a_view_without_a_time_comes_first(tmp_path):
     log = made(tmp_path, files()).split("given")[0].interactions
     known = BIG[
