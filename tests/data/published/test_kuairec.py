@@ -86,11 +86,12 @@ def test_of_repeated_views_the_last_counts(tmp_path):
         made(tmp_path, files())
 
 
-def test_another_least_like_is_taken_by_path(tmp_path):
+@pytest.mark.parametrize("by_path", [True, False])
+def test_another_least_like_is_taken(tmp_path, by_path):
     made(tmp_path, files())
-    log = load_dataset(tmp_path / "kuairec", config=LogConfig(like_from=2, rating_scale="0,5"))
+    name, config = tmp_path / "kuairec" if by_path else "kuairec", LogConfig(like_from=2)
+    rows = load_dataset(name, tmp_path, config=config).interactions
     ratio = {(r.user, r.item): r.ratio for r in (*BIG.itertuples(), *SMALL.itertuples())}
-    rows = log.interactions
     users, items = rows.users.raw[rows.user], rows.items.raw[rows.item]
     for user, item, rating in zip(users, items, rows.rating, strict=True):
         expected = stars(ratio[int(user), int(item)], like_from=2)

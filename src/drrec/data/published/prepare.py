@@ -137,7 +137,8 @@ def load(
     Args:
         folder: with the atomic files.
         repeats: whether to keep repeated rows; None as the folder was made.
-        config: how to read a folder without a record, or its ratings otherwise than they are meant.
+        config: how to read a folder without a record; of one with a record, what its ratings mean
+            if not what is usual.
 
     Raises:
         InputError: a file is missing or bad or has other rows than were written, or repeats are
@@ -150,13 +151,18 @@ def load(
     if repeats == "keep" and made == "drop":
         raise _not_as_made(folder, "one without repeats, where they are to be kept")
     published = PUBLISHED.get(str(record["settings"].get("name")))
-    if published and config in (None, LogConfig()):
-        config = published.log
-    dataset = recbole.load(folder, repeats or made, config)
+    meant = published.log if published else LogConfig()
+    dataset = recbole.load(folder, repeats or made, _over(meant, config or LogConfig()))
     if repeats in (None, made) and len(dataset.interactions) != num_rows:
         found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
         raise _not_as_made(folder, found)
     return dataclasses.replace(dataset, is_observed=bool(published and published.test))
+
+
+def _over(meant: LogConfig, asked: LogConfig) -> LogConfig:
+    """`meant` but for what is asked for."""
+    values = {field.name: getattr(asked, field.name) for field in dataclasses.fields(LogConfig)}
+    return dataclasses.replace(meant, **{k: v for k, v in values.items() if v is not None})
 
 
 def _record(folder: pathlib.Path) -> dict[str, Any]:
