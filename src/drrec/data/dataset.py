@@ -39,10 +39,10 @@ class Dataset:
     parts: np.ndarray | None = None  # [R] int8 of `data.strategies`, if it comes with a split
     features: Mapping[str, Any] | None = None  # content features of the items by modality
     truth: Any = None  # the user model of synthetic ratings, a `worlds.world.Truth`
-    is_observed: bool = False  # users did not choose what to rate in the test part of `parts`
     known: Interactions | None = None  # of a test part: the training log
     scale: RatingScale | None = None  # what the ratings were before they became 1 to 5
     key: str = ""  # unlike those of other data sets, which may share the name; by default the name
+    is_observed: bool = False  # users did not choose what to rate in the test part of `parts`
 
     def __post_init__(self) -> None:
         if not self.key:
