@@ -162,6 +162,7 @@ PROTOCOLS = Registry(
         "session": "drrec.evaluation.protocols.session:SESSION",
         "simulator": "drrec.evaluation.protocols.simulated:SIMULATOR",
         "tiring": "drrec.evaluation.protocols.simulated:TIRING",
+        "observed": "drrec.evaluation.protocols.observed:OBSERVED",
         "drifting": "drrec.evaluation.protocols.drifting:DRIFTING",
     },
 )

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import yaml
 from tests.agents.tiny import small, write_csv
+from tests.data import raw
 
 from drrec import cli
 from drrec.cli import flags
 from drrec.data.datasets import load_dataset
 from drrec.data.interactions import Interactions
+from drrec.data.published.config import PrepareConfig
+from drrec.data.published.prepare import prepare
 from drrec.embeddings import pretrain
 from drrec.embeddings.config import EmbeddingConfig
 from drrec.embeddings.table import Embeddings
@@ -205,3 +208,13 @@ def test_the_command_writes_what_train_takes(here, capsys):
     path = here / "save_model/tuning-log-ddpg" / CHOSEN
     assert path.is_file()
     assert from_dict(TrainConfig, yaml.safe_load(path.read_text()), "it").dataset == "log.csv"
+
+
+def test_a_run_that_will_be_judged_by_a_matrix_is_tuned_without_it(here):
+    feelings = raw.full_matrix(0, 30, 40)
+    big, small_ = raw.views(feelings, 1, 0.6), raw.views(feelings[:9, :9], 2, 0.99)
+    for name, text in raw.kuairec(big, small_, {item: [item] for item in range(40)}).items():
+        raw.write(here / "got" / name, text)
+    prepare("kuairec", PrepareConfig(source=here / "got"), here)
+    asked = config(dataset="kuairec", split="given", also="observed", min_items=1)
+    assert searched(here, asked, 1).config.also == "observed"

@@ -199,6 +199,20 @@ def _lastfm() -> dict[str, bytes]:
     return {raw.LASTFM: "".join(lines).encode()}
 
 
+def _coat() -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    train, test = (rng.integers(0, 6, (12, 15)) for _ in range(2))
+    made = raw.coat(train, test, types=rng.integers(1, 17, 15).tolist())
+    return {name: text.encode() for name, text in made.items()}
+
+
+def _kuairec() -> dict[str, bytes]:
+    feelings = raw.full_matrix(0, 12, 15)
+    big, small = raw.views(feelings, 1, 0.4), raw.views(feelings[:5, :8], 2, 0.99)
+    made = raw.kuairec(big, small, {item: [item % 3, 7] for item in range(15)})
+    return {name: text.encode() for name, text in made.items()}
+
+
 def _prepared(folder: pathlib.Path) -> None:
     for name, content in _amazon().items():
         raw.write(folder / "got" / name, content)
@@ -553,6 +567,8 @@ TARGETS: dict[str, Target] = {
     "Amazon's files": _published("amazon-2023", _amazon()),
     "Yelp's files": _published("yelp", _yelp()),
     "Last.fm's files": _published("lastfm-1k", _lastfm()),
+    "Coat's files": _published("coat", _coat()),
+    "KuaiRec's files": _published("kuairec", _kuairec()),
     "prepared data": Target(_prepared, _again, ("made/prepared.json", "made/made.inter")),
     "plots": Target(
         _plots, lambda folder: texts_of(dataset(), folder / "plots.csv"), ("plots.csv",)

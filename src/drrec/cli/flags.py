@@ -26,6 +26,8 @@ Name = Literal[
     "amazon-2023",
     "yelp",
     "microlens",
+    "coat",
+    "kuairec",
 ]
 
 

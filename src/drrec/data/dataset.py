@@ -42,6 +42,7 @@ class Dataset:
     known: Interactions | None = None  # of a test part: the training log
     scale: RatingScale | None = None  # what the ratings were before they became 1 to 5
     key: str = ""  # unlike those of other data sets, which may share the name; by default the name
+    is_observed: bool = False  # users did not choose what to rate in the test part of `parts`
 
     def __post_init__(self) -> None:
         if not self.key:
@@ -163,7 +164,7 @@ class Dataset:
             >>> len(train.interactions), len(test.interactions)
             (8, 2)
         """
-        from drrec.data.split import SplitConfig, split_interactions
+        from drrec.data.split import GIVEN, SplitConfig, split_interactions
 
         if on not in ("test", "validation"):
             raise InputError(f"Expected `on` to be test or validation. Received: {shown(on)}.")
@@ -173,4 +174,10 @@ class Dataset:
             split = split.final()
         asked = split.test if on == "test" else split.validation
         train = dataclasses.replace(self, interactions=split.train, parts=None)
-        return train, dataclasses.replace(train, interactions=asked, known=split.train)
+        is_observed = self.is_observed and strategy == GIVEN and on == "test"
+        return (
+            dataclasses.replace(train, is_observed=False),
+            dataclasses.replace(
+                train, interactions=asked, known=split.train, is_observed=is_observed
+            ),
+        )

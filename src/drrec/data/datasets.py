@@ -68,14 +68,15 @@ def load_dataset(
         data_dir: where `fetch` and `prepare` have put the known ones.
         repeats: whether to keep rows that repeat a (user, item) pair; None keeps what a prepared
             data set was made with, and of any other the last row of each pair.
-        config: how to read a log of one's own; known ones need none.
+        config: how to read a log of one's own; of known ones, what the ratings of a prepared data
+            set mean if not what is usual.
 
     Raises:
         InputError: there is no such thing, or it is bad.
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
-        return _known(name, pathlib.Path(data_dir) / name, repeats)
+        return _known(name, pathlib.Path(data_dir) / name, repeats, config)
     path = pathlib.Path(name)
     dataset = _own(path, repeats, config or LogConfig())
     place = hashlib.sha256(os.fspath(path.resolve()).encode()).hexdigest()[:8]
@@ -97,13 +98,15 @@ def _own(path: pathlib.Path, repeats: Repeats | None, config: LogConfig) -> Data
     )
 
 
-def _known(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
+def _known(
+    name: str, folder: pathlib.Path, repeats: Repeats | None, config: LogConfig | None
+) -> Dataset:
     if not folder.is_dir() and name in prepare.PUBLISHED:
         raise prepare.absent(name)
     mend = f"run `python run.py data {name}`."
     if not folder.is_dir():
         raise InputError(f"Expected {name} in {folder}. Received: no such folder. To mend: {mend}")
-    dataset = dataclasses.replace(_read(name, folder, repeats), name=name, key=name)
+    dataset = dataclasses.replace(_read(name, folder, repeats, config), name=name, key=name)
     received = len(dataset.interactions)
     expected = SOURCES[name].num_ratings if name in SOURCES else received  # `demo` is made whole
     if received != expected:
@@ -114,5 +117,9 @@ def _known(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
     return dataset
 
 
-def _read(name: str, folder: pathlib.Path, repeats: Repeats | None) -> Dataset:
-    return prepare.load(folder, repeats) if name in prepare.PUBLISHED else DATASETS[name](folder)
+def _read(
+    name: str, folder: pathlib.Path, repeats: Repeats | None, config: LogConfig | None
+) -> Dataset:
+    if name in prepare.PUBLISHED:
+        return prepare.load(folder, repeats, config)
+    return DATASETS[name](folder)

@@ -36,7 +36,8 @@ def evaluate(
         protocol: rated (order each user's test items), full (leave_one_out split, the whole
             catalogue), unmasked, sampled, ranked (all liked test items in the whole catalogue),
             cold_items (the same among items that nobody is known to have, as with the item split),
-            session (made-up data), simulator; or a registered one. See docs/protocols.md.
+            session (made-up data), simulator, observed (coat and kuairec, with the given split);
+            or a registered one. See docs/protocols.md.
         seed: of the shuffle that breaks ties, and of what the protocol draws.
         options: of the protocol, such as `min_items` of rated.
 

@@ -78,7 +78,8 @@ class RunConfig:
     """Settings of baselines that are not their defaults, by name, as `tune` writes them."""
     also: str = ""
     """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
-    simulator; tiring, the simulator with users who tire; offpolicy, which adds off-policy
+    simulator; tiring, the simulator with users who tire; observed, with --split given of coat and
+    kuairec; offpolicy, which adds off-policy estimates."""
     estimates."""
     steps: int = 40_000
     """Environment steps to train for, over all sessions. [1 to 10^12]"""

@@ -13,10 +13,12 @@ from drrec.agents.proposing import check_proposer
 from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.datasets import load_dataset
 from drrec.data.split import SplitConfig, split_interactions
+from drrec.data.strategies import GIVEN
 from drrec.envs.rewards import visits_returned
 from drrec.errors import InputError
 from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
+from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.protocols.rated import RELEVANT_FROM, eligible_users
 from drrec.evaluation.protocols.session import SESSION_STEPS
 from drrec.experiment.baselines import asked_for
@@ -86,7 +88,12 @@ class Task:
     @property
     def test_data(self) -> Dataset:
         """`test` as the test part of a data set."""
-        return dataclasses.replace(self.train_data, interactions=self.test, known=self.train)
+        is_observed = (
+            self.dataset.is_observed and self.split.strategy == GIVEN and self.split.is_final
+        )
+        return dataclasses.replace(
+            self.train_data, interactions=self.test, known=self.train, is_observed=is_observed
+        )
 
     @property
     def test(self) -> Interactions:
@@ -146,6 +153,8 @@ def _check_can_be_evaluated(task: Task, config: RunConfig) -> None:
         logger.warning(
             "the catalogue has %d items: metrics of lists longer than that say little", size
         )
+    if "observed" in config.asked_also:
+        protocol_of("observed").asked(task.test_data)
     is_rated = config.split != "leave_one_out" and not is_implicit(task.dataset)
     if is_rated and not len(eligible_users(task.test, config.min_items)):
         most = int(task.test.counts().max(initial=0))

@@ -134,7 +134,7 @@ def tune(
         KeyboardInterrupt: it was stopped.
     """
     _optuna()  # said before anything is done
-    judged = dataclasses.replace(config, judge="validation")
+    judged = dataclasses.replace(config, judge="validation", also="")
     task = _task(judged, data_dir)
     judged = dataclasses.replace(judged, min_items=_min_items(judged, task))
     content = content_of(judged, judged.content, task, data_dir)

@@ -25,12 +25,12 @@ class Kept(NamedTuple):
     rating: np.ndarray  # [R] float32
     milliseconds: np.ndarray  # [R] int64, since 1970
     session: np.ndarray | None = None  # [R] int32
+    part: np.ndarray | None = None  # [R] int8 of `data.strategies`
 
     def where(self, keep: np.ndarray | slice) -> Kept:
         """The rows for which `keep [R]` is True, or of a slice."""
-        session = None if self.session is None else self.session[keep]
-        user, item, rating, milliseconds = (column[keep] for column in self[:4])
-        return Kept(user, item, rating, milliseconds, session)
+        columns = {name: column for name, column in self._asdict().items() if column is not None}
+        return Kept(**{name: column[keep] for name, column in columns.items()})
 
 
 def ids(numbers: Mapping[str, int], used: np.ndarray) -> set[str]:
@@ -39,22 +39,29 @@ def ids(numbers: Mapping[str, int], used: np.ndarray) -> set[str]:
     return set(raw[np.unique(used)].tolist())
 
 
-def write_inter(path: pathlib.Path, raw: RawLog, kept: Kept, *, is_rated: bool) -> None:
+def write_inter(
+    path: pathlib.Path, raw: RawLog, kept: Kept, *, is_rated: bool, is_timed: bool
+) -> None:
     """Write the rows, a piece at a time; times in whole seconds."""
     users, items = (np.array(list(numbers), object) for numbers in (raw.users, raw.items))
-    names = ["user_id:token", "item_id:token", "timestamp:float"]
+    names = ["user_id:token", "item_id:token"]
+    names += ["timestamp:float"] if is_timed else []
     names += ["rating:float"] if is_rated else []
     names += ["session_id:token"] if kept.session is not None else []
+    names += ["x_label:float"] if kept.part is not None else []
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write("\t".join(names) + "\n")
         for start in range(0, len(kept.user), _CHUNK):
             piece = kept.where(slice(start, start + _CHUNK))
             columns = [users[piece.user].tolist(), items[piece.item].tolist()]
-            columns.append(_texts(piece.milliseconds // 1000))
+            if is_timed:
+                columns.append(_texts(piece.milliseconds // 1000))
             if is_rated:
                 columns.append(piece.rating.astype(str).tolist())
             if piece.session is not None:
                 columns.append(_texts(piece.session))
+            if piece.part is not None:
+                columns.append(_texts(piece.part))
             file.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
 
 

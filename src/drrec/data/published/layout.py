@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from drrec.data.config import LogConfig
 from drrec.data.readers import checks
 from drrec.data.readers.streams import Fault
 from drrec.errors import shown, told
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Literal
 
     from drrec.data.published.config import PrepareConfig
@@ -57,7 +58,7 @@ class WordsFile(NamedTuple):
 class Layout(NamedTuple):
     """How the lines of a log are read."""
 
-    parse: Callable[[str], Row]
+    parse: Callable[[str], Row | list[Row]]
     has_header: bool = False
 
 
@@ -77,30 +78,54 @@ class Published:
     min_item: int = 5
     bad_rows: Literal["stop", "skip"] = "stop"
     is_rated: bool = True
+    is_timed: bool = True
     has_sessions: bool = False
+    test: str = ""
+    """File beside the log with feedback that users did not choose to give: the test part."""
+    is_matrix: bool = False
+    """Whether the files are matrices of one size, a line for each user."""
+    is_ended: bool = False
+    """Whether a file without an end of its last line is cut short, whatever that line says."""
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
+    """What the ratings mean."""
 
 
 class RawLog:
     """Rows as compact arrays, 20 bytes each; ids as numbers in the order that they came in."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(
+        self, rows: Iterable[Row | list[Row]], test_rows: Iterable[Row | list[Row]] = ()
+    ) -> None:
+        """`rows` of the log, and those of its test part if that is in a file of its own."""
         self.users: dict[str, int] = {}
         self.items: dict[str, int] = {}
         self.titles: dict[int, str] = {}
         user, item = array.array("i"), array.array("i")
         rating, milliseconds = array.array("f"), array.array("q")
-        for row in rows:
-            user.append(self.users.setdefault(row.user, len(self.users)))
-            number = self.items.setdefault(row.item, len(self.items))
-            item.append(number)
-            rating.append(row.rating)
-            milliseconds.append(row.milliseconds)
-            if row.title and number not in self.titles:
-                self.titles[number] = row.title
+        for part in (rows, test_rows):
+            num_before = len(user)
+            for row in _flat(part):
+                user.append(self.users.setdefault(row.user, len(self.users)))
+                number = self.items.setdefault(row.item, len(self.items))
+                item.append(number)
+                rating.append(row.rating)
+                milliseconds.append(row.milliseconds)
+                if row.title and number not in self.titles:
+                    self.titles[number] = row.title
         self.user = np.frombuffer(user, np.int32)  # [R]
         self.item = np.frombuffer(item, np.int32)  # [R]
         self.rating = np.frombuffer(rating, np.float32)  # [R]
         self.milliseconds = np.frombuffer(milliseconds, np.int64)  # [R]
+        self.is_test = np.arange(len(user)) >= num_before  # [R] bool
+
+
+def _flat(rows: Iterable[Row | list[Row]]) -> Iterator[Row]:
+    """Line by line, of which one of a matrix holds several."""
+    for each in rows:
+        if isinstance(each, list):
+            yield from each
+        else:
+            yield each
 
 
 def rated(user: str, item: str, rating: Any, milliseconds: int, title: str = "") -> Row:

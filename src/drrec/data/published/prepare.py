@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drrec.data.config import LogConfig
 from drrec.data.published import atomic, thinning
 from drrec.data.published.amazon import AMAZON_2018, AMAZON_2023
+from drrec.data.published.coat import COAT
+from drrec.data.published.kuairec import KUAIREC
 from drrec.data.published.lastfm import LASTFM_1K
 from drrec.data.published.layout import Published, RawLog, Row, Words
 from drrec.data.published.microlens import MICROLENS
@@ -18,6 +21,7 @@ from drrec.data.published.yelp import YELP
 from drrec.data.readers import recbole
 from drrec.data.readers.checks import cut_short
 from drrec.data.readers.streams import Fault, Rows, header
+from drrec.data.strategies import TEST, TRAIN, VALIDATION
 from drrec.errors import InputError, shown
 from drrec.files import whole_folder, write_json
 from drrec.locks import held
@@ -26,10 +30,11 @@ from drrec.reading import read_json
 if TYPE_CHECKING:
     import os
 
-    from drrec.data.config import LogConfig
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
     from drrec.data.published.config import PrepareConfig
+
+    _Rows = Rows[Row | list[Row]]
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +44,13 @@ PUBLISHED: dict[str, Published] = {
     "amazon-2023": AMAZON_2023,
     "yelp": YELP,
     "microlens": MICROLENS,
+    "coat": COAT,
+    "kuairec": KUAIREC,
 }
 """Data sets that are got by hand, by name."""
+
+VALIDATION_SHARE = 0.1
+"""Of the training ratings of a data set with a test part of its own, drawn at random."""
 
 RECORD = "prepared.json"
 """What a prepared folder was made of and how."""
@@ -98,20 +108,24 @@ def _prepared(
     log: pathlib.Path,
 ) -> pathlib.Path:
     logger.info("reading %s", log)
-    rows = _rows(published, config, settings, log)
-    raw = RawLog(rows)
-    if not rows.is_ended and cut_short(raw.milliseconds // 1000):
-        raise InputError(
-            f"Expected a whole last row in {log}. Received: a timestamp with fewer digits than all "
-            "before it, and no line end: the file is cut short. Get it again."
-        )
+    files = [_rows(published, config, settings, log)]
+    if published.test:
+        files.append(_rows(published, config, settings, log.with_name(published.test)))
+    raw = RawLog(*files)
+    _check_whole(files, raw, published)
     kept = _kept(raw, published, settings)
     words = _words(published, settings, log, atomic.ids(raw.items, kept.item))
     with whole_folder(folder) as side:
-        atomic.write_inter(side / f"{folder.name}.inter", raw, kept, is_rated=published.is_rated)
+        atomic.write_inter(
+            side / f"{folder.name}.inter",
+            raw,
+            kept,
+            is_rated=published.is_rated,
+            is_timed=published.is_timed,
+        )
         atomic.write_items(side / f"{folder.name}.item", raw, kept, words)
-        write_json(side / RECORD, {"settings": settings, **_counts(rows, raw, kept)})
-    logger.info("%s: %s", folder, _counts(rows, raw, kept))
+        write_json(side / RECORD, {"settings": settings, **_counts(files, raw, kept)})
+    logger.info("%s: %s", folder, _counts(files, raw, kept))
     return folder
 
 
@@ -123,7 +137,8 @@ def load(
     Args:
         folder: with the atomic files.
         repeats: whether to keep repeated rows; None as the folder was made.
-        config: how to read a folder without a record.
+        config: how to read a folder without a record; of one with a record, what its ratings mean
+            if not what is usual.
 
     Raises:
         InputError: a file is missing or bad or has other rows than were written, or repeats are
@@ -135,11 +150,19 @@ def load(
     made, num_rows = record["settings"]["repeats"], record["rows"]
     if repeats == "keep" and made == "drop":
         raise _not_as_made(folder, "one without repeats, where they are to be kept")
-    dataset = recbole.load(folder, repeats or made)
+    published = PUBLISHED.get(str(record["settings"].get("name")))
+    meant = published.log if published else LogConfig()
+    dataset = recbole.load(folder, repeats or made, _over(meant, config or LogConfig()))
     if repeats in (None, made) and len(dataset.interactions) != num_rows:
         found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
         raise _not_as_made(folder, found)
-    return dataset
+    return dataclasses.replace(dataset, is_observed=bool(published and published.test))
+
+
+def _over(meant: LogConfig, asked: LogConfig) -> LogConfig:
+    """`meant` but for what is asked for."""
+    values = {field.name: getattr(asked, field.name) for field in dataclasses.fields(LogConfig)}
+    return dataclasses.replace(meant, **{k: v for k, v in values.items() if v is not None})
 
 
 def _record(folder: pathlib.Path) -> dict[str, Any]:
@@ -192,6 +215,14 @@ def _settings(
     words = published.words(log)
     titles = words.path.name if words and words.path.is_file() else None
     own = {"name": name, "file": log.name, "bytes": log.stat().st_size, "titles": titles}
+    if published.test:
+        test = log.with_name(published.test)
+        if not test.is_file():
+            raise InputError(
+                f"Expected {published.test} beside {log}. Received: no such file. Get it from "
+                f"{published.page}."
+            )
+        own["test_bytes"] = test.stat().st_size
     return {**defaults, **given, **only, **own}
 
 
@@ -209,7 +240,7 @@ def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
 
 def _rows(
     published: Published, config: PrepareConfig, settings: dict[str, Any], log: pathlib.Path
-) -> Rows[Row]:
+) -> _Rows:
     try:
         layout = published.layout(header(log), config)
     except Fault as fault:
@@ -219,9 +250,37 @@ def _rows(
     return Rows(log, layout.parse, has_header=layout.has_header, bad_rows=settings["bad_rows"])
 
 
+def _check_whole(files: list[_Rows], raw: RawLog, published: Published) -> None:
+    for rows in files:
+        milliseconds = raw.milliseconds[raw.is_test == (rows is not files[0])]
+        if not rows.is_ended and (published.is_ended or cut_short(milliseconds // 1000)):
+            received = "a timestamp with fewer digits than all before it, and no line end"
+            raise InputError(
+                f"Expected a whole last row in {rows.path}. Received: "
+                f"{'no line end' if published.is_ended else received}: the file is cut short. "
+                "Get it again."
+            )
+    if published.is_matrix:
+        sizes = [(rows.num_read + rows.num_skipped, _width(rows.path)) for rows in files]
+        if len(set(sizes)) > 1:
+            received = ", ".join(f"{num_rows} x {width}" for num_rows, width in sizes)
+            raise InputError(
+                f"Expected matrices of one size in {' and '.join(str(f.path) for f in files)}. "
+                f"Received: {received}. Get them again."
+            )
+
+
+def _width(path: pathlib.Path) -> int:
+    return len(header(path).split())
+
+
 def _kept(raw: RawLog, published: Published, settings: dict[str, Any]) -> atomic.Kept:
     order = np.lexsort((raw.milliseconds, raw.user))  # stable
     columns = atomic.Kept(*(c[order] for c in (raw.user, raw.item, raw.rating, raw.milliseconds)))
+    if published.test:
+        part = np.where(raw.is_test[order], TEST, TRAIN).astype(np.int8)
+        columns = columns._replace(part=part)
+        columns = columns.where(thinning.apart(columns.user, columns.item, part == TEST))
     if published.has_sessions:
         sittings = thinning.sessions(columns.user, columns.milliseconds, settings["session_gap"])
         columns = columns._replace(session=sittings)
@@ -234,6 +293,9 @@ def _kept(raw: RawLog, published: Published, settings: dict[str, Any]) -> atomic
             f"Expected users with {least[0]} items and items with {least[1]} users. Received: "
             "none that have. Pass a lower `--min-user` or `--min-item`."
         )
+    if columns.part is not None:
+        is_drawn = np.random.default_rng(0).random(len(columns.part)) < VALIDATION_SHARE
+        columns.part[is_drawn & (columns.part == TRAIN)] = VALIDATION
     return columns
 
 
@@ -252,11 +314,11 @@ def _words(
     return {words.item: words for words in rows if words.item in items}
 
 
-def _counts(rows: Rows[Row], raw: RawLog, kept: atomic.Kept) -> dict[str, Any]:
+def _counts(files: list[_Rows], raw: RawLog, kept: atomic.Kept) -> dict[str, Any]:
     return {
-        "rows_read": rows.num_read,
-        "rows_skipped": rows.num_skipped,
-        "first_skipped": rows.first_skipped,
+        "rows_read": sum(rows.num_read for rows in files),
+        "rows_skipped": sum(rows.num_skipped for rows in files),
+        "first_skipped": "".join([rows.first_skipped for rows in files if rows.num_skipped][:1]),
         "users_read": len(raw.users),
         "items_read": len(raw.items),
         "rows": len(kept.user),

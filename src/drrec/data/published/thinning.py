@@ -23,6 +23,12 @@ def last_of_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
     return ~pd.Series(_pairs(user, item)).duplicated(keep="last").to_numpy()
 
 
+def apart(user: np.ndarray, item: np.ndarray, is_test: np.ndarray) -> np.ndarray:
+    """[R] bool: test rows, and the rows whose (user, item) pair is not among them."""
+    pairs = _pairs(user, item)
+    return is_test | ~np.isin(pairs, pairs[is_test])
+
+
 def core(user: np.ndarray, item: np.ndarray, min_user: int, min_item: int) -> np.ndarray:
     """[R] bool: the rows of the largest part in which all have enough of the other side.
 
