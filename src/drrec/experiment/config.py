@@ -80,7 +80,6 @@ class RunConfig:
     """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
     simulator; tiring, the simulator with users who tire; observed, with --split given of coat and
     kuairec; offpolicy, which adds off-policy estimates."""
-    estimates."""
     steps: int = 40_000
     """Environment steps to train for, over all sessions. [1 to 10^12]"""
     algorithm: AgentName = "ddpg"
