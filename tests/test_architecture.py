@@ -8,8 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 ARROWS = [
     {"errors"}, {"lazy", "types", "files", "ranges", "locks"}, {"limits"}, {"reading", "arrays"},
-    {"registry"}, {"data"}, {"saving"}, {"base"}, {"worlds"}, {"features"}, {"nn"}, {"embeddings"},
-    {"baselines"}, {"envs"}, {"agents"}, {"evaluation"}, {"experiment"},
+    {"registry"}, {"data"}, {"saving", "scoring"}, {"known"}, {"base"}, {"worlds"}, {"features"},
+    {"nn"}, {"embeddings"}, {"baselines"}, {"envs"}, {"agents"}, {"evaluation"}, {"experiment"},
     {"device", "api", "bulk"}, {"cli"}, {"__main__"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ARROWS) for room in rooms}

@@ -12,79 +12,21 @@ import numpy as np
 import pandas as pd
 
 from drrec.data.dataset import Dataset
-from drrec.data.histories import entries_of, items_of, liked_of, opening
+from drrec.data.histories import entries_of, liked_of
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError, NotFittedError, shown
+from drrec.known import Known
 from drrec.saving import write_model
+from drrec.scoring import batches, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from drrec.data.ids import IdMap
-    from drrec.types import Scorer
-
-MAX_SCORES = 2**23
-"""Scores held in memory at once: users are scored in batches of about this size."""
 
 COLUMNS = ("user", "item", "score", "rank")
 """Columns of the data frame that `recommend` returns."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Known:
-    """What a fitted model keeps of its training log: id maps, titles, seen items and histories."""
-
-    users: IdMap
-    items: IdMap
-    titles: np.ndarray  # [I] str, "" where unknown
-    offsets: np.ndarray  # [U + 1]: user u has seen item[offsets[u] : offsets[u + 1]]
-    item: np.ndarray  # [R] int32
-    history: np.ndarray  # [U, L], the last liked items, or items with rewards; `data.histories`
-    liked_rating: float  # mean rating of liked items, given to what a new user likes
-    disliked_rating: float
-
-    @classmethod
-    def of(cls, log: Interactions, titles: np.ndarray, history: np.ndarray) -> Self:
-        """From a log, with histories [U, L] of either form."""
-        liked, rest = log.rating[log.liked], log.rating[~log.liked]
-        return cls(
-            users=log.users,
-            items=log.items,
-            titles=titles,
-            offsets=log.offsets,
-            item=log.item,
-            history=history,
-            liked_rating=float((liked if len(liked) else log.rating).mean()),
-            disliked_rating=float((rest if len(rest) else log.rating).mean()),
-        )
-
-    def check(self) -> None:
-        """See that all parts are of one log, where they were read from a file.
-
-        Raises:
-            ValueError: they are not.
-        """
-        for raw in (self.users.raw, self.items.raw, self.titles):
-            if raw.ndim != 1 or not all(isinstance(each, str) for each in raw.tolist()):
-                raise ValueError("ids or titles that are no text")
-        num_users, num_items = len(self.users), len(self.items)
-        ids = {"seen items": self.item, "histories": items_of(self.history)}
-        shapes = (self.titles.shape, self.offsets.shape, self.item.ndim, self.history.shape[:-1])
-        if shapes != ((num_items,), (num_users + 1,), 1, (num_users,)):
-            raise ValueError(f"parts of other sizes: {shapes}")
-        for name, array in (ids | {"offsets": self.offsets}).items():
-            most = len(self.item) if name == "offsets" else num_items - 1
-            is_whole = array.dtype.kind in "iu"
-            if not is_whole or (array.size and not 0 <= array.min() <= array.max() <= most):
-                raise ValueError(f"{name} out of range")
-        if (np.diff(self.offsets) < 0).any() or self.offsets[-1] != len(self.item):
-            raise ValueError("offsets that are not in order")
-
-    def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
-        """[B, I] bool: which items users [B] have seen."""
-        return seen_items(self.offsets, self.item, users, num_items)
 
 
 class Recommender(abc.ABC):
@@ -536,76 +478,6 @@ def interactions_of(data: Dataset | Interactions) -> Interactions:
         f"Expected a drrec.Dataset. Received: {type(data).__name__}. Make one of a table by "
         "drrec.Dataset.from_pandas(frame)."
     )
-
-
-def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
-    """Cut `users [U']` so that [B, I] scores stay within `MAX_SCORES`."""
-    size = max(1, MAX_SCORES // num_items)
-    for start in range(0, len(users), size):
-        yield users[start : start + size]
-
-
-def seen_items(
-    offsets: np.ndarray, item: np.ndarray, users: np.ndarray, num_items: int
-) -> np.ndarray:
-    """[B, I] bool: items of users [B]; those of user u are `item[offsets[u] : offsets[u + 1]]`."""
-    counts = np.diff(offsets)[users]
-    row = np.repeat(np.arange(len(users)), counts)
-    first = np.repeat(offsets[users] - counts.cumsum() + counts, counts)
-    is_seen = np.zeros((len(users), num_items), bool)
-    is_seen[row, item[first + np.arange(len(row))]] = True
-    return is_seen
-
-
-def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:
-    """[U, L] histories of `length` at the end of a log, of the form that a recommender reads."""
-    return opening(log, length, with_rewards=getattr(recommender, "reads_rewards", False))
-
-
-def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
-    """[B, I] bool: all items, or with `mask_seen` those that the user does not have in `train`."""
-    is_candidate = np.ones((len(users), train.num_items), bool)
-    is_candidate[:, PADDING] = False
-    if mask_seen:
-        is_candidate &= ~seen_items(train.offsets, train.item, users, train.num_items)
-    return is_candidate
-
-
-def candidate_scores(
-    recommender: Scorer,
-    users: np.ndarray,
-    histories: np.ndarray,
-    candidates: np.ndarray | None,
-    is_candidate: np.ndarray,
-) -> np.ndarray:
-    """Scores of candidates; −inf for what is not a candidate.
-
-    Args:
-        recommender: a fitted recommender.
-        users: [B] int32.
-        histories: [B, L], of the form that the recommender reads.
-        candidates: [B, C] int32, or None for the whole catalogue (then C = I).
-        is_candidate: [B, C] bool, items to rank.
-
-    Returns:
-        [B, C] float.
-
-    Raises:
-        InputError: the shape is wrong, or a candidate's score is NaN or infinite.
-    """
-    scores = np.asarray(recommender.score(users, histories, candidates))
-    name = type(recommender).__name__
-    if scores.shape != is_candidate.shape:
-        raise InputError(
-            f"Expected scores of shape {is_candidate.shape} from {name}. "
-            f"Received: {scores.shape}. Return one score for each candidate."
-        )
-    if not np.isfinite(scores[is_candidate]).all():
-        raise InputError(
-            f"Expected finite scores from {name}. Received: NaN or infinity. "
-            "Its training may have diverged: lower the learning rate and train again."
-        )
-    return np.where(is_candidate, scores, -np.inf)
 
 
 def _checked_k(k: int) -> int:

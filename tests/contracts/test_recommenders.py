@@ -9,10 +9,10 @@ import tensorflow as tf
 from tests.nn.modalities import random_modalities
 
 import drrec
-from drrec.base import openings
 from drrec.data.histories import liked_of, rewards_of
 from drrec.errors import InputError, NotFittedError
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
+from drrec.scoring import openings
 
 SMALL_AGENT = {
     "dim_actor": 8,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue
 from drrec.errors import InputError, shown
 from drrec.registry import BASELINES
+from drrec.scoring import batches, candidate_scores, catalogue
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, openings
+from drrec.scoring import batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def test_users_in_small_batches_get_the_same(
     train, test = leave_one_out(tiny_interactions)
     stub = Stub(lambda users, histories, items: (users * items) % 5, test.num_items)
     whole = full(stub, train, test)
-    monkeypatch.setattr("drrec.base.MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.scoring.MAX_SCORES", 7 * test.num_items)
     parts = full(stub, train, test)
     assert len(stub.calls) == 1 + 9
     for name in FULL_METRICS:

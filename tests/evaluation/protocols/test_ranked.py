@@ -190,7 +190,7 @@ def test_users_in_small_batches_get_the_same(
     train, test = tiny_interactions.where(~is_test), tiny_interactions.where(is_test)
     stub = Stub(lambda users, histories, items: (users * items) % 5, test.num_items)
     whole, level = ranked(stub, train, test), chance_level(train, test)
-    monkeypatch.setattr("drrec.base.MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.scoring.MAX_SCORES", 7 * test.num_items)
     parts, levels = ranked(stub, train, test), chance_level(train, test)
     assert len(stub.calls) > 2
     for name in RANKED_METRICS:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, catalogue
 from drrec.baselines.collaborative import ItemCF
 from drrec.data.histories import opening, pushed
 from drrec.data.interactions import LIKED_ABOVE
@@ -15,6 +14,7 @@ from drrec.evaluation.offpolicy.behaviour import PopularityPolicy
 from drrec.evaluation.offpolicy.estimators import OffPolicy, estimates
 from drrec.evaluation.offpolicy.log import Features, LoggedSteps
 from drrec.evaluation.offpolicy.policies import SoftmaxPolicy
+from drrec.scoring import batches, catalogue
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from drrec.base import candidate_scores
 from drrec.errors import InputError
 from drrec.evaluation.protocols.ranked import TIE
+from drrec.scoring import candidate_scores
 
 if TYPE_CHECKING:
     from drrec.types import Scorer

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.base import batches, catalogue, openings
 from drrec.evaluation.optimum import played
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import SESSION_METRICS, measured, sessions_of
+from drrec.scoring import batches, catalogue, openings
 from drrec.worlds.drifting import best_sessions, earned
 
 if TYPE_CHECKING:

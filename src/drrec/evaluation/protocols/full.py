@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import LIST_LENGTH, PerUser, collected, top_list
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.ranked import top
+from drrec.scoring import batches, candidate_scores, catalogue, openings
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions

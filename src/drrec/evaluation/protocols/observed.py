@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, openings
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.errors import InputError
 from drrec.evaluation.lists import genre_vectors
 from drrec.evaluation.protocols.candidates import PerUser, collected
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import sessions_of
+from drrec.scoring import batches, openings
 
 if TYPE_CHECKING:
     from drrec.data.dataset import Dataset

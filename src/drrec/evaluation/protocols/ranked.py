@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
+from drrec.scoring import batches, candidate_scores, catalogue, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, openings
 from drrec.data.histories import pushed
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.protocol import Protocol
+from drrec.scoring import batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, openings
 from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
 from drrec.evaluation.protocols.protocol import Protocol
+from drrec.scoring import batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:

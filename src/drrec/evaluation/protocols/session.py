@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drrec.base import batches, candidate_scores, catalogue, openings
 from drrec.data.histories import pushed
 from drrec.errors import InputError
 from drrec.evaluation.optimum import (
@@ -19,6 +18,7 @@ from drrec.evaluation.optimum import (
 )
 from drrec.evaluation.protocols.candidates import PerUser, collected
 from drrec.evaluation.protocols.protocol import Protocol
+from drrec.scoring import batches, candidate_scores, catalogue, openings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.base import batches, catalogue, openings
 from drrec.data.interactions import joined
 from drrec.envs.simulator import Boredom
 from drrec.evaluation.judges import JUDGES, simulators
@@ -16,6 +15,7 @@ from drrec.evaluation.optimum import bored_appeal
 from drrec.evaluation.protocols.candidates import PerUser, collected
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import SESSION_STEPS, sessions_of
+from drrec.scoring import batches, catalogue, openings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

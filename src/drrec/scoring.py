@@ -1,0 +1,90 @@
+"""How recommenders are asked for scores: in batches, of candidates, with histories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drrec.data.histories import opening
+from drrec.errors import InputError
+from drrec.types import PADDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drrec.data.interactions import Interactions
+    from drrec.types import Scorer
+
+MAX_SCORES = 2**23
+"""Scores held in memory at once: users are scored in batches of about this size."""
+
+
+def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
+    """Cut `users [U']` so that [B, I] scores stay within `MAX_SCORES`."""
+    size = max(1, MAX_SCORES // num_items)
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def seen_items(
+    offsets: np.ndarray, item: np.ndarray, users: np.ndarray, num_items: int
+) -> np.ndarray:
+    """[B, I] bool: items of users [B]; those of user u are `item[offsets[u] : offsets[u + 1]]`."""
+    counts = np.diff(offsets)[users]
+    row = np.repeat(np.arange(len(users)), counts)
+    first = np.repeat(offsets[users] - counts.cumsum() + counts, counts)
+    is_seen = np.zeros((len(users), num_items), bool)
+    is_seen[row, item[first + np.arange(len(row))]] = True
+    return is_seen
+
+
+def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:
+    """[U, L] histories of `length` at the end of a log, of the form that a recommender reads."""
+    return opening(log, length, with_rewards=getattr(recommender, "reads_rewards", False))
+
+
+def catalogue(train: Interactions, users: np.ndarray, *, mask_seen: bool) -> np.ndarray:
+    """[B, I] bool: all items, or with `mask_seen` those that the user does not have in `train`."""
+    is_candidate = np.ones((len(users), train.num_items), bool)
+    is_candidate[:, PADDING] = False
+    if mask_seen:
+        is_candidate &= ~seen_items(train.offsets, train.item, users, train.num_items)
+    return is_candidate
+
+
+def candidate_scores(
+    recommender: Scorer,
+    users: np.ndarray,
+    histories: np.ndarray,
+    candidates: np.ndarray | None,
+    is_candidate: np.ndarray,
+) -> np.ndarray:
+    """Scores of candidates; −inf for what is not a candidate.
+
+    Args:
+        recommender: a fitted recommender.
+        users: [B] int32.
+        histories: [B, L], of the form that the recommender reads.
+        candidates: [B, C] int32, or None for the whole catalogue (then C = I).
+        is_candidate: [B, C] bool, items to rank.
+
+    Returns:
+        [B, C] float.
+
+    Raises:
+        InputError: the shape is wrong, or a candidate's score is NaN or infinite.
+    """
+    scores = np.asarray(recommender.score(users, histories, candidates))
+    name = type(recommender).__name__
+    if scores.shape != is_candidate.shape:
+        raise InputError(
+            f"Expected scores of shape {is_candidate.shape} from {name}. "
+            f"Received: {scores.shape}. Return one score for each candidate."
+        )
+    if not np.isfinite(scores[is_candidate]).all():
+        raise InputError(
+            f"Expected finite scores from {name}. Received: NaN or infinity. "
+            "Its training may have diverged: lower the learning rate and train again."
+        )
+    return np.where(is_candidate, scores, -np.inf)
