@@ -8,7 +8,7 @@ import pytest
 from drrec.data.interactions import Interactions
 from drrec.embeddings import content as teaching
 from drrec.embeddings import contrast
-from drrec.embeddings.config import ContentConfig, EmbeddingConfig
+from drrec.embeddings.config import HELD_OUT, ContentConfig, EmbeddingConfig
 from drrec.embeddings.contrast import fit_contrast
 from drrec.embeddings.pretrain import Content, pretrain
 from drrec.features.store import Modality
@@ -132,7 +132,7 @@ def test_what_comes_later_moves_nothing_of_the_prefix_fit(log, modalities, monke
     monkeypatch.setattr(contrast, "_STEPS", 20)
     config = EmbeddingConfig(embedding="implicit", dim_emb=6, popularity=0.0)
     content = Content(ContentConfig(modality="video", contrast=1.0), {"video": modalities[0]})
-    _, future = log.past_and_future(config.held_out)
+    _, future = log.past_and_future(HELD_OUT)
     later = np.isin(log.timestamp, future.timestamp)
     item = log.item.copy()
     item[later] = item[later][::-1]

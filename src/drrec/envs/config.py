@@ -78,7 +78,7 @@ class LoggedConfig:
     unlogged_reward: float = -0.5
     """Reward of unrated items with --unlogged constant. [reward, -1 to 1]"""
     state_size: int = 10
-    """L, number of last items in the state: of liked ones, or with --state feedback of all shown.
+    """L, number of last items in the state: liked ones, or all shown, as the state module reads.
     [items, 1 to 10,000]"""
     episode_length: int = 30
     """T, number of items shown in a session. [steps, 1 to 10,000]"""
