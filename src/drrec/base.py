@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from drrec.data.dataset import Dataset
-from drrec.data.histories import entries_of, liked_of
-from drrec.data.interactions import Interactions
+from drrec.data.histories import entries, liked_of
+from drrec.data.interactions import LIKED_ABOVE, Interactions
 from drrec.errors import InputError, NotFittedError, shown
 from drrec.known import Known
 from drrec.saving import write_model
@@ -201,9 +201,14 @@ class Recommender(abc.ABC):
             items=known.items,
         )
         model = self._folded_in(log, good) if len(items) else self._cold()
-        told = log if self.reads_rewards else log.where(np.isin(items, good))
-        entries = entries_of(told) if self.reads_rewards else None
-        history = told.histories(known.history.shape[1], entries)
+        is_liked = np.arange(len(items)) >= len(bad)
+        length = known.history.shape[1]
+        if self.reads_rewards:
+            # A dislike is the opposite of a like: a log may hold none to take its size from.
+            reward = abs(known.liked_rating - LIKED_ABOVE) / 2
+            history = log.histories(length, entries(items, np.where(is_liked, reward, -reward)))
+        else:
+            history = log.where(is_liked).histories(length)
         offsets = np.array([0, len(items)])
         model._known = dataclasses.replace(
             known, users=log.users, offsets=offsets, item=items, history=history

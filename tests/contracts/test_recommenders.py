@@ -1,5 +1,6 @@
 """What every agent and every baseline must hold for those who ask by their own ids."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tests.nn.modalities import random_modalities
 
 import drrec
-from drrec.data.histories import liked_of, rewards_of
+from drrec.data.histories import items_of, liked_of, rewards_of
 from drrec.errors import InputError, NotFittedError
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 from drrec.scoring import openings
@@ -203,3 +204,22 @@ def test_what_a_user_liked_is_told_apart_where_histories_hold_all(fitted, data):
         liked = log.items.raw[[item for item in liked_of(own)[user] if item]]
         assert model.liked_by(log.users.raw[user]) == [str(item) for item in liked[::-1]]
         assert len(liked) < 4 or (rewards_of(own)[user] > 0).all()
+
+
+def test_somebodys_dislikes_are_read_as_dislikes_whatever_the_log_holds(data, monkeypatch):
+    every = dataclasses.replace(
+        data.interactions, rating=np.full(len(data.interactions), 5, np.float32)
+    )
+    tf.config.run_functions_eagerly(True)
+    try:
+        model = new("ddpg_feedback", embedding="implicit", popularity=0.0).fit(every, steps=4)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    asked = []
+    monkeypatch.setattr(
+        type(model._policy), "score", lambda _, u, h: asked.append(h) or np.zeros((1, 81))
+    )
+    items = every.items.raw[[5, 6, 40]].tolist()
+    model.recommend_for(items[:2], disliked=items[2:])
+    assert items_of(asked[0])[0].tolist() == [0, 40, 5, 6]
+    assert rewards_of(asked[0])[0].tolist() == [0, -1, 1, 1]

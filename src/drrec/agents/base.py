@@ -126,7 +126,10 @@ class Agent(Recommender):
             content: the item encoder to fine-tune, and its features; None fine-tunes none.
         """
         if environment.with_rewards != self.reads_rewards:
-            raise ValueError("Expected histories with rewards where the state reads them.")
+            raise ValueError(
+                f"Expected an environment made with_rewards={self.reads_rewards}, as the state "
+                f"{self.config.state} reads. Received: with_rewards={environment.with_rewards}."
+            )
         self.environment = environment
         self.user = tf.constant(self._padded(user), tf.float32)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -37,12 +37,7 @@ def opening(log: Interactions, length: int, *, with_rewards: bool = False) -> np
     """
     if not with_rewards:
         return log.liked_histories(length)
-    return log.histories(length, entries_of(log))
-
-
-def entries_of(log: Interactions) -> np.ndarray:
-    """[R] int64 each row's item with its reward."""
-    return entries(log.item, (log.rating - LIKED_ABOVE) / 2)
+    return log.histories(length, entries(log.item, (log.rating - LIKED_ABOVE) / 2))
 
 
 def entries(items: np.ndarray, rewards: np.ndarray) -> np.ndarray:
