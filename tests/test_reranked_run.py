@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
 
-from drrec.agents.proposing import final_proposals, fitted_proposer, proposals_of
+from drrec.agents.proposing import final_proposals, fitted_baseline, proposals_of
 from drrec.agents.runlog import columns
 from drrec.agents.sessions import build_environment
 from drrec.baselines.knn import ItemKNN
@@ -62,7 +62,9 @@ def config_of(path, **settings):
 
 
 def proposed(config, log):
-    return final_proposals(config, log, fitted_proposer(config, log))
+    return final_proposals(
+        config, log, fitted_baseline(config.environment.proposals.propose, config, log)
+    )
 
 
 def load(config, tmp_path):

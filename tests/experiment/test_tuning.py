@@ -5,12 +5,15 @@ import dataclasses
 import functools
 
 import numpy as np
+import optuna
 import pytest
 import yaml
 from tests.agents.tiny import small, write_csv
 from tests.data import raw
 
 from drrec import cli
+from drrec.agents.base import Agent
+from drrec.agents.blending import Blend
 from drrec.cli import flags
 from drrec.data.datasets import load_dataset
 from drrec.data.interactions import Interactions
@@ -21,7 +24,7 @@ from drrec.embeddings.config import EmbeddingConfig
 from drrec.embeddings.table import Embeddings
 from drrec.embeddings.variational import fit_variational
 from drrec.errors import InputError
-from drrec.experiment import tuning
+from drrec.experiment import blends, search, tuning
 from drrec.experiment.baselines import baselines
 from drrec.experiment.config import TrainConfig, from_dict
 from drrec.experiment.run import Run
@@ -35,6 +38,7 @@ def here(tiny_interactions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_csv(tiny_interactions, tmp_path / "log.csv")
     monkeypatch.setattr(tuning, "learn", lambda *_: True)
+    monkeypatch.setattr(blends, "_UNASKED", ())
     few_sweeps = functools.partial(fit_variational, num_sweeps=2)
     quick = pretrain.FACTORISATIONS["variational"]._replace(fit=few_sweeps)
     for name in ("variational", "pmf"):
@@ -121,6 +125,7 @@ def test_baselines_are_searched_with_the_same_budget_and_run_with_what_was_found
     with (here / "save_model/search/ease.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
+    assert not (here / "save_model/search/random.csv").exists()
     assert float(rows[0]["l2"]) == 100
     best = max(rows, key=lambda row: float(row["value"]))
     assert found.config.tuned["ease"]["l2"] == pytest.approx(float(best["l2"]), rel=1e-3)
@@ -140,10 +145,10 @@ def test_settings_that_a_baseline_has_not_are_refused(here):
 
 def test_vectors_that_rank_worse_than_most_are_given_up(here, monkeypatch):
     learned = []
-    monkeypatch.setattr(tuning, "_STARTUP_TRIALS", 1)
+    monkeypatch.setattr(search, "STARTUP_TRIALS", 1)
     monkeypatch.setattr(tuning, "learn", lambda *_: learned.append(1) or True)
     values = iter([0.9, 0.9, 0.1, 0.95, 0.95])
-    monkeypatch.setattr(tuning, "_value", lambda *_: next(values))
+    monkeypatch.setattr(search.Bench, "value", lambda *_: next(values))
     found = searched(here, config(), 3)
     assert [row["state"] for row in trials_in(here)] == ["complete", "pruned", "complete"]
     assert len(learned) == 2
@@ -159,7 +164,7 @@ def test_settings_that_cannot_be_fail_alone(here, monkeypatch):
             raise InputError("Expected finite scores. Received: NaN.")
         return 0.5
 
-    monkeypatch.setattr(tuning, "_value", value)
+    monkeypatch.setattr(search.Bench, "value", value)
     assert searched(here, config(), 3).trials == 3
     assert "fail" in [row["state"] for row in trials_in(here)]
 
@@ -218,3 +223,65 @@ def test_a_run_that_will_be_judged_by_a_matrix_is_tuned_without_it(here):
     prepare("kuairec", PrepareConfig(source=here / "got"), here)
     asked = config(dataset="kuairec", split="given", also="observed", min_items=1)
     assert searched(here, asked, 1).config.also == "observed"
+
+
+def blended_value(model, weight_of):
+    """Stands in for a measure: an agent 0.5, a baseline 0.6, a blend as its weight says."""
+    if isinstance(model, Blend):
+        return weight_of(type(model.base).__name__, model.weight)
+    return 0.5 if isinstance(model, Agent) else 0.6
+
+
+def test_the_agent_is_blended_with_a_baseline_where_that_is_better(here, monkeypatch):
+    def weight_of(name, weight):
+        return {"EASE": 0.61, "ItemKNN": 0.7}[name] - abs(weight - 0.8)
+
+    monkeypatch.setattr(search.Bench, "value", lambda _, model: blended_value(model, weight_of))
+    found = searched(here, config(baselines="random,ease,item_knn"), 1)
+    assert (found.config.agent.blend, found.config.agent.blend_weight) == ("item_knn", 0.8)
+    assert (found.best, found.default) == (0.7, 0.5)
+    again = searched(here, config(baselines="random,ease,item_knn"), 1)
+    assert again.config == found.config
+
+
+def test_the_agent_is_left_alone_where_no_blend_is_better(here, monkeypatch):
+    monkeypatch.setattr(
+        search.Bench, "value", lambda _, model: blended_value(model, lambda *_: 0.5)
+    )
+    found = searched(here, config(baselines="ease"), 1)
+    assert (found.config.agent.blend, found.best) == ("", 0.5)
+
+
+def test_a_blend_that_was_asked_for_stays(here):
+    asked = config(baselines="ease", agent=small(blend="item_knn", blend_weight=0.3))
+    found = searched(here, asked, 1)
+    assert (found.config.agent.blend, found.config.agent.blend_weight) == ("item_knn", 0.3)
+    assert not (here / "save_model/search/blend.csv").exists()
+
+
+def test_a_baseline_that_was_not_asked_for_can_be_blended_with(here, monkeypatch):
+    monkeypatch.setattr(blends, "_UNASKED", ("item_knn",))
+    monkeypatch.setattr(
+        search.Bench, "value", lambda _, model: blended_value(model, lambda *_: 0.9)
+    )
+    found = searched(here, config(), 2)
+    assert found.config.agent.blend == "item_knn"
+    assert set(found.config.tuned) == {"item_knn"}
+
+
+def test_a_search_that_lost_its_best_agent_trains_it_again(here, monkeypatch):
+    kept = []
+    original = blends.Blend.of.__func__
+
+    def of(cls, policy, *args):
+        kept.append(policy.score(np.arange(60), np.zeros((60, 10), np.int32)))
+        return original(cls, policy, *args)
+
+    monkeypatch.setattr(blends.Blend, "of", classmethod(of))
+    searched(here, config(baselines="ease"), 2)
+    folder = here / "save_model/search"
+    (folder / tuning.BEST).unlink()
+    optuna.delete_study(study_name="blend", storage=search._storage(optuna, folder / "trials.log"))
+    searched(here, config(baselines="ease"), 2)
+    assert len(kept) == 2
+    np.testing.assert_array_equal(kept[0], kept[1])

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
+from drrec.agents.blending import Blend
 from drrec.agents.config import AgentConfig
 from drrec.agents.items import item_table
 from drrec.agents.policy import Policy
-from drrec.agents.proposing import final_proposals, fitted_proposer, proposals_of
+from drrec.agents.proposing import final_proposals, fitted_baseline, proposals_of
 from drrec.agents.reranked import is_proposed, reranked_scores
 from drrec.agents.sessions import build_environment, truth_for
 from drrec.agents.settings import Settings, signature_of
@@ -26,6 +27,7 @@ from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
 from drrec.nn.actor_critic import reads_rewards
 from drrec.nn.histories import described
+from drrec.registry import CONTENT_BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from drrec.embeddings.pretrain import Content, Vectors
     from drrec.features.store import Modality
     from drrec.nn.item_encoder import ItemEncoder
+    from drrec.types import Scorer
 
 
 class Metrics(NamedTuple):
@@ -191,6 +194,12 @@ class Agent(Recommender):
             self.setup, log, getattr(train, "genres", None), getattr(train, "truth", None)
         )
         environment = build_environment(self.setup, log, table, truth)
+        if self.config.blend in CONTENT_BASELINES and not content:
+            raise InputError(
+                f"Expected --modality with --blend {self.config.blend}, which needs content "
+                "features. Received: none."
+            )
+        self._features = content.features if content else None
         tuned = None
         if content and vectors.encoder and content.config.encoder == "finetuned":
             tuned = vectors.encoder, content.modalities
@@ -203,10 +212,29 @@ class Agent(Recommender):
         self._levels = Levels.of(self._policy.user, self._policy.item, log)
         self._proposals: Any = None
         self._proposer: Any = None
-        if self.setup.environment.proposals.propose:
-            self._proposer = fitted_proposer(self.setup, log)
+        if self.proposer_name:
+            self._proposer = fitted_baseline(self.proposer_name, self.setup, log)
             self._proposals = final_proposals(self.setup, log, self._proposer)
+        self._blend: Blend | None = None
+        if self.config.blend:
+            base = fitted_baseline(self.config.blend, self.setup, log, self._features)
+            self._blend = self._blended(base, log)
         self._note(train)
+
+    def alone(self) -> Self:
+        """The same agent without the baseline that its scores are blended with."""
+        other = copy.copy(self)
+        other._blend = None
+        return other
+
+    def _blended(self, base: Recommender, log: Interactions) -> Blend:
+        weight = self.config.blend_weight
+        return Blend.of(self._policy, base, weight, log, self.history_length)
+
+    @property
+    def _ranker(self) -> Scorer:
+        """What scores: the policy, blended or alone."""
+        return self._blend or self._policy
 
     @property
     def proposals(self) -> np.ndarray | None:
@@ -221,11 +249,15 @@ class Agent(Recommender):
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
-        """Dot products i·a with the actor's action a; see `Recommender.score`."""
+        """Dot products i·a with the actor's action a; see `Recommender.score`.
+
+        With `blend` they are added to the baseline's, see `blending.Blend`; with `propose` they
+        rank what is proposed.
+        """
         if self._proposer is None:
-            return self._policy.score(users, histories, candidates)
+            return self._ranker.score(users, histories, candidates)
         return reranked_scores(
-            self._policy, self._proposer, self._proposals, users, histories, candidates
+            self._ranker, self._proposer, self._proposals, users, histories, candidates
         )
 
     def settings(self) -> dict[str, Any]:
@@ -242,6 +274,8 @@ class Agent(Recommender):
             "levels": self._levels,
             "proposals": self._proposals,
             "proposer": self._proposer,
+            "base": self._blend and self._blend.base,
+            "scales": self._blend and [self._blend.own_scale, self._blend.base_scale],
             "known": self._known,
         }
 
@@ -253,10 +287,13 @@ class Agent(Recommender):
         self._policy.set_weights(state["weights"])
         self._levels, self._known = state["levels"], state["known"]
         self._proposals, self._proposer = state["proposals"], state["proposer"]
+        scales = state["scales"]
+        blended = (state["base"], self.config.blend_weight)
+        self._blend = Blend(self._policy, *blended, *scales) if scales else None
         return self
 
     def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        scores = self._policy.score(users, histories)
+        scores = self._ranker.score(users, histories)
         if self._proposer is None:
             return scores
         chosen = is_proposed(self._proposals[users], None, scores.shape[1])
@@ -269,6 +306,9 @@ class Agent(Recommender):
         user = folded_in(policy.user, rows, target, levels.noise_variance)
         other = copy.copy(self)
         other._policy = dataclasses.replace(policy, user=user[None])
+        if self._blend:
+            base = self._blend.base._folded_in(log, liked)
+            other._blend = other._blended(base, log)
         if self._proposer is not None:
             proposer = self._proposer._folded_in(log, liked)
             settings = self.setup.environment.proposals

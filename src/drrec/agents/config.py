@@ -6,9 +6,9 @@ import dataclasses
 import math
 from typing import Literal
 
-from drrec.errors import InputError
+from drrec.errors import InputError, shown
 from drrec.ranges import check_ranges
-from drrec.registry import State, check_choices
+from drrec.registry import BASELINES, CONTENT_BASELINES, State, check_choices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,12 @@ class AgentConfig:
     """Maximum global norm of gradients; 0 is no clipping. [>= 0]"""
     products: Literal["float32", "bfloat16"] = "float32"
     """Precision of the networks' matrix products; weights are always float32."""
+    blend: str = ""
+    """Baseline whose scores are added to the agent's after training; '' is none.
+    Has no effect on training. train --auto chooses it on validation."""
+    blend_weight: float = 0.5
+    """Weight of the baseline of --blend; the agent's is the rest. [0 to 1]
+    Both scores are scaled to a variance of 1 over each user's catalogue."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.discount < 1:
@@ -49,12 +55,18 @@ class AgentConfig:
                 "An endless session needs discount < 1 for a finite return."
             )
         check_choices(self)
+        if self.blend and self.blend not in {*BASELINES, *CONTENT_BASELINES}:
+            raise InputError(
+                f"Expected a baseline for `blend`. Received: {shown(self.blend)}. "
+                f"There are: {', '.join([*BASELINES, *CONTENT_BASELINES])}."
+            )
         check_ranges(
             self,
             {
                 "[1, 65536]": ("dim_actor", "dim_critic", "num_envs"),
                 "[0, 65536]": ("dim_learned",),
                 "[0, inf)": ("clip_norm",),
+                "[0, 1]": ("blend_weight",),
                 "(0, 1]": ("lr_actor", "lr_critic", "lr_encoder"),
             },
         )

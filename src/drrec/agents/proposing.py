@@ -1,4 +1,4 @@
-"""The baseline that proposes what an agent re-ranks, and what it proposes to each user."""
+"""Baselines that an agent builds on: what they propose to each user, for it to re-rank."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.errors import InputError, shown
-from drrec.registry import BASELINES
+from drrec.registry import BASELINES, CONTENT_BASELINES
 from drrec.scoring import batches, candidate_scores, catalogue
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drrec.data.interactions import Interactions
+    from drrec.features.store import Modality
     from drrec.types import Scorer
 
 logger = logging.getLogger(__name__)
 
 
 def check_proposer(name: str) -> None:
-    """See that there is such a baseline.
+    """See that there is such a baseline, if one is named.
 
     Raises:
         InputError: there is not.
@@ -40,7 +43,7 @@ def prefix_proposals(config: Any, known: Interactions) -> np.ndarray | None:
     settings = config.environment.proposals
     if not settings.propose:
         return None
-    proposer = fitted_proposer(config, known)
+    proposer = fitted_baseline(settings.propose, config, known)
     return proposals_of(proposer, known, settings.propose_k, config, mask_seen=True)
 
 
@@ -50,11 +53,15 @@ def final_proposals(config: Any, train: Interactions, proposer: Scorer) -> np.nd
     return proposals_of(proposer, train, count, config, mask_seen=not train.has_repeats)
 
 
-def fitted_proposer(config: Any, log: Interactions) -> Any:
-    """The proposer, fitted on `log`."""
-    name = config.environment.proposals.propose
-    logger.info("fitting %s, to propose", name)
-    return BASELINES[name](seed=config.seed).fit(log)
+def fitted_baseline(
+    name: str, config: Any, log: Interactions, features: Mapping[str, Modality] | None = None
+) -> Any:
+    """A baseline with the settings that were tuned, if any, fitted on `log`."""
+    logger.info("fitting %s, for the agent", name)
+    settings = {"seed": config.seed} | getattr(config, "tuned", {}).get(name, {})
+    if name in BASELINES:
+        return BASELINES[name](**settings).fit(log)
+    return CONTENT_BASELINES[name](features, **settings).fit(log)
 
 
 def proposals_of(

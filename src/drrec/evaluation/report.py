@@ -42,6 +42,12 @@ def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> st
     """`report.md`: every protocol's table and its details, then the figures by file name."""
     parts = [f"# {content['dataset']}, {content['split']} split"]
     parts += [f"**Warning.** {warning}" for warning in content.get("warnings", [])]
+    if blend := content.get("blend"):
+        agent, baseline, weight = blend["agent"], blend["baseline"], blend["weight"]
+        parts.append(
+            f"**Blend.** The scores of {agent} are {1 - weight:.0%} its own and {weight:.0%} those "
+            f"of {baseline}, each scaled by its spread; {agent}_alone is the agent by itself."
+        )
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]
         parts += details(content, protocol)

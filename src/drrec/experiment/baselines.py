@@ -18,6 +18,7 @@ from drrec.saving import load_noted, size_of, write_model
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Mapping
 
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import RunConfig
@@ -103,14 +104,16 @@ def baselines(
     return methods
 
 
-def made_by(name: str, baseline: Any, config: RunConfig) -> Any:
-    """A baseline with the settings that were tuned, not fitted yet.
+def made_by(
+    name: str, baseline: Any, config: RunConfig, settings: Mapping[str, Any] | None = None
+) -> Any:
+    """A baseline with the settings that were tuned, and `settings` over them, not fitted yet.
 
     Raises:
         InputError: there are no such settings.
     """
     try:
-        return baseline(seed=config.seed, **config.tuned.get(name, {}))
+        return baseline(seed=config.seed, **(config.tuned.get(name, {}) | dict(settings or {})))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"Expected settings of {name} under `tuned`. Received: "

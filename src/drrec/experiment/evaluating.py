@@ -52,16 +52,21 @@ def evaluate_run(
     """
     agree_on_split(run, judged)
     fitted: dict[str, Fitted] = {}  # what no seed changes is fitted once
-    agent, by_ids = config.algorithm, control_name(config)
+    agent, by_ids, alone = config.algorithm, control_name(config), f"{config.algorithm}_alone"
     parts: list[Evaluation] = []
     for seed_run, seed_config in run.seeds(config):
         methods = baselines(judged, content, seed_config, fitted, kept_in(run.weights))
-        methods[agent] = with_cost(seed_run, seed_config)
+        methods[agent] = fitted_agent = with_cost(seed_run, seed_config)
+        if config.agent.blend:
+            methods[alone] = fitted_agent._replace(model=fitted_agent.model.alone())
         if has_control(config):
             methods[by_ids] = with_cost(*control(seed_run, seed_config))
         parts.append(measure(methods, seed_config, judged, is_first=not parts))
     found = joined(parts)
-    summary = reported(run, config, found, agents=[agent, by_ids])
+    summary = reported(run, config, found, agents=[agent, by_ids, alone])
+    if config.agent.blend:
+        weight = config.agent.blend_weight
+        summary["blend"] = {"agent": agent, "baseline": config.agent.blend, "weight": weight}
     if has_control(config):
         summary["content_added"] = gains(found, [agent], by_ids)
     if content:

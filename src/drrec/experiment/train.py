@@ -15,7 +15,7 @@ from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.run import MODEL, SERVED, Run, learned_by
 from drrec.experiment.vectors import Parts, embed, vectors_folder
 from drrec.files import removed
-from drrec.registry import AGENTS
+from drrec.registry import AGENTS, CONTENT_BASELINES
 from drrec.saving import notes_in, write_model
 
 if TYPE_CHECKING:
@@ -157,8 +157,10 @@ def without_content(config: TrainConfig) -> TrainConfig:
     That by itself can gain more than content does.
     """
     refit = config.vectors.refit or config.content.identity == "prior"
-    vectors = dataclasses.replace(config.vectors, refit=refit)
-    return dataclasses.replace(config, content=ContentConfig(), vectors=vectors)
+    parts: dict[str, Any] = {"vectors": dataclasses.replace(config.vectors, refit=refit)}
+    if config.agent.blend in CONTENT_BASELINES:
+        parts["agent"] = dataclasses.replace(config.agent, blend="")
+    return dataclasses.replace(config, content=ContentConfig(), **parts)
 
 
 def _begin(run: Run, config: TrainConfig, judged: Task) -> None:
