@@ -218,7 +218,8 @@ class Agent(Recommender):
         self._blend: Blend | None = None
         if self.config.blend:
             base = fitted_baseline(self.config.blend, self.setup, log, self._features)
-            self._blend = self._blended(base, log)
+            weight = self.config.blend_weight
+            self._blend = Blend.of(self._policy, base, weight, log, self.history_length)
         self._note(train)
 
     def alone(self) -> Self:
@@ -226,10 +227,6 @@ class Agent(Recommender):
         other = copy.copy(self)
         other._blend = None
         return other
-
-    def _blended(self, base: Recommender, log: Interactions) -> Blend:
-        weight = self.config.blend_weight
-        return Blend.of(self._policy, base, weight, log, self.history_length)
 
     @property
     def _ranker(self) -> Scorer:
@@ -307,8 +304,8 @@ class Agent(Recommender):
         other = copy.copy(self)
         other._policy = dataclasses.replace(policy, user=user[None])
         if self._blend:
-            base = self._blend.base._folded_in(log, liked)
-            other._blend = other._blended(base, log)
+            base, weight = self._blend.base._folded_in(log, liked), self._blend.weight
+            other._blend = Blend.of(other._policy, base, weight, log, self.history_length)
         if self._proposer is not None:
             proposer = self._proposer._folded_in(log, liked)
             settings = self.setup.environment.proposals

@@ -1,0 +1,120 @@
+"""Agents whose scores are blended with a baseline's."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from tests.agents.tiny import SMALL, small, small_config, without_xla, write_csv
+
+import drrec
+from drrec.agents.blending import Blend
+from drrec.agents.ddpg import DDPG
+from drrec.baselines.ease import EASE
+from drrec.baselines.knn import ItemKNN
+from drrec.errors import InputError
+from drrec.evaluation.report import report_text
+from drrec.experiment.evaluating import evaluate_run, served, trained
+from drrec.experiment.run import Run
+from drrec.experiment.task import Task
+from drrec.experiment.train import train_run
+
+DDPG_SETTINGS = {name: value for name, value in SMALL.items() if hasattr(small(), name)}
+USERS = np.arange(60, dtype=np.int32)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_dataset):
+    with without_xla():
+        agent = DDPG(embedding="variational", dim_emb=5, blend="item_knn", **DDPG_SETTINGS)
+        return agent.fit(tiny_dataset, steps=40)
+
+
+def standardised(scores, is_seen):
+    unseen = np.where(is_seen, np.nan, scores)[:, 1:]
+    return scores / np.nanstd(unseen, axis=1, keepdims=True)
+
+
+def test_scores_are_the_weighted_sum_of_both_each_scaled_by_its_spread(fitted, tiny_interactions):
+    log = tiny_interactions
+    histories = log.liked_histories(10)
+    is_seen = np.zeros((60, log.num_items), bool)
+    is_seen[log.user, log.item] = True
+    own = standardised(fitted.alone().score(USERS, histories), is_seen)
+    base = standardised(ItemKNN().fit(log).score(USERS, histories), is_seen)
+    found = fitted.score(USERS, histories)
+    np.testing.assert_allclose(found[:, 1:], (0.5 * own + 0.5 * base)[:, 1:], rtol=1e-4, atol=1e-5)
+    candidates = np.random.default_rng(0).integers(1, 81, (60, 7))
+    expected = np.take_along_axis(found, candidates, axis=1)
+    np.testing.assert_allclose(
+        fitted.score(USERS, histories, candidates), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("weight", "alike"), [(0.0, "agent"), (1.0, "base")])
+def test_a_weight_of_nought_or_one_leaves_one_of_them(weight, alike, fitted, tiny_interactions):
+    log, histories = tiny_interactions, tiny_interactions.liked_histories(10)
+    own, base = fitted.alone(), EASE().fit(log)
+    found = Blend.of(own, base, weight, log, 10).score(USERS, histories)
+    other = (own if alike == "agent" else base).score(USERS, histories)
+    correlations = [np.corrcoef(a[1:], b[1:])[0, 1] for a, b in zip(found, other, strict=True)]
+    np.testing.assert_allclose(correlations, 1, atol=1e-5)
+
+
+def test_a_method_that_tells_no_items_apart_counts_for_nothing(fitted, tiny_interactions):
+    log = tiny_interactions
+
+    class Flat:
+        def score(self, users, histories, candidates=None):
+            return np.full((len(users), log.num_items), 7.0)
+
+    blend = Blend.of(fitted.alone(), Flat(), 0.5, log, 10)
+    assert (blend.base_scale == 0).all()
+    assert np.isfinite(blend.score(USERS, log.liked_histories(10))).all()
+
+
+def test_what_is_saved_scores_alike_and_answers_for_somebody_new(fitted, tmp_path):
+    fitted.save(tmp_path / "a.drrec")
+    other = drrec.load(tmp_path / "a.drrec")
+    histories = np.random.default_rng(1).integers(0, 81, (60, 10)).astype(np.int32)
+    np.testing.assert_array_equal(fitted.score(USERS, histories), other.score(USERS, histories))
+    new = [model.recommend_for(["i02", "i04"], k=5) for model in (fitted, other, fitted.alone())]
+    assert new[0].equals(new[1])
+    assert not new[0]["score"].equals(new[2]["score"])
+
+
+def test_who_liked_the_same_gets_the_baseline_s_neighbours(fitted):
+    heavy = copy.copy(fitted)
+    heavy._blend = fitted._blend.weighing(1.0)
+    found = heavy.recommend_for(["i02", "i04"], k=5)["item"].tolist()
+    expected = fitted._blend.base.recommend_for(["i02", "i04"], k=5)["item"].tolist()
+    assert found == expected
+
+
+def test_baselines_that_are_not_there_or_have_no_content_are_refused(tiny_dataset):
+    with pytest.raises(InputError, match=r"Expected a baseline for `blend`\. Received: 'knn'"):
+        DDPG(blend="knn")
+    agent = DDPG(blend="content_knn", embedding="variational", dim_emb=5, **DDPG_SETTINGS)
+    with pytest.raises(InputError, match="Expected --modality with --blend content_knn"):
+        agent.fit(tiny_dataset, steps=40)
+
+
+def test_a_run_reports_the_agent_alone_beside_it(tiny_interactions, tmp_path):
+    path = write_csv(tiny_interactions, tmp_path / "log.csv")
+    blended = small(blend="ease", blend_weight=0.8)
+    config = small_config(path, agent=blended, baselines="ease", tuned={"ease": {"l2": 7.0}})
+    judged = Task.load(config, tmp_path / "data")
+    run = Run.create(tmp_path, "first", config)
+    with without_xla():
+        assert train_run(run, config, judged)
+    bases = [model._blend.base for model in (trained(run), served(run, config))]
+    assert [base.l2 for base in bases] == [7.0, 7.0]
+    assert len(bases[0]._known.item) < len(bases[1]._known.item)  # fitted to more
+    content = evaluate_run(run, config, judged)
+    cells = content["protocols"]["rated"]
+    assert set(cells) == {"ease", "ddpg", "ddpg_alone"}
+    assert cells["ddpg"]["ndcg@5"]["mean"] != cells["ddpg_alone"]["ndcg@5"]["mean"]
+    assert set(content["comparisons"]["rated"]["agents"]) == {"ddpg", "ddpg_alone"}
+    assert content["blend"] == {"agent": "ddpg", "baseline": "ease", "weight": 0.8}
+    said = report_text(json.loads(json.dumps(content, default=float)))
+    assert "The scores of ddpg are 20% its own and 80% those of ease" in said
