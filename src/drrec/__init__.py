@@ -46,6 +46,7 @@ __getattr__, __dir__, __all__ = attach(
         "Recommender": "drrec.base",
         "SAC": "drrec.agents.sac",
         "SASRec": "drrec.baselines.sequential.recommenders",
+        "SequentialRules": "drrec.baselines.sequential.rules",
         "Supervised": "drrec.agents.supervised",
         "TD3": "drrec.agents.td3",
         "UserCF": "drrec.baselines.collaborative",

@@ -122,6 +122,7 @@ BASELINES = Registry(
         "bpr": "drrec.baselines.bpr:BPR",
         "pmf": "drrec.baselines.factorisation:PMF",
         "variational": "drrec.baselines.factorisation:VariationalMF",
+        "rules": "drrec.baselines.sequential.rules:SequentialRules",
         "gru4rec": "drrec.baselines.sequential.recommenders:GRU4Rec",
         "sasrec": "drrec.baselines.sequential.recommenders:SASRec",
     },

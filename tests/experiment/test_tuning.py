@@ -234,19 +234,29 @@ def blended_value(model, weight_of):
 
 def test_the_agent_is_blended_with_a_baseline_where_that_is_better(here, monkeypatch):
     def weight_of(name, weight):
-        return {"EASE": 0.61, "ItemKNN": 0.7}[name] - abs(weight - 0.8)
+        top = {"EASE": 0.61, "ItemKNN": 0.7}[name]
+        return top - (top - 0.5) * (weight / 0.8 - 1) ** 2  # 0.5 without a blend
 
     monkeypatch.setattr(search.Bench, "value", lambda _, model: blended_value(model, weight_of))
     found = searched(here, config(baselines="random,ease,item_knn"), 1)
     assert (found.config.agent.blend, found.config.agent.blend_weight) == ("item_knn", 0.8)
-    assert (found.best, found.default) == (0.7, 0.5)
+    assert (found.best, found.default) == (pytest.approx(0.7), 0.5)
     again = searched(here, config(baselines="random,ease,item_knn"), 1)
     assert again.config == found.config
 
 
+def test_a_single_lucky_weight_is_not_taken(here, monkeypatch):
+    def weight_of(name, weight):
+        return 0.5 + 0.1 * weight + 0.05 * (weight == 0.2)
+
+    monkeypatch.setattr(search.Bench, "value", lambda _, model: blended_value(model, weight_of))
+    found = searched(here, config(baselines="ease"), 1)
+    assert (found.config.agent.blend, found.config.agent.blend_weight) == ("ease", 1.0)
+
+
 def test_the_agent_is_left_alone_where_no_blend_is_better(here, monkeypatch):
     monkeypatch.setattr(
-        search.Bench, "value", lambda _, model: blended_value(model, lambda *_: 0.5)
+        search.Bench, "value", lambda _, model: blended_value(model, lambda _, w: 0.5 - w / 9)
     )
     found = searched(here, config(baselines="ease"), 1)
     assert (found.config.agent.blend, found.best) == ("", 0.5)
@@ -262,7 +272,7 @@ def test_a_blend_that_was_asked_for_stays(here):
 def test_a_baseline_that_was_not_asked_for_can_be_blended_with(here, monkeypatch):
     monkeypatch.setattr(blends, "_UNASKED", ("item_knn",))
     monkeypatch.setattr(
-        search.Bench, "value", lambda _, model: blended_value(model, lambda *_: 0.9)
+        search.Bench, "value", lambda _, model: blended_value(model, lambda _, w: 0.5 + w / 9)
     )
     found = searched(here, config(), 2)
     assert found.config.agent.blend == "item_knn"

@@ -7,6 +7,8 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from drrec.agents.blending import Blend
 from drrec.experiment.baselines import asked_for, made_by
 from drrec.experiment.search import Bench, found_any, rounded
@@ -25,7 +27,7 @@ MOST_TRIALS = 30
 """Trials of a baseline that is asked for."""
 
 _TRIALS_UNASKED = 8
-_UNASKED = ("item_knn", "ease")
+_UNASKED = ("item_knn", "ease", "rules")
 """Tuned beside those that are asked for: quick to fit, and hard to beat on sparse logs."""
 
 _SEARCHED = {
@@ -35,6 +37,8 @@ _SEARCHED = {
     "smoothing": 5.0,
     "bias_damping": 5.0,
     "dim": 4.0,
+    "reach": 10.0,
+    "num_last": 10.0,
     "learning_rate": 10.0,
 }
 """Settings of baselines that are searched, and by what factor each way."""
@@ -44,6 +48,9 @@ _BLENDED = 2
 
 _WEIGHTS = (0.5, 1.0, 0.8, 0.2, 0.65, 0.35, 0.9, 0.1)
 """Weights of a baseline in a blend, in the order in which they are tried."""
+
+_GRID = np.linspace(0, 1, 21)
+_LEAST_VALUES = 5
 
 
 class Tuned(NamedTuple):
@@ -87,13 +94,14 @@ def tuned_baselines(bench: Bench, most_trials: int) -> list[Tuned]:
 
 
 def best_blend(
-    bench: Bench, tuned: Sequence[Tuned], agent: Callable[[], Recommender]
+    bench: Bench, tuned: Sequence[Tuned], alone: float, agent: Callable[[], Recommender]
 ) -> Blended | None:
-    """The best weight of one of the best baselines in a blend with the agent; None has no value.
+    """The best weight of one of the best baselines in a blend with the agent; None if none was.
 
     Args:
         bench: what blends are measured by.
         tuned: baselines, the best first.
+        alone: the agent's value without a blend.
         agent: makes the agent, which is asked for where a blend has not been tried before.
     """
     best = {each.name: each for each in tuned[:_BLENDED]}
@@ -115,9 +123,25 @@ def best_blend(
     if not tried:
         return None
     study = bench.search("blend", tried, objective, len(tried))
-    if not found_any(study):
+    peaks = [_peak(name, study, alone, is_more=bench.search.is_more) for name in best]
+    choose = max if bench.search.is_more else min
+    return choose(filter(None, peaks), key=lambda each: each.value, default=None)
+
+
+def _peak(name: str, study: optuna.Study, alone: float, *, is_more: bool) -> Blended | None:
+    """The best weight by a cubic through all values: a single one is as good as chance had it."""
+    values = {0.0: alone} | {
+        trial.params["blend_weight"]: trial.value
+        for trial in study.trials
+        if trial.state.name == "COMPLETE" and trial.params["blend"] == name
+    }
+    if len(values) < _LEAST_VALUES:
         return None
-    return Blended(study.best_params["blend"], study.best_params["blend_weight"], study.best_value)
+    weights, measured = np.array([*values]), np.array([*values.values()], float)
+    fitted = np.polynomial.Polynomial.fit(weights, measured, 3)
+    curve = fitted(_GRID)
+    best = int(curve.argmax() if is_more else curve.argmin())
+    return Blended(name, round(float(_GRID[best]), 2), float(curve[best]))
 
 
 def _objective(bench: Bench, name: str, default: dict[str, Any], trial: optuna.Trial) -> float:

@@ -139,8 +139,8 @@ def tune(
     tuned = tuned_baselines(bench, most_trials)
     agent, best = chosen.agent, study.best_value
     if not agent.blend:
-        blend = best_blend(bench, tuned, functools.partial(_best_agent, bench, study))
-        if blend and (blend.value > best) == is_more:
+        blend = best_blend(bench, tuned, best, functools.partial(_best_agent, bench, study))
+        if blend and blend.weight and (blend.value > best) == is_more:
             agent = dataclasses.replace(agent, blend=blend.name, blend_weight=blend.weight)
             best = blend.value
     settings = {
