@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 from drrec.data.datasets import load_dataset  # noqa: E402
 
-BASELINES = "random,popularity,item_knn,ease,bpr"
+BASELINES = "random,popularity,item_knn,ease,bpr,rules"
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Users and items, each user's in the order of time."""
