@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class _Sequential(Recommender):
+class Sequential(Recommender):
+    """What both sequential recommenders have in common."""
+
     uses_history = True
     is_random = True
     encoder: ClassVar[str]
@@ -102,7 +104,7 @@ class _Sequential(Recommender):
         return np.take_along_axis(score, candidates.astype(np.intp), axis=1)
 
 
-class SASRec(_Sequential):
+class SASRec(Sequential):
     """Self-attentive sequential recommendation (Kang and McAuley 2018): a causal transformer.
 
     Args:
@@ -120,7 +122,7 @@ class SASRec(_Sequential):
     encoder = "transformer"
 
 
-class GRU4Rec(_Sequential):
+class GRU4Rec(Sequential):
     """Recurrent sequential recommendation (Hidasi et al. 2016): a GRU, trained like `SASRec`.
 
     Args:
