@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from drrec.data.dataset import Dataset
-from drrec.data.histories import liked_of
+from drrec.data.histories import liked_of, without
 from drrec.data.interactions import Interactions
 from drrec.errors import InputError, NotFittedError, shown
 from drrec.known import Known, newcomer
@@ -411,6 +411,20 @@ class Recommender(abc.ABC):
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         """The same model with the one user of `log`, who liked `liked`, as its only user."""
         return copy.copy(self)
+
+    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The user's items [n] and what each adds to the score of `item`, which is their sum.
+
+        None where the score is no such sum.
+        """
+        return None
+
+    def _leaving_out(
+        self, user: int, history: np.ndarray, items: np.ndarray
+    ) -> tuple[Recommender, np.ndarray, np.ndarray]:
+        """A model, users [n] and histories [n, L]: as if one of `items [n]` had not been shown."""
+        histories = np.stack([without(history, item) for item in items])
+        return self, np.full(len(items), user, np.int32), histories
 
     def _queries(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
         """[B, D] vectors whose products with `_answers` are the scores of `_scored`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pathlib
 from typing import TYPE_CHECKING, Self
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from drrec.base import checked_k
+from drrec.experiment.run import MODEL, SERVED
 from drrec.scoring import MAX_SCORES, top_items
+from drrec.serving.explaining import Explanation, Reason, amounts
 from drrec.serving.loading import Backend, read_served
 from drrec.serving.queries import Asked, Query, Recommendation, dense_items, understood
+from drrec.serving.titles import Titled, TitleIndex
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ class Engine:
         digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
         return cls(
             recommender,
-            name=pathlib.Path(path).stem,
+            name=_name_of(pathlib.Path(path)),
             version=digest[:_VERSION_DIGITS],
             algorithm=algorithm,
             backend=used,
@@ -132,6 +136,34 @@ class Engine:
         top = top_items(cosine[None], checked_k(k))
         return list(map(self._named, top.item.tolist(), top.score.tolist()))
 
+    def search(self, text: str, k: int = 10) -> list[Titled]:
+        """The K items whose titles fit a text; see `TitleIndex.search`.
+
+        Raises:
+            InputError: K is below 1.
+        """
+        return self._title_index.search(text, checked_k(k))
+
+    def explain(self, query: Query, item: str, top: int = 3) -> Explanation:
+        """The items of the user that speak most for an item; see `Explanation`.
+
+        Raises:
+            InputError: an id is unknown, or `top` is below 1.
+        """
+        dense = int(dense_items(self.known, [item], "item")[0])
+        found = amounts(self.recommender, understood(query, self.known), dense)
+        best = np.argsort(-found.amount, kind="stable")[: checked_k(top)]
+        reasons = [
+            Reason(str(self.items.raw[each]), str(self.titles[each]), float(amount))
+            for each, amount in zip(found.items[best], found.amount[best], strict=True)
+            if amount > 0
+        ]
+        return Explanation(item, found.score, found.method, reasons)
+
+    @functools.cached_property
+    def _title_index(self) -> TitleIndex:
+        return TitleIndex(self.known)
+
     def _named(self, item: int, score: float) -> Recommendation:
         return Recommendation(str(self.items.raw[item]), str(self.titles[item]), score)
 
@@ -151,6 +183,14 @@ class Engine:
                     model = self.recommender.for_newcomer(each.newcomer)
                     scores[row] = model._scored(np.zeros(1, np.int32), each.history[None])[0]
             yield scores
+
+
+def _name_of(path: pathlib.Path) -> str:
+    """Of the run, where the file is a run's; else of the file."""
+    if path.name not in (MODEL, SERVED):
+        return path.stem
+    folder = path.resolve().parent
+    return folder.parent.name if folder.name.startswith("seed-") else folder.name
 
 
 def _leave(scores: np.ndarray, asked: Asked) -> None:
