@@ -42,9 +42,7 @@ def server() -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         command = [str(folder_of_programs / program), *arguments]
-        subprocess.run(
-            command, user=account, cwd=folder, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(command, user=account, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     data = str(folder / "data")
     try:
