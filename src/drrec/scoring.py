@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,32 @@ def seen_items(
     is_seen = np.zeros((len(users), num_items), bool)
     is_seen[row, item[first + np.arange(len(row))]] = True
     return is_seen
+
+
+class TopItems(NamedTuple):
+    """Items with their scores, row by row, best first."""
+
+    row: np.ndarray  # [N] of the scores
+    item: np.ndarray  # [N] int64
+    score: np.ndarray  # [N]
+    rank: np.ndarray  # [N] from 1
+
+
+def top_items(scores: np.ndarray, k: int) -> TopItems:
+    """The K items of highest score of each row [B, I], but padding and items at −inf.
+
+    Ties are broken by item number. `scores` is written to.
+    """
+    scores[:, PADDING] = -np.inf
+    kept = min(k, scores.shape[1])
+    least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
+    row, item = np.nonzero((scores >= least) & (scores > -np.inf))  # with ties more than K
+    value = scores[row, item]
+    order = np.lexsort((item, -value, row))
+    row, item, value = row[order], item[order], value[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
+    is_top = rank <= k
+    return TopItems(row[is_top], item[is_top], value[is_top], rank[is_top])
 
 
 def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Serving: a trained run as a program without TensorFlow, by HTTP, with a store of events."""
+"""Saved models as services ask them: without TensorFlow, query by query, and by HTTP."""
