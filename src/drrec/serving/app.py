@@ -1,0 +1,97 @@
+"""The application: routes, errors, the page, and what goes on beside requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import pathlib
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+import drrec
+from drrec.errors import InputError
+from drrec.serving import docs, operating, recommending, session_routes
+from drrec.serving.answers import StrictRoute, refuse_in_one_line
+from drrec.serving.bodies import Error
+from drrec.serving.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp
+
+    from drrec.serving.service import Service
+
+logger = logging.getLogger(__name__)
+
+PAGE = pathlib.Path(__file__).with_name("page")
+"""The static page, if it is there."""
+
+
+def application(service: Service, token: str | None = None, page: pathlib.Path = PAGE) -> ASGIApp:
+    """The application of a service, which it closes when it ends.
+
+    Args:
+        service: what it serves.
+        token: that clients have to show; None asks for none.
+        page: folder of the static page.
+    """
+
+    @contextlib.asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(_watch(service))
+        _reload_on_hangup(service)
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="drrec",
+        version=drrec.__version__,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        responses={422: {"model": Error}, 429: {"model": Error}},
+    )
+    app.state.service = service
+    app.router.route_class = StrictRoute
+    refuse_in_one_line(app)
+    for routes in (recommending.routes, session_routes.routes, operating.routes):
+        app.include_router(routes(service))
+    app.include_router(docs.routes(app))
+    if (page / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=page, html=True))
+    return Guard(app, service.config, service.metrics, token)
+
+
+async def _watch(service: Service) -> None:
+    """Load newer runs as they appear."""
+    while service.config.watch:
+        await asyncio.sleep(service.config.watch)
+        await asyncio.to_thread(reload_quietly, service, only_if_new=True)
+
+
+def reload_quietly(service: Service, *, only_if_new: bool = False) -> None:
+    """Load what is newer; what cannot be loaded is said, and the old one goes on."""
+    try:
+        service.models.reload(only_if_new=only_if_new)
+    except (InputError, OSError) as error:
+        logger.warning("still serving the old run: %s", error)
+
+
+def _reload_on_hangup(service: Service) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+
+    def reload() -> None:
+        loop.run_in_executor(None, reload_quietly, service)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
