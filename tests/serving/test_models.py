@@ -7,6 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig
+from drrec.experiment.run import Run
 from drrec.serving.app import application, reload_quietly
 from drrec.serving.models import Models, Source
 
@@ -68,17 +70,32 @@ def test_a_damaged_one_is_not_exchanged_and_looked_at_once(files, monkeypatch):
 def test_a_run_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="Expected the name or the folder of a run"):
         Source(run="none", root=str(tmp_path)).path()
-    with pytest.raises(InputError, match="Expected a run"):
+    with pytest.raises(InputError, match="Expected a trained run in save_model"):
         Source(run=None, root=str(tmp_path)).path()
-    folder = tmp_path / "save_model" / "half"
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match="Expected a trained run"):
+    Run.create(tmp_path, "half", TrainConfig())
+    with pytest.raises(InputError, match=r"Expected a trained run.*--resume half"):
         Source(run="half", root=str(tmp_path)).path()
-    (folder / "agent.drrec").write_text("v1", encoding="utf-8")
-    assert Source(run="half", root=str(tmp_path)).path() == ("half", folder / "agent.drrec")
-    (folder / "served.drrec").write_text("v1", encoding="utf-8")
-    assert Source(run="half", root=str(tmp_path)).path()[1].name == "served.drrec"
+
+
+def test_of_a_run_what_is_fitted_to_the_whole_log_is_served(tmp_path):
+    def written(run, name, when):
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / name).write_text("v1", encoding="utf-8")
+        os.utime(run.folder / name, (when, when))
+
+    one = Run.create(tmp_path, "one", TrainConfig())
+    many = Run.create(tmp_path, "many", TrainConfig(seed=3, seeds=2))
+    seeds = [run for run, _ in many.seeds(many.config())]
+    for seed in reversed(seeds):
+        written(seed, "agent.drrec", 10)
+    written(one, "agent.drrec", 20)
+    latest = Source(run=None, root=str(tmp_path))
+    assert latest.path() == ("one", one.folder.resolve() / "agent.drrec")
+    written(one, "served.drrec", 30)
+    assert latest.path()[1].name == "served.drrec"
+    assert Source(run="many", root=str(tmp_path)).path()[1] == seeds[0].folder / "agent.drrec"
+    written(seeds[1], "agent.drrec", 40)
+    assert latest.path() == ("many", seeds[0].folder.resolve() / "agent.drrec")
 
 
 def test_requests_go_on_while_a_run_is_exchanged(make_service, tmp_path):

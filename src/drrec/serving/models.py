@@ -43,14 +43,32 @@ class Source:
         from drrec.experiment.run import MODEL, SERVED, Run
 
         root = pathlib.Path(self.root)
-        run = Run.latest(root) if self.run is None else Run.find(root, self.run)
-        for path in (run.folder / SERVED, run.folder / MODEL):
+        run = Run.find(root, _latest(root) if self.run is None else self.run)
+        first, _ = run.seeds(run.config())[0]
+        for path in (first.folder / SERVED, first.folder / MODEL):
             if path.is_file():
                 return run.name, path
         raise InputError(
             f"Expected a trained run. Received: {run.name}, which has no {MODEL}. Go on with its "
             f"training: drrec train --resume {run.name}."
         )
+
+
+def _latest(root: pathlib.Path) -> str:
+    """The run that had a model first most lately."""
+    from drrec.experiment.run import MODEL
+
+    home = root / "save_model"
+    written = {
+        path.relative_to(home).parts[0]: path.stat().st_mtime_ns
+        for pattern in (f"*/{MODEL}", f"*/seed-*/{MODEL}")
+        for path in home.glob(pattern)
+    }
+    if not written:
+        raise InputError(
+            "Expected a trained run in save_model. Received: none. Train one: drrec train."
+        )
+    return max(written, key=written.__getitem__)
 
 
 Identity = tuple[str, int, int, int]

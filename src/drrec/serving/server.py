@@ -37,6 +37,8 @@ class Job:
     main: Source
     also: Source | None
     store: str
+    limits: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Of what the run's files may hold."""
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -51,6 +53,7 @@ class Job:
             main=Source(**values["main"]),
             also=None if also is None else Source(**also),
             store=values["store"],
+            limits=values["limits"],
         )
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 
 from drrec.errors import InputError, escaped
+from drrec.limits import Limits, hold
 from drrec.serving.server import Job, serve_here
 
 
@@ -26,8 +27,10 @@ def main() -> int:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
 
+    job = Job.from_json(given["job"])
+    hold(Limits(**job.limits))
     try:
-        serve_here(Job.from_json(given["job"]), listening, ready)
+        serve_here(job, listening, ready)
     except InputError as error:
         sys.stderr.write(escaped(str(error)) + "\n")
         return 2
