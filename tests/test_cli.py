@@ -577,7 +577,7 @@ STOPPED = {
     "compare": ("drrec.experiment.compare.compare", [*FLAGS, "--name", "c"]),
     "benchmark": ("drrec.experiment.benchmark.benchmark", ["--dataset", "log.csv"]),
     "eval": ("drrec.experiment.evaluating.evaluate_run", ["--run", "first"]),
-    "recommend": ("drrec.experiment.evaluating.served", ["--run", "first", "--user", "u00"]),
+    "recommend": ("drrec.serving.engine.read_served", ["--run", "first", "--user", "u00"]),
 }
 
 

@@ -19,7 +19,7 @@ from drrec.serving.titles import Titled, TitleIndex
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from drrec.base import Recommender
     from drrec.data.ids import IdMap
@@ -53,18 +53,24 @@ class Engine:
         self.known = recommender.known
 
     @classmethod
-    def load(cls, path: pathlib.Path, backend: Backend = "auto") -> Self:
+    def load(
+        cls,
+        path: pathlib.Path,
+        backend: Backend = "auto",
+        before_keras: Callable[[], object] | None = None,
+    ) -> Self:
         """Read a `.drrec` file.
 
         Args:
             path: the file.
             backend: `numpy` loads neither TensorFlow nor Keras; `auto` loads them only where NumPy
                 has no form of the model.
+            before_keras: called before TensorFlow is loaded, if it is: to choose a device, say.
 
         Raises:
             InputError: the file is missing or damaged, or `numpy` has no form of the model.
         """
-        recommender, algorithm, used = read_served(path, backend)
+        recommender, algorithm, used = read_served(path, backend, before_keras)
         digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
         return cls(
             recommender,
