@@ -21,6 +21,7 @@ import tyro
 from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
 from benchmark_lists import Lists, measure_lists
+from benchmark_serve import Serving, measure_serving
 
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
@@ -285,6 +286,7 @@ def main() -> None:
         "extract": Extraction,
         "data": Preparation,
         "lists": Lists,
+        "serve": Serving,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -300,6 +302,7 @@ def main() -> None:
         Extraction: measure_extraction,
         Preparation: measure_preparation,
         Lists: measure_lists,
+        Serving: measure_serving,
     }
     measured = measures[type(options)](options)
     lines = (

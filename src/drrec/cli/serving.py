@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING
@@ -58,6 +59,8 @@ class EvaluateLog(Stage):
 
 def main_serve(arguments: Serve) -> int:
     """`run.py serve`."""
+    for library in ("OPENBLAS", "MKL", "OMP"):  # read when NumPy is loaded, which is below
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # products of a request are small
     _check_installed()
     from drrec.serving.models import Source
     from drrec.serving.run import serve

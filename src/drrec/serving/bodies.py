@@ -99,6 +99,19 @@ class Asked(_Given):
         return self
 
 
+class ToUser(BaseModel):
+    """What is asked for a user, by path and query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Id
+    k: K = 10
+    filter: Ids = Field([], description="Items to leave out; may be given several times.")
+    among: Ids = Field([], description="Items to choose among; may be given several times.")
+    keep_seen: bool = Field(False, description="Recommend what the user has in the log, too.")
+    explain: bool = False
+
+
 class Opened(_Given):
     """Who opens a session."""
 
