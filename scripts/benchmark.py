@@ -20,8 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 import tyro
 from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
+from benchmark_http import Serving, measure_serving
 from benchmark_lists import Lists, measure_lists
-from benchmark_serve import Serving, measure_serving
 
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
