@@ -66,11 +66,15 @@ def main_serve(arguments: Serve) -> int:
     from drrec.serving.run import serve
     from drrec.serving.server import Job
 
-    root = str(_root(arguments).resolve())
+    config, root = arguments.serve, str(_root(arguments).resolve())
+
+    def source(run: str | None) -> Source:
+        return Source(run=run, root=root, retrieval=config.retrieval)
+
     job = Job(
-        config=arguments.serve,
-        main=Source(run=arguments.run, root=root),
-        also=None if arguments.also is None else Source(run=arguments.also, root=root),
+        config=config,
+        main=source(arguments.run),
+        also=None if arguments.also is None else source(arguments.also),
         store=arguments.store or str(_root(arguments) / STORE),
         limits=dataclasses.asdict(arguments.limits),
     )
