@@ -2,15 +2,14 @@
 
 import collections
 import contextlib
-import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
+from tests.serving.load import Load, event_of, stored_in
 from tests.serving.processes import ROOT, serving
 
 from drrec.baselines.knn import ItemKNN
@@ -24,48 +23,6 @@ def run(tiny_dataset, tmp_path):
     path = tmp_path / "knn.drrec"
     ItemKNN().fit(tiny_dataset).save(path)
     return path
-
-
-class Load:
-    """Threads that send feedback to sessions of their own, and note what was acknowledged."""
-
-    def __init__(self, server, sessions, enough):
-        self.server, self.enough = server, enough
-        self.acknowledged, self.sent = set(), set()
-        self.has_enough, self.odd = threading.Event(), []
-        self._threads = [threading.Thread(target=self._send, args=(each,)) for each in sessions]
-        for each in self._threads:
-            each.start()
-
-    def _send(self, session):
-        number = 0
-        while True:
-            name = f"{self.server.port}-{number}"
-            body = {"event": name, "item": f"i{number % 80:02}", "rating": 1 + number % 5}
-            self.sent.add((session, name))
-            try:
-                status, told = self.server.ask(f"/v1/sessions/{session}/feedback", body)
-            except (OSError, http.client.HTTPException):  # it is dead
-                return
-            if status != 200:
-                self.odd.append((status, told))
-                return
-            self.acknowledged.add((session, name))
-            number += 1
-            if len(self.acknowledged) >= self.enough:
-                self.has_enough.set()
-
-    def join(self):
-        for each in self._threads:
-            each.join()
-
-
-def stored_in(server, sessions):
-    found = collections.Counter()
-    for session in sessions:
-        _, history = server.ask(f"/v1/sessions/{session}/history")
-        found.update((session, each["event"]) for each in history["events"])
-    return found
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -88,9 +45,8 @@ def test_a_kill_loses_no_feedback_that_was_acknowledged_and_doubles_none(run, tm
             assert acknowledged <= set(found) <= sent
             assert set(found.values()) == {1}
             for session, name in load.sent:  # sent again, each is there once
-                number = int(name.partition("-")[2])
-                body = {"event": name, "item": f"i{number % 80:02}", "rating": 1 + number % 5}
-                assert server.ask(f"/v1/sessions/{session}/feedback", body)[0] == 200
+                url = f"/v1/sessions/{session}/feedback"
+                assert server.ask(url, event_of(name))[0] == 200
             assert stored_in(server, sessions) == collections.Counter(sent)
             acknowledged |= load.sent
 
