@@ -22,6 +22,14 @@ from drrec.cli.flags import (
     Train,
     Tune,
 )
+from drrec.cli.serving import (
+    SERVING,
+    EvaluateLog,
+    Serve,
+    main_data_serving,
+    main_evaluate_log,
+    main_serve,
+)
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
 from drrec.errors import InputError, escaped
@@ -49,6 +57,8 @@ def _root(arguments: Stage) -> pathlib.Path:
 
 def main_data(arguments: Data) -> int:
     """`run.py data`."""
+    if arguments.name == SERVING:
+        return main_data_serving(arguments)
     from drrec.data.published.prepare import prepare
     from drrec.data.sources import fetch
 
@@ -322,4 +332,6 @@ STAGES: dict[type, Callable[[Any], int]] = {
     Benchmark: main_benchmark,
     Eval: main_eval,
     Recommend: main_recommend,
+    Serve: main_serve,
+    EvaluateLog: main_evaluate_log,
 }
