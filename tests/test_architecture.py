@@ -10,7 +10,7 @@ ARROWS = [
     {"errors"}, {"lazy", "types", "files", "ranges", "locks"}, {"limits"}, {"reading", "arrays"},
     {"registry"}, {"data"}, {"saving", "scoring"}, {"known"}, {"base"}, {"worlds"}, {"features"},
     {"nn"}, {"embeddings"}, {"baselines"}, {"envs"}, {"agents"}, {"evaluation"}, {"experiment"},
-    {"device", "api", "bulk"}, {"cli"}, {"__main__"},
+    {"serving"}, {"device", "api", "bulk"}, {"cli"}, {"__main__"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ARROWS) for room in rooms}
 MODULES = sorted((ROOT / "src/drrec").rglob("*.py"))

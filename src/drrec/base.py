@@ -9,20 +9,24 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 
 from drrec.data.dataset import Dataset
-from drrec.data.histories import entries, liked_of
-from drrec.data.interactions import LIKED_ABOVE, Interactions
+from drrec.data.histories import liked_of, without
+from drrec.data.interactions import Interactions
 from drrec.errors import InputError, NotFittedError, shown
-from drrec.known import Known
+from drrec.known import Known, newcomer
 from drrec.saving import write_model
-from drrec.scoring import batches, openings
+from drrec.scoring import batches, openings, top_items
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+
+    from drrec.known import Newcomer
+    from drrec.scoring import TopItems
 
 
 COLUMNS = ("user", "item", "score", "rank")
@@ -188,31 +192,10 @@ class Recommender(abc.ABC):
             >>> model.recommend_for(liked=["x"], k=2)["item"].tolist()
             ['y', 'z']
         """
-        known = self._known
         good, bad = self._dense(liked), self._dense(disliked)
         items = np.concatenate([bad, good])
-        ratings = np.repeat([known.disliked_rating, known.liked_rating], [len(bad), len(good)])
-        log = Interactions(
-            user=np.zeros(len(items), np.int32),
-            item=items,
-            rating=ratings.astype(np.float32),
-            timestamp=np.arange(len(items)),
-            users=dataclasses.replace(known.users, raw=np.array(["new"])),
-            items=known.items,
-        )
-        model = self._folded_in(log, good) if len(items) else self._cold()
         is_liked = np.arange(len(items)) >= len(bad)
-        length = known.history.shape[1]
-        if self.reads_rewards:
-            # A dislike is the opposite of a like: a log may hold none to take its size from.
-            reward = abs(known.liked_rating - LIKED_ABOVE) / 2
-            history = log.histories(length, entries(items, np.where(is_liked, reward, -reward)))
-        else:
-            history = log.where(is_liked).histories(length)
-        offsets = np.array([0, len(items)])
-        model._known = dataclasses.replace(
-            known, users=log.users, offsets=offsets, item=items, history=history
-        )
+        model = self.for_newcomer(newcomer(self._known, items, is_liked))
         user = np.zeros(1, np.int32)
         return model._listed(["new"], user, k, True, allow, block).drop(columns="user")
 
@@ -237,14 +220,47 @@ class Recommender(abc.ABC):
             >>> model.similar_items("x", k=1)["item"].tolist()
             ['y']
         """
+        import pandas as pd
+
+        dense = int(self._dense([item])[0])
+        cosine = self.cosines(dense)
+        if cosine is None:
+            return self.recommend_for([item], k)
+        top = top_items(cosine[None], checked_k(k))
+        items = self._known.items.raw[top.item].astype(object)
+        return pd.DataFrame(
+            {"item": items, "score": top.score.astype(np.float64), "rank": top.rank}
+        )
+
+    def cosines(self, item: int) -> np.ndarray | None:
+        """[I] cosines of the vectors of items with that of a dense id, itself at −inf.
+
+        None for a model without item vectors.
+
+        Examples:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log)).cosines(1) is None
+            True
+        """
         vectors = self._item_vectors()
         if vectors is None:
-            return self.recommend_for([item], k)
-        dense = int(self._dense([item])[0])
+            return None
         length = np.linalg.norm(vectors, axis=1)
-        cosine = vectors @ vectors[dense] / np.maximum(length * length[dense], 1e-12)
-        cosine = np.where(np.arange(len(vectors)) == dense, -np.inf, cosine)
-        return self._frame([""], cosine[None], _checked_k(k)).drop(columns="user")
+        cosine = vectors @ vectors[item] / np.maximum(length * length[item], 1e-12)
+        return np.where(np.arange(len(vectors)) == item, -np.inf, cosine)
+
+    @property
+    def known(self) -> Known:
+        """Id maps, titles, seen items and histories of the training log.
+
+        Examples:
+            >>> import drrec, pandas as pd
+            >>> log = pd.DataFrame({"user": list("aabb"), "item": list("xyxy")})
+            >>> drrec.Popularity().fit(drrec.Dataset.from_pandas(log)).known.users.raw.tolist()
+            ['a', 'b']
+        """
+        return self._known
 
     @property
     def users(self) -> list[str]:
@@ -372,23 +388,51 @@ class Recommender(abc.ABC):
             >>> drrec.Popularity().fit(drrec.Dataset.from_pandas(log)).check()
         """
         self._known.check()
-        users = self._known.users.raw
-        self.recommend([users[0], users[-1]], k=1, filter_seen=False)
+        users = np.array([0, len(self._known.users) - 1], np.int32)
+        for _ in self._top(users, 1, self._allowed(None, None), filter_seen=False):
+            pass
+
+    def for_newcomer(self, somebody: Newcomer) -> Self:
+        """The same model with somebody new as its only user, of dense id 0.
+
+        Examples:
+            >>> import drrec, numpy as np, pandas as pd
+            >>> from drrec.known import newcomer
+            >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+            >>> model = drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log))
+            >>> new = newcomer(model._known, np.array([1]), np.array([True]))
+            >>> model.for_newcomer(new).users
+            ['new']
+        """
+        model = self._folded_in(somebody.log, somebody.liked)
+        model._known = somebody.known
+        return model
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         """The same model with the one user of `log`, who liked `liked`, as its only user."""
         return copy.copy(self)
 
-    def _cold(self) -> Self:
-        """The same model with one user without interactions."""
-        return self._folded_in(self._nobody(), np.zeros(0, np.int32))
+    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The user's items [n] and what each adds to the score of `item`, which is their sum.
 
-    def _nobody(self) -> Interactions:
-        nothing = np.zeros(0, np.int32)
-        known = self._known
-        users = dataclasses.replace(known.users, raw=np.array(["new"]))
-        empty = nothing.astype(np.float32)
-        return Interactions(nothing, nothing, empty, nothing.astype(np.int64), users, known.items)
+        None where the score is no such sum.
+        """
+        return None
+
+    def _leaving_out(
+        self, user: int, history: np.ndarray, items: np.ndarray
+    ) -> tuple[Recommender, np.ndarray, np.ndarray]:
+        """A model, users [n] and histories [n, L]: as if one of `items [n]` had not been shown."""
+        histories = np.stack([without(history, item) for item in items])
+        return self, np.full(len(items), user, np.int32), histories
+
+    def _queries(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
+        """[B, D] vectors whose products with `_answers` are the scores of `_scored`."""
+        raise NotImplementedError
+
+    def _answers(self) -> np.ndarray | None:
+        """[I, D] vectors of items, see `_queries`; None where scores are not products."""
+        return None
 
     def _item_vectors(self) -> np.ndarray | None:
         """[I, D] vectors whose cosine is the similarity of items; None if there are none."""
@@ -415,49 +459,48 @@ class Recommender(abc.ABC):
         allow: Iterable[Any] | None,
         block: Iterable[Any] | None,
     ) -> pd.DataFrame:
-        known = self._known
-        num_items = len(known.items)
+        import pandas as pd  # here: it takes half a second, which serving does without
+
+        may, raw = self._allowed(allow, block), self._known.items.raw
+        parts = [pd.DataFrame(columns=list(COLUMNS))]
+        done = 0
+        for size, top in self._top(users, checked_k(k), may, filter_seen=filter_seen):
+            columns = {
+                "user": np.array(names[done : done + size], object)[top.row],
+                "item": raw[top.item].astype(object),
+                "score": top.score.astype(np.float64),
+                "rank": top.rank,
+            }
+            parts.append(pd.DataFrame(columns))
+            done += size
+        return pd.concat(parts[1:] or parts, ignore_index=True)
+
+    def _allowed(self, allow: Iterable[Any] | None, block: Iterable[Any] | None) -> np.ndarray:
+        """[I] bool: which items may be recommended, seen or not."""
+        num_items = len(self._known.items)
         may = np.ones(num_items, bool) if allow is None else np.zeros(num_items, bool)
         if allow is not None:
             may[self._dense(allow)] = True
         if block is not None:
             may[self._dense(block)] = False
         may[PADDING] = False
-        parts = [pd.DataFrame(columns=list(COLUMNS))]
-        done = 0
-        for batch in batches(users, num_items):
+        return may
+
+    def _top(
+        self, users: np.ndarray, k: int, may: np.ndarray, *, filter_seen: bool
+    ) -> Iterator[tuple[int, TopItems]]:
+        """How many users a batch has, and their top K of the items that `may [I]` be shown."""
+        known = self._known
+        for batch in batches(users, len(may)):
             scores = self._scored(batch, known.history[batch])
-            is_left = np.broadcast_to(may, scores.shape)
+            scores[:, ~may] = -np.inf
             if filter_seen:
-                is_left = is_left & ~known.seen(batch, num_items)
-            scores = np.where(is_left, scores, -np.inf)
-            parts.append(self._frame(names[done : done + len(batch)], scores, _checked_k(k)))
-            done += len(batch)
-        return pd.concat(parts[1:] or parts, ignore_index=True)
+                scores[known.seen(batch)] = -np.inf
+            yield len(batch), top_items(scores, k)
 
     def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        """[B, I] scores; items at −inf are never recommended."""
-        return self.score(users, histories)
-
-    def _frame(self, names: Sequence[str], scores: np.ndarray, k: int) -> pd.DataFrame:
-        """Top K of scores [B, I], without −inf; ties are broken by item number."""
-        scores[:, PADDING] = -np.inf
-        kept = min(k, scores.shape[1])
-        least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
-        row, item = np.nonzero((scores >= least) & (scores > -np.inf))  # with ties more than K
-        value = scores[row, item]
-        order = np.lexsort((item, -value, row))
-        row, item, value = row[order], item[order], value[order]
-        rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
-        is_top = rank <= k
-        return pd.DataFrame(
-            {
-                "user": np.array(names, object)[row[is_top]],
-                "item": self._known.items.raw[item[is_top]].astype(object),
-                "score": value[is_top].astype(np.float64),
-                "rank": rank[is_top],
-            }
-        )
+        """[B, I] scores, which may be written to; items at −inf are never recommended."""
+        return np.array(self.score(users, histories))
 
     def __getattr__(self, name: str) -> Any:
         """Called for attributes that do not exist: those of a model that is not fitted."""
@@ -485,7 +528,12 @@ def interactions_of(data: Dataset | Interactions) -> Interactions:
     )
 
 
-def _checked_k(k: int) -> int:
+def checked_k(k: int) -> int:
+    """K, if it is a whole number of at least 1.
+
+    Raises:
+        InputError: it is not.
+    """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InputError(f"`k` must be a whole number of at least 1. Received: {shown(k)}.")
     return int(k)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.data.histories import items_of
-from drrec.scoring import seen_items
+from drrec.data.histories import items_of, pushed
+from drrec.data.interactions import LIKED_ABOVE, Interactions
+from drrec.scoring import seen_pairs
 
 if TYPE_CHECKING:
     from drrec.data.ids import IdMap
-    from drrec.data.interactions import Interactions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +65,65 @@ class Known:
         if (np.diff(self.offsets) < 0).any() or self.offsets[-1] != len(self.item):
             raise ValueError("offsets that are not in order")
 
-    def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
-        """[B, I] bool: which items users [B] have seen."""
-        return seen_items(self.offsets, self.item, users, num_items)
+    def seen(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of `users [B]` and the items that they have seen, [n] each."""
+        return seen_pairs(self.offsets, self.item, users)
+
+    @property
+    def like(self) -> float:
+        """The reward of a like: a log may hold no dislike, whose size is taken to be the same."""
+        return abs(self.liked_rating - LIKED_ABOVE) / 2
+
+    def pushed(
+        self, history: np.ndarray, items: np.ndarray, is_liked: np.ndarray, rewards: np.ndarray
+    ) -> np.ndarray:
+        """[L] a history of either form after `items [n]` were shown, in this order."""
+        # Histories of liked items ask for the sign alone, and a like may be worth 0.
+        paid = rewards if history.dtype == np.int64 else np.where(is_liked, 1, -1)
+        for item, reward in zip(items, paid, strict=True):
+            history = pushed(history[None], np.array([item]), np.array([reward]))[0]
+        return history
+
+
+class Newcomer(NamedTuple):
+    """Somebody new, as a log with one user."""
+
+    log: Interactions
+    liked: np.ndarray  # [n] int32 items
+    known: Known  # of this user alone
+
+
+def newcomer(
+    known: Known, items: np.ndarray, is_liked: np.ndarray, rewards: np.ndarray | None = None
+) -> Newcomer:
+    """Somebody who was shown `items [n]` in this order and liked some of them.
+
+    Args:
+        known: of the model that is asked.
+        items: [n] int32; of an item that comes again the last time counts.
+        is_liked: [n] bool.
+        rewards: [n] what they paid; by default a like's mean reward, and as much less.
+    """
+    if rewards is None:
+        rewards = np.where(is_liked, known.like, -known.like)
+    start = np.zeros(known.history.shape[1], known.history.dtype)
+    history = known.pushed(start, items, is_liked, rewards)
+    last = np.sort(len(items) - 1 - np.unique(items[::-1], return_index=True)[1])
+    items, is_liked = items[last].astype(np.int32), is_liked[last]
+    ratings = np.where(is_liked, known.liked_rating, known.disliked_rating)
+    log = Interactions(
+        user=np.zeros(len(items), np.int32),
+        item=items,
+        rating=ratings.astype(np.float32),
+        timestamp=np.arange(len(items)),
+        users=dataclasses.replace(known.users, raw=np.array(["new"])),
+        items=known.items,
+    )
+    own = dataclasses.replace(
+        known,
+        users=log.users,
+        offsets=np.array([0, len(items)]),
+        item=items,
+        history=history[None],
+    )
+    return Newcomer(log, items[is_liked], own)

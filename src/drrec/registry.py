@@ -35,6 +35,10 @@ class Registry(MutableMapping[str, Any]):
             entry = self._all[name] = resolved(entry)
         return entry
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an entry of this name, which is not imported."""
+        return name in self._all
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._all)
 
@@ -76,6 +80,15 @@ class Registry(MutableMapping[str, Any]):
             f"Expected `{setting}` to be {' or '.join(self._all)}. Received: {shown(name)}. "
             f"{hint}Others are added by drrec.register or an entry point drrec.{self.kind}."
         )
+
+    def path_of(self, name: str) -> str:
+        """The path `module:name` of an entry, which is not imported.
+
+        Raises:
+            KeyError: there is no such entry.
+        """
+        entry = self._all[name]
+        return entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
 
     def name_of(self, thing: Any) -> str | None:
         """The name of an entry; None if it is not registered."""

@@ -16,9 +16,12 @@ from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from drrec.base import Recommender
+    from drrec.registry import Registry
+
+    ClassOf = Callable[[Registry, str, Mapping[str, Any]], Any]
 
 VERSION = 1
 """Version of the file format."""
@@ -73,11 +76,32 @@ def load_noted(path: str | os.PathLike[str]) -> tuple[Recommender, dict[str, Any
     Raises:
         InputError: as `load`.
     """
-    head, arrays = _read(path)
+    head, arrays = read_model(path)
+    return restored(head, arrays, path), dict(head.get("notes", {}))
+
+
+def restored(
+    head: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    path: str | os.PathLike[str],
+    class_of: ClassOf | None = None,
+) -> Recommender:
+    """The model of what `read_model` read.
+
+    Args:
+        head: its settings and the tree of its arrays.
+        arrays: by the names in `head`.
+        path: the file, for messages.
+        class_of: says which class restores a model of a registry, a name and settings; by default
+            the registered one.
+
+    Raises:
+        InputError: as `load`.
+    """
     try:
-        model, notes = _made(head, arrays), dict(head.get("notes", {}))
+        model = _made(head, arrays, class_of or _registered)
         model.check()
-        return model, notes
+        return model
     except InputError:
         raise
     # A file that was made up can have anything in the place of anything.
@@ -92,7 +116,7 @@ def notes_in(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    return _read(path)[0].get("notes", {})
+    return read_model(path)[0].get("notes", {})
 
 
 def size_of(model: Recommender) -> int:
@@ -106,7 +130,12 @@ def size_of(model: Recommender) -> int:
     return sum(array.nbytes for array in arrays.values())
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a file that `write_model` wrote: its head, and its arrays by name.
+
+    Raises:
+        InputError: the file is missing, damaged or of another version.
+    """
     arrays = read_arrays(path, "a saved model", _MEND)
     try:
         head = parsed_json(str(arrays["head"]), str(path))
@@ -122,14 +151,19 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nd
     return head, arrays
 
 
-def _made(head: dict[str, Any], arrays: dict[str, np.ndarray]) -> Recommender:
+def _made(head: dict[str, Any], arrays: dict[str, np.ndarray], class_of: ClassOf) -> Recommender:
     registry = next((each for each in _HOMES if each.kind == head["kind"]), None)
     if registry is None or head["name"] not in registry:
         raise InputError(
             f"Expected a model of a registered class. Received: {shown(head['name'])} of "
             f"{head['kind']}. Install its plug-in, or call drrec.register first."
         )
-    return registry[head["name"]](**head["settings"]).restore(_unpacked(head["state"], arrays))
+    made = class_of(registry, head["name"], head["settings"])(**head["settings"])
+    return made.restore(_unpacked(head["state"], arrays, class_of))
+
+
+def _registered(registry: Registry, name: str, settings: Mapping[str, Any]) -> Any:
+    return registry[name]
 
 
 def _home(cls: type[Any]) -> tuple[str, str]:
@@ -182,28 +216,28 @@ def _packed(value: Any, arrays: dict[str, np.ndarray], path: str) -> Any:
     raise InputError(f"Expected arrays and plain values to save. Received: {shown(value)}.")
 
 
-def _unpacked(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    import scipy.sparse as sp
-
+def _unpacked(value: Any, arrays: dict[str, np.ndarray], class_of: ClassOf) -> Any:
     if not isinstance(value, dict):
         return value
     if "array" in value:
         return arrays[value["array"]]
     if "scalar" in value:
-        return _unpacked(value["scalar"], arrays)[()]
+        return _unpacked(value["scalar"], arrays, class_of)[()]
     if "sparse" in value:
-        parts = _unpacked(value["sparse"], arrays)
+        import scipy.sparse as sp  # here: most models have no such table
+
+        parts = _unpacked(value["sparse"], arrays, class_of)
         inside = (parts["data"], parts["indices"], parts["indptr"])
         table = sp.csr_array(inside, shape=tuple(value["shape"]))
         table.check_format(full_check=True)  # SciPy follows indices that lead out of the arrays
         return table
     if "dict" in value:
-        return {key: _unpacked(each, arrays) for key, each in value["dict"].items()}
+        return {key: _unpacked(each, arrays, class_of) for key, each in value["dict"].items()}
     if "model" in value:
-        return _made(value["model"], arrays)
+        return _made(value["model"], arrays, class_of)
     if "list" in value:
-        return [_unpacked(each, arrays) for each in value["list"]]
-    return _class(value["made"])(**_unpacked(value["fields"], arrays))
+        return [_unpacked(each, arrays, class_of) for each in value["list"]]
+    return _class(value["made"])(**_unpacked(value["fields"], arrays, class_of))
 
 
 def _path(value: Any) -> str:
@@ -221,4 +255,4 @@ def _class(path: str) -> Any:
     return found
 
 
-__all__ = ["load", "load_noted", "write_model"]
+__all__ = ["load", "load_noted", "read_model", "restored", "write_model"]

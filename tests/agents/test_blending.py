@@ -14,10 +14,12 @@ from drrec.baselines.ease import EASE
 from drrec.baselines.knn import ItemKNN
 from drrec.errors import InputError
 from drrec.evaluation.report import report_text
-from drrec.experiment.evaluating import evaluate_run, served, trained
+from drrec.experiment.evaluating import evaluate_run, trained
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
+from drrec.serving.engine import Engine
+from drrec.serving.queries import Query
 
 DDPG_SETTINGS = {name: value for name, value in SMALL.items() if hasattr(small(), name)}
 USERS = np.arange(60, dtype=np.int32)
@@ -83,6 +85,16 @@ def test_what_is_saved_scores_alike_and_answers_for_somebody_new(fitted, tmp_pat
     assert not new[0]["score"].equals(new[2]["score"])
 
 
+def test_it_answers_without_tensorflow_as_with_it(fitted, tmp_path):
+    fitted.save(tmp_path / "a.drrec")
+    engine = Engine.load(tmp_path / "a.drrec", backend="numpy")
+    found = engine.recommend([Query(user="u03"), Query(user=None, liked=("i02", "i04"))], 5)
+    expected = [fitted.recommend(["u03"], k=5), fitted.recommend_for(["i02", "i04"], k=5)]
+    for mine, theirs in zip(found, expected, strict=True):
+        assert [each.item for each in mine] == theirs["item"].tolist()
+        np.testing.assert_allclose([each.score for each in mine], theirs["score"], rtol=1e-4)
+
+
 def test_who_liked_the_same_gets_the_baseline_s_neighbours(fitted):
     heavy = copy.copy(fitted)
     heavy._blend = fitted._blend.weighing(1.0)
@@ -107,7 +119,7 @@ def test_a_run_reports_the_agent_alone_beside_it(tiny_interactions, tmp_path):
     run = Run.create(tmp_path, "first", config)
     with without_xla():
         assert train_run(run, config, judged)
-    bases = [model._blend.base for model in (trained(run), served(run, config))]
+    bases = [model._blend.base for model in (trained(run), drrec.load(run.served_file()))]
     assert [base.l2 for base in bases] == [7.0, 7.0]
     assert len(bases[0]._known.item) < len(bases[1]._known.item)  # fitted to more
     content = evaluate_run(run, config, judged)

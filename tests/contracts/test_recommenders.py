@@ -1,83 +1,29 @@
 """What every agent and every baseline must hold for those who ask by their own ids."""
 
 import dataclasses
-import functools
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from tests.nn.modalities import random_modalities
+from tests.contracts.models import EVERY, dataset_over, fitting, new
 
 import drrec
 from drrec.data.histories import items_of, liked_of, rewards_of
 from drrec.errors import InputError, NotFittedError
-from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 from drrec.scoring import openings
-
-SMALL_AGENT = {
-    "dim_actor": 8,
-    "dim_critic": 8,
-    "num_envs": 4,
-    "dim_emb": 7,
-    "embedding": "variational",
-    "state_size": 4,
-    "episode_length": 5,
-}
-OF_THEIR_KIND = {
-    "ddpg": {"batch_size": 16, "memory_size": 64},
-    "td3": {"batch_size": 16, "memory_size": 64},
-    "sac": {"batch_size": 16, "memory_size": 64},
-    "ppo": {"horizon": 4, "epochs": 1, "minibatches": 2},
-    "a2c": {"horizon": 4},
-    "supervised": {"horizon": 4, "epochs": 1, "sequence_width": 8, "window": 8, "windows": 8},
-}
-SMALL_BASELINE = {
-    "sasrec": {"width": 8, "length": 6, "most_epochs": 1},
-    "gru4rec": {"width": 8, "length": 6, "most_epochs": 1},
-    "bpr": {"dim": 4, "num_epochs": 2},
-    "pmf": {"dim": 4},
-    "ease": {"l2": 5.0},
-}
-VARIANTS = {"ddpg_feedback": ("ddpg", {"state": "feedback", "dim_learned": 3})}
-"""Agents with settings by which they read something else."""
-EVERY = [*AGENTS, *VARIANTS, *BASELINES, *CONTENT_BASELINES]
 
 each = pytest.mark.parametrize("name", EVERY)
 
 
-def new(name, **settings):
-    if name in VARIANTS:
-        name, own = VARIANTS[name]
-        settings = own | settings
-    if name in AGENTS:
-        return AGENTS[name](**(SMALL_AGENT | OF_THEIR_KIND[name] | settings))
-    kind = BASELINES if name in BASELINES else CONTENT_BASELINES
-    return kind[name](**(SMALL_BASELINE.get(name, {}) | settings))
-
-
 @pytest.fixture(scope="module")
 def data(tiny_interactions):
-    log = tiny_interactions
-    titles = np.array([f"title of {raw}" for raw in log.items.raw])
-    video, text = random_modalities(log.num_items, (3, 4))
-    return drrec.Dataset("tiny", log, titles, features={"video": video, "text": text})
+    return dataset_over(tiny_interactions)
 
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    """Each of them fitted once; agents iterate in Python."""
-
-    def fit(name):
-        is_agent = name in AGENTS or name in VARIANTS
-        tf.config.run_functions_eagerly(is_agent)
-        try:
-            model = new(name)
-            return model.fit(data, steps=16) if is_agent else model.fit(data)
-        finally:
-            tf.config.run_functions_eagerly(False)
-
-    return functools.cache(fit)
+    return fitting(data)
 
 
 @each

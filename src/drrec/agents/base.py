@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import abc
-import copy
-import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
+from drrec.agents.acting import ActingRecommender
 from drrec.agents.blending import Blend
 from drrec.agents.config import AgentConfig
 from drrec.agents.items import item_table
 from drrec.agents.policy import Policy
-from drrec.agents.proposing import final_proposals, fitted_baseline, proposals_of
-from drrec.agents.reranked import is_proposed, reranked_scores
+from drrec.agents.proposing import final_proposals, fitted_baseline
 from drrec.agents.sessions import build_environment, truth_for
 from drrec.agents.settings import Settings, signature_of
 from drrec.agents.streams import Stream, Streams
-from drrec.base import Recommender, interactions_of
+from drrec.base import interactions_of
 from drrec.embeddings.pretrain import content_of, pretrain
-from drrec.embeddings.table import Levels, folded_in
+from drrec.embeddings.table import Levels
 from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
 from drrec.nn.actor_critic import reads_rewards
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from drrec.embeddings.pretrain import Content, Vectors
     from drrec.features.store import Modality
     from drrec.nn.item_encoder import ItemEncoder
-    from drrec.types import Scorer
 
 
 class Metrics(NamedTuple):
@@ -54,7 +51,7 @@ class Metrics(NamedTuple):
     weight: tf.Tensor
 
 
-class Agent(Recommender):
+class Agent(ActingRecommender):
     """Base class of agents: recommenders trained by reinforcement learning on sessions.
 
     An action is a vector of width D. The item shown is the available one with the highest dot
@@ -68,8 +65,6 @@ class Agent(Recommender):
     """Dataclass of all trainable parts, among them `items`, `state` and `actor`."""
     metrics: Any = Metrics
     """NamedTuple of the metrics that `run` sums."""
-    uses_history = True
-    is_random = True
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
     """The random streams in use."""
 
@@ -222,41 +217,6 @@ class Agent(Recommender):
             self._blend = Blend.of(self._policy, base, weight, log, self.history_length)
         self._note(train)
 
-    def alone(self) -> Self:
-        """The same agent without the baseline that its scores are blended with."""
-        other = copy.copy(self)
-        other._blend = None
-        return other
-
-    @property
-    def _ranker(self) -> Scorer:
-        """What scores: the policy, blended or alone."""
-        return self._blend or self._policy
-
-    @property
-    def proposals(self) -> np.ndarray | None:
-        """[U, K] the candidates of each user, if the agent re-ranks those of a baseline."""
-        return self._proposals
-
-    @property
-    def proposer_name(self) -> str:
-        """The baseline whose candidates the agent re-ranks; '' if none."""
-        return self.setup.environment.proposals.propose
-
-    def score(
-        self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Dot products i·a with the actor's action a; see `Recommender.score`.
-
-        With `blend` they are added to the baseline's, see `blending.Blend`; with `propose` they
-        rank what is proposed.
-        """
-        if self._proposer is None:
-            return self._ranker.score(users, histories, candidates)
-        return reranked_scores(
-            self._ranker, self._proposer, self._proposals, users, histories, candidates
-        )
-
     def settings(self) -> dict[str, Any]:
         """Constructor arguments by name, as plain values."""
         return Settings.flat(self.setup)
@@ -282,41 +242,8 @@ class Agent(Recommender):
         user, item = state["user_vectors"], state["item_vectors"]
         self._policy = Policy.build(self.config, user, item, size)
         self._policy.set_weights(state["weights"])
-        self._levels, self._known = state["levels"], state["known"]
-        self._proposals, self._proposer = state["proposals"], state["proposer"]
-        scales = state["scales"]
-        blended = (state["base"], self.config.blend_weight)
-        self._blend = Blend(self._policy, *blended, *scales) if scales else None
+        self._restore_rest(state)
         return self
-
-    def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        scores = self._ranker.score(users, histories)
-        if self._proposer is None:
-            return scores
-        chosen = is_proposed(self._proposals[users], None, scores.shape[1])
-        return np.where(chosen, scores, -np.inf)
-
-    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
-        policy, levels = self._policy, self._levels
-        target = np.where(np.isin(log.item, liked), levels.liked, levels.disliked)
-        rows = policy.item[log.item]
-        user = folded_in(policy.user, rows, target, levels.noise_variance)
-        other = copy.copy(self)
-        other._policy = dataclasses.replace(policy, user=user[None])
-        if self._blend:
-            base, weight = self._blend.base._folded_in(log, liked), self._blend.weight
-            other._blend = Blend.of(other._policy, base, weight, log, self.history_length)
-        if self._proposer is not None:
-            proposer = self._proposer._folded_in(log, liked)
-            settings = self.setup.environment.proposals
-            other._proposer = proposer
-            other._proposals = proposals_of(
-                proposer, log, settings.propose_k, self.setup, mask_seen=True
-            )
-        return other
-
-    def _item_vectors(self) -> np.ndarray:
-        return self._policy.item
 
     @abc.abstractmethod
     def _build(self, new_table: Callable[[], ItemTable]) -> None:

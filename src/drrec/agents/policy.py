@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import tensorflow as tf
 
+from drrec.embeddings.table import Prior
 from drrec.errors import InputError
 from drrec.nn.actor_critic import build_state_and_actor, reads_rewards
 from drrec.nn.histories import described
@@ -31,6 +33,11 @@ class Policy:
     actor: keras.layers.Layer
     uses_history: bool = True
     reads_rewards: bool = False
+
+    @functools.cached_property
+    def prior(self) -> Prior:
+        """Of somebody new."""
+        return Prior.of(self.user)
 
     @classmethod
     def build(

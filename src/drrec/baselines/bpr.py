@@ -98,6 +98,12 @@ class BPR(Recommender):
         other._user = folded_in(self._user, rows, target, levels.noise_variance)[None]
         return other
 
+    def _queries(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
+        return self._user[users]
+
+    def _answers(self) -> np.ndarray:
+        return self._item
+
     def _item_vectors(self) -> np.ndarray:
         return self._item[:, :-1]
 

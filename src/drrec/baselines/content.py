@@ -127,6 +127,13 @@ class ContentKNN(Recommender):
         shape = (log.num_users, log.num_items)
         return sp.csr_array((taken, (log.user, log.item)), shape)
 
+    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if np.asarray(self._is_absent)[item]:
+            return None
+        own = self._taken[[user]]
+        near = self._nearness[:, [item]].toarray()[:, 0]  # [I]
+        return own.indices, own.data * near[own.indices]
+
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

@@ -81,6 +81,11 @@ class EASE(Recommender):
         """[U, n] float32, like the weights: another type would copy them in each product."""
         return confidences(log)[:, self._items].astype(np.float32)
 
+    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray]:
+        own, column = self._taken[[user]], np.flatnonzero(self._items == item)
+        weight = self._weight[own.indices, column[0]] if len(column) else np.zeros(own.nnz)
+        return self._items[own.indices], own.data * weight
+
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         other = copy.copy(self)
         other._taken = self._taken_by(log.where(log.liked))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from drrec.base import Recommender
-from drrec.embeddings.table import folded_in
 from drrec.embeddings.variational import NOISE_PRECISION, fit_variational
 
 if TYPE_CHECKING:
@@ -38,10 +37,16 @@ class _Factorisation(Recommender):
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         table = self._embeddings
         target = log.rating - table.mean
-        user = folded_in(table.user, table.item[log.item], target, 1 / NOISE_PRECISION)
+        user = table.prior.folded_in(table.item[log.item], target, 1 / NOISE_PRECISION)
         other = copy.copy(self)
         other._embeddings = dataclasses.replace(table, user=user[None])
         return other
+
+    def _queries(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
+        return self._embeddings.user[users]
+
+    def _answers(self) -> np.ndarray:
+        return self._embeddings.item
 
     def _item_vectors(self) -> np.ndarray:
         return self._embeddings.item

@@ -47,6 +47,13 @@ class _BySets(Recommender):
         )
         return other
 
+    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
+        if self.by == "user":
+            return None
+        own = self._own[[user]]
+        near = self._near.similarity[:, [item]].toarray()[:, 0]  # [I]
+        return own.indices, own.data * near[own.indices]
+
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

@@ -28,6 +28,7 @@ Name = Literal[
     "microlens",
     "coat",
     "kuairec",
+    "serving",
 ]
 
 

@@ -22,6 +22,14 @@ from drrec.cli.flags import (
     Train,
     Tune,
 )
+from drrec.cli.serving import (
+    SERVING,
+    EvaluateLog,
+    Serve,
+    main_data_serving,
+    main_evaluate_log,
+    main_serve,
+)
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
 from drrec.errors import InputError, escaped
@@ -49,6 +57,8 @@ def _root(arguments: Stage) -> pathlib.Path:
 
 def main_data(arguments: Data) -> int:
     """`run.py data`."""
+    if arguments.name == SERVING:
+        return main_data_serving(arguments)
     from drrec.data.published.prepare import prepare
     from drrec.data.sources import fetch
 
@@ -289,13 +299,13 @@ def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content 
 
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
-    _select(arguments.device)
     from drrec.cli.recommend import recommended
-    from drrec.experiment.evaluating import served
     from drrec.experiment.run import Run
+    from drrec.serving.engine import Engine
 
-    run = Run.find(_root(arguments), arguments.run)
-    said = recommended(served(run, run.config()), arguments)
+    path = Run.find(_root(arguments), arguments.run).served_file()
+    engine = Engine.load(path, before_keras=lambda: _select(arguments.device))
+    said = recommended(engine, arguments)
     if said:
         _say(said)
     return 0
@@ -322,4 +332,6 @@ STAGES: dict[type, Callable[[Any], int]] = {
     Benchmark: main_benchmark,
     Eval: main_eval,
     Recommend: main_recommend,
+    Serve: main_serve,
+    EvaluateLog: main_evaluate_log,
 }

@@ -7,7 +7,6 @@ import pathlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from drrec.data.interactions import Interactions, Repeats
 from drrec.errors import InputError, shown
@@ -15,6 +14,8 @@ from drrec.errors import InputError, shown
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from drrec.data.scale import RatingScale
 
@@ -89,6 +90,8 @@ class Dataset:
             >>> drrec.Dataset.from_pandas(frame).interactions.items.raw.tolist()
             ['', '7', '8']
         """
+        import pandas as pd
+
         from drrec.data.config import LogConfig
         from drrec.data.logs import LogFrame, dataset_of
         from drrec.data.readers.titles import sound_words

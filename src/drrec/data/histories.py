@@ -67,6 +67,19 @@ def liked_of(histories: np.ndarray) -> np.ndarray:
     return np.take_along_axis(liked, order, axis=1)
 
 
+def without(history: np.ndarray, item: int) -> np.ndarray:
+    """[L] a history of either form as if `item` had not been shown.
+
+    Examples:
+        >>> import numpy as np
+        >>> from drrec.data.histories import without
+        >>> without(np.array([0, 7, 8, 7, 9], np.int32), 7).tolist()
+        [0, 0, 0, 8, 9]
+    """
+    rest = history[items_of(history) != item]
+    return np.concatenate([np.full(len(history) - len(rest), PADDING, history.dtype), rest])
+
+
 def pushed(histories: np.ndarray, items: np.ndarray, rewards: np.ndarray) -> np.ndarray:
     """[B, L] the histories after `items [B]` paid `rewards [B]`: of the int32 form if liked.
 

@@ -8,7 +8,6 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from drrec.errors import InputError, shown
 
@@ -54,6 +53,8 @@ def numbered(raw: Sequence[str] | np.ndarray, kind: str) -> tuple[np.ndarray, np
     Raises:
         InputError: there are no ids, or one is empty; the message calls them `kind`.
     """
+    import pandas as pd  # not for those who only look ids up: it takes half a second
+
     # Text is made of the unique ids only: of 25 million rows it would take gigabytes.
     codes, found = pd.factorize(raw if isinstance(raw, np.ndarray) else np.array(raw, object))
     merged, unique = pd.factorize(as_text(found.tolist()))  # 1 and "1" are one id

@@ -10,7 +10,6 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 
 from drrec.data.ids import IdMap, as_text, numbered
 from drrec.data.readers.checks import are_sound
@@ -112,6 +111,8 @@ class Interactions:
             >>> make(["ann", "ann"], ["x", "y"], rating, time)[1].tolist()
             [1, 0]
         """
+        import pandas as pd  # takes half a second, and a model that is read needs none
+
         if not are_sound(np.asarray(rating), np.asarray(timestamp)):
             raise InputError(
                 "Expected finite ratings, and timestamps in whole seconds from 1970 to the year "
@@ -301,5 +302,7 @@ def joined(first: Interactions | None, second: Interactions) -> Interactions:
 
 
 def _sessions(user: np.ndarray, session: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
     codes, found = pd.factorize(session)
     return pd.factorize(user * np.int64(len(found) + 1) + codes)[0].astype(np.int32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -40,6 +41,11 @@ class Embeddings:
     def dim(self) -> int:
         """D."""
         return self.item.shape[1]
+
+    @functools.cached_property
+    def prior(self) -> Prior:
+        """Of somebody new."""
+        return Prior.of(self.user)
 
     def scaled(self) -> Embeddings:
         """The same dot products, with items of root mean square length 1.
@@ -162,6 +168,28 @@ class Levels(NamedTuple):
         )
 
 
+class Prior(NamedTuple):
+    """The Gaussian of known users' vectors: what somebody new is before they have rated."""
+
+    mean: np.ndarray  # [D] float64
+    covariance: np.ndarray  # [D, D] float64
+
+    @classmethod
+    def of(cls, users: np.ndarray) -> Prior:
+        """Of `users [U, D]`."""
+        covariance = np.cov(users.astype(np.float64), rowvar=False, ddof=0)
+        return cls(users.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance))
+
+    def folded_in(self, items: np.ndarray, target: np.ndarray, noise_variance: float) -> np.ndarray:
+        """[D] float32 the posterior mean; see `folded_in`."""
+        if len(items) == 0:
+            return self.mean.astype(np.float32)
+        rows = items.astype(np.float64)
+        spread = rows @ self.covariance @ rows.T + noise_variance * np.eye(len(rows))
+        weight = np.linalg.solve(spread, target - rows @ self.mean)
+        return (self.mean + self.covariance @ rows.T @ weight).astype(np.float32)
+
+
 def folded_in(
     users: np.ndarray, items: np.ndarray, target: np.ndarray, noise_variance: float
 ) -> np.ndarray:
@@ -175,12 +203,4 @@ def folded_in(
         target: [n] what the dot products should be.
         noise_variance: of a target around its dot product, above 0.
     """
-    mean = users.mean(axis=0, dtype=np.float64)
-    if len(items) == 0:
-        return mean.astype(np.float32)
-    prior = np.atleast_2d(np.cov(users.astype(np.float64), rowvar=False, ddof=0))
-    rows = items.astype(np.float64)
-    spread = rows @ prior @ rows.T + noise_variance * np.eye(len(rows))
-    return (mean + prior @ rows.T @ np.linalg.solve(spread, target - rows @ mean)).astype(
-        np.float32
-    )
+    return Prior.of(users).folded_in(items, target, noise_variance)

@@ -12,13 +12,16 @@ import numpy as np
 from drrec.base import Recommender
 from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.sequences import Seen, followed_by
+from drrec.data.histories import without
 from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class _Sequential(Recommender):
+class Sequential(Recommender):
+    """What both sequential recommenders have in common."""
+
     uses_history = True
     is_random = True
     encoder: ClassVar[str]
@@ -74,6 +77,20 @@ class _Sequential(Recommender):
         other._seen = Seen.of(log)
         return other
 
+    def _followed(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
+        """[B, L] the users' sequences in `train`, then what is new in [B, L'] histories."""
+        is_new = ~self._seen.has(users, histories) & self._is_known[histories]
+        return followed_by(self._sequences[users], histories, is_new)
+
+    def _leaving_out(
+        self, user: int, history: np.ndarray, items: np.ndarray
+    ) -> tuple[Recommender, np.ndarray, np.ndarray]:
+        sequence = self._followed(np.array([user]), history[None])[0]
+        other = copy.copy(self)
+        other._sequences = np.stack([without(sequence, item) for item in items])
+        nothing = np.zeros((len(items), len(history)), history.dtype)
+        return other, np.arange(len(items), dtype=np.int32), nothing
+
     def _item_vectors(self) -> np.ndarray:
         return self._table
 
@@ -92,8 +109,7 @@ class _Sequential(Recommender):
         Returns:
             [B, C] or [B, I]; see `Recommender.score`.
         """
-        is_new = ~self._seen.has(users, histories) & self._is_known[histories]
-        sequences = followed_by(self._sequences[users], histories, is_new)
+        sequences = self._followed(users, histories)
         score = self._encoder.encode(sequences) @ self._table.T  # [B, I]
         lowest = score[:, self._is_known].min(axis=1, keepdims=True)
         score = np.where(self._is_known, score, lowest)
@@ -102,7 +118,7 @@ class _Sequential(Recommender):
         return np.take_along_axis(score, candidates.astype(np.intp), axis=1)
 
 
-class SASRec(_Sequential):
+class SASRec(Sequential):
     """Self-attentive sequential recommendation (Kang and McAuley 2018): a causal transformer.
 
     Args:
@@ -120,7 +136,7 @@ class SASRec(_Sequential):
     encoder = "transformer"
 
 
-class GRU4Rec(_Sequential):
+class GRU4Rec(Sequential):
     """Recurrent sequential recommendation (Hidasi et al. 2016): a GRU, trained like `SASRec`.
 
     Args:

@@ -18,7 +18,8 @@ class PrepareConfig:
     """Preparation of a published log from files that you downloaded."""
 
     source: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
-    """Folder with the published files, of a data set that is not downloaded automatically."""
+    """Folder with the published files, of a data set that is not downloaded automatically; of
+    `serving`, the store: a file or a URL."""
     file: str | None = None
     """File of that folder to read, if there are several logs."""
     to: str | None = None

@@ -1,0 +1,1 @@
+"""Saved models as services ask them: without TensorFlow, query by query, and by HTTP."""

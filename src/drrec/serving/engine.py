@@ -1,0 +1,188 @@
+"""Engine: a saved model, ready to answer query by query."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pathlib
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from drrec.base import checked_k
+from drrec.experiment.run import MODEL, SERVED
+from drrec.scoring import top_items
+from drrec.serving.answering import answers, searcher_of
+from drrec.serving.explaining import Explanation, Reason, amounts
+from drrec.serving.loading import Backend, read_served
+from drrec.serving.queries import Query, Recommendation, dense_items, understood
+from drrec.serving.titles import Titled, TitleIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drrec.base import Recommender
+    from drrec.data.ids import IdMap
+    from drrec.serving.retrieval import Retrieval
+
+_VERSION_DIGITS = 12
+
+
+class Engine:
+    """A saved model that answers queries; calls from several threads do not disturb each other.
+
+    Examples:
+        >>> import drrec, pathlib, pandas as pd
+        >>> from drrec.serving.engine import Engine
+        >>> from drrec.serving.queries import Query
+        >>> log = pd.DataFrame({"user": list("aabbbcc"), "item": list("xyxyzyz")})
+        >>> drrec.ItemKNN().fit(drrec.Dataset.from_pandas(log)).save("item_knn.drrec")
+        >>> engine = Engine.load(pathlib.Path("item_knn.drrec"))
+        >>> engine.algorithm, engine.backend, engine.num_items
+        ('item_knn', 'numpy', 3)
+        >>> [[each.item for each in found] for found in engine.recommend([Query(user="a")], k=1)]
+        [['z']]
+    """
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        *,
+        name: str,
+        version: str,
+        algorithm: str,
+        backend: str,
+        retrieval: Retrieval = "auto",
+    ) -> None:
+        """Serve a fitted model; see `load`."""
+        self.recommender = recommender
+        self.searcher = searcher_of(recommender, retrieval)
+        self.name, self.version = name, version
+        self.algorithm, self.backend = algorithm, backend
+        self.known = recommender.known
+
+    @classmethod
+    def load(
+        cls,
+        path: pathlib.Path,
+        backend: Backend = "auto",
+        before_keras: Callable[[], object] | None = None,
+        retrieval: Retrieval = "auto",
+    ) -> Self:
+        """Read a `.drrec` file.
+
+        Args:
+            path: the file.
+            backend: `numpy` loads neither TensorFlow nor Keras; `auto` loads them only where NumPy
+                has no form of the model.
+            before_keras: called before TensorFlow is loaded, if it is: to choose a device, say.
+            retrieval: how the best items are found where scores are dot products: `exact`, by an
+                index of `faiss`, or `auto`, which is exact up to 200,000 items.
+
+        Raises:
+            InputError: the file is missing or damaged, `numpy` has no form of the model, or faiss
+                is asked for and not installed.
+        """
+        recommender, algorithm, used = read_served(path, backend, before_keras)
+        digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+        return cls(
+            recommender,
+            name=_name_of(pathlib.Path(path)),
+            version=digest[:_VERSION_DIGITS],
+            algorithm=algorithm,
+            backend=used,
+            retrieval=retrieval,
+        )
+
+    @property
+    def users(self) -> IdMap:
+        """Raw ids of the training log's users by dense id."""
+        return self.known.users
+
+    @property
+    def items(self) -> IdMap:
+        """Raw ids of items by dense id; 0 is padding."""
+        return self.known.items
+
+    @property
+    def titles(self) -> np.ndarray:
+        """[I] str, "" where unknown."""
+        return self.known.titles
+
+    @property
+    def num_items(self) -> int:
+        """Items that there are to recommend; padding is none."""
+        return len(self.items) - 1
+
+    @property
+    def history_length(self) -> int:
+        """L, how many items a history holds."""
+        return self.known.history.shape[1]
+
+    @property
+    def reads_rewards(self) -> bool:
+        """Whether a session's dislikes move the state, too."""
+        return self.recommender.reads_rewards
+
+    def recommend(self, queries: Sequence[Query], k: int = 10) -> list[list[Recommendation]]:
+        """The top K items of each query, best first; fewer where fewer are left.
+
+        Raises:
+            InputError: an id is unknown, or K is below 1.
+        """
+        k = checked_k(k)
+        asked = [understood(query, self.known) for query in queries]
+        found = answers(self.recommender, self.searcher, asked, k)
+        return [list(map(self._named, *map(np.ndarray.tolist, each))) for each in found]
+
+    def similar(self, item: str, k: int = 10) -> list[Recommendation]:
+        """The K items most similar to an item; see `Recommender.similar_items`.
+
+        Raises:
+            InputError: the item is unknown, or K is below 1.
+        """
+        dense = int(dense_items(self.known, [item], "item")[0])
+        cosine = self.recommender.cosines(dense)
+        if cosine is None:
+            return self.recommend([Query(liked=[item])], k)[0]
+        top = top_items(cosine[None], checked_k(k))
+        return list(map(self._named, top.item.tolist(), top.score.tolist()))
+
+    def search(self, text: str, k: int = 10) -> list[Titled]:
+        """The K items whose titles fit a text; see `TitleIndex.search`.
+
+        Raises:
+            InputError: K is below 1.
+        """
+        return self._title_index.search(text, checked_k(k))
+
+    def explain(self, query: Query, item: str, top: int = 3) -> Explanation:
+        """The items of the user that speak most for an item; see `Explanation`.
+
+        Raises:
+            InputError: an id is unknown, or `top` is below 1.
+        """
+        dense = int(dense_items(self.known, [item], "item")[0])
+        found = amounts(self.recommender, understood(query, self.known), dense)
+        best = np.argsort(-found.amount, kind="stable")[: checked_k(top)]
+        reasons = [
+            Reason(str(self.items.raw[each]), str(self.titles[each]), float(amount))
+            for each, amount in zip(found.items[best], found.amount[best], strict=True)
+            if amount > 0
+        ]
+        return Explanation(item, found.score, found.method, reasons)
+
+    @functools.cached_property
+    def _title_index(self) -> TitleIndex:
+        return TitleIndex(self.known)
+
+    def _named(self, item: int, score: float) -> Recommendation:
+        return Recommendation(str(self.items.raw[item]), str(self.titles[item]), score)
+
+
+def _name_of(path: pathlib.Path) -> str:
+    """Of the run, where the file is a run's; else of the file."""
+    if path.name not in (MODEL, SERVED):
+        return path.stem
+    folder = path.resolve().parent
+    return folder.parent.name if folder.name.startswith("seed-") else folder.name

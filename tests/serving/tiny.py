@@ -1,0 +1,50 @@
+"""An engine of eleven items and a few users, whose scores can be told by hand."""
+
+from __future__ import annotations
+
+from drrec.serving.explaining import Explanation, Reason
+from drrec.serving.queries import Recommendation
+from drrec.serving.titles import Titled
+
+ITEMS = [f"i{n}" for n in range(8)] + ["a/b", "🎬", "x y"]
+USERS = ["ann", "bob", "u/1", "🎧"]
+
+
+class TinyEngine:
+    """Scores are −position in ITEMS, +10 after a session's like for items of the same parity."""
+
+    algorithm, backend = "tiny", "numpy"
+
+    def __init__(self, version="v1"):
+        self.name, self.version = "tiny", version
+        self.users, self.items = USERS, ITEMS
+        self.num_items = len(ITEMS)
+        self.calls = []
+
+    def score(self, query, place):
+        liked = [*query.liked, *(item for item, reward in query.session if reward > 0)]
+        bonus = sum(10 for item in liked if ITEMS.index(item) % 2 == place % 2)
+        return bonus - place
+
+    def recommend(self, queries, k):
+        self.calls.append(len(queries))
+        lists = []
+        for query in queries:
+            out = {*query.block, *query.liked, *query.disliked, *(i for i, _ in query.session)}
+            scored = [
+                Recommendation(item, f"Film {item}", float(self.score(query, place)))
+                for place, item in enumerate(ITEMS)
+                if item not in out and (query.allow is None or item in query.allow)
+            ]
+            lists.append(sorted(scored, key=lambda each: -each.score)[:k])
+        return lists
+
+    def similar(self, item, k):
+        return [Recommendation(each, f"Film {each}", 0.5) for each in ITEMS if each != item][:k]
+
+    def search(self, text, k):
+        found = [each for each in ITEMS if text.lower() in f"film {each}"]
+        return [Titled(each, f"Film {each}") for each in found][:k]
+
+    def explain(self, query, item, top=3):
+        return Explanation(item, 1.0, "shares", [Reason("i0", "Film i0", 0.75)][:top])
