@@ -31,6 +31,7 @@ LONGEST = (
     "test_compare.py",
     "test_examples.py",
     "agents/test_sac.py",
+    "contracts/test_serving.py",
     "contracts/test_baselines.py",
     "agents/test_supervised.py",
     "agents/test_on_policy.py",
