@@ -130,6 +130,17 @@ def test_requests_go_on_while_a_run_is_exchanged(make_service, tmp_path):
         assert client.get(url).json()["model"] == "run@version 2"
 
 
+def test_what_is_wrong_with_a_newer_run_is_said_once(make_service, tmp_path, caplog):
+    service = make_service()
+    (tmp_path / "run.drrec").unlink()
+    said = reload_quietly(service, "")
+    assert reload_quietly(service, said) == said != ""
+    assert caplog.text.count("still serving the old run") == 1
+    (tmp_path / "run.drrec").write_text("version 2", encoding="utf-8")
+    assert reload_quietly(service, said) == ""
+    assert service.models.served[0].label == "run@version 2"
+
+
 def test_a_newer_run_is_noticed(make_service, tmp_path):
     service = make_service(watch=0.01)
     exchanged = threading.Event()
