@@ -135,10 +135,7 @@ def _add_histories(router: APIRouter, service: Service) -> None:
 
 
 async def _stored(service: Service, session: str, given: Feedback) -> Json:
-    opened = await service.read(service.store.session, session)
-    if opened is None:
-        raise no_session(session)
-    served = service.models.pick(opened.user or session)
+    served = await service.model_of(session)
     now = time.time()
     events = [
         Event(
