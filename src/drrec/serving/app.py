@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 import drrec
 from drrec.errors import InputError
-from drrec.serving import docs, operating, recommending, session_routes
+from drrec.serving import browsing, docs, operating, recommending, session_routes
 from drrec.serving.answers import StrictRoute, refuse_in_one_line
 from drrec.serving.bodies import Error
 from drrec.serving.guard import Guard
@@ -63,7 +63,7 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
     app.state.service = service
     app.router.route_class = StrictRoute
     refuse_in_one_line(app)
-    for routes in (recommending.routes, session_routes.routes, operating.routes):
+    for routes in (browsing.routes, recommending.routes, session_routes.routes, operating.routes):
         app.include_router(routes(service))
     app.include_router(docs.routes(app))
     if (page / "index.html").is_file():
