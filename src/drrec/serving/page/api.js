@@ -7,9 +7,10 @@ const LONGEST_WAIT_S = 5;
 
 /** What went wrong: `kind` is dead, busy, token, missing, full or other. */
 export class Fault extends Error {
-  constructor(kind, sentence) {
+  constructor(kind, sentence, status = 0) {
     super(sentence);
     this.kind = kind;
+    this.status = status;
   }
 }
 
@@ -64,7 +65,11 @@ async function faultOf(answer) {
     case 507:
       return new Fault("full", "The server has no room left to store your answer.");
     default:
-      return new Fault("other", line || `The server answers with status ${answer.status}.`);
+      return new Fault(
+        "other",
+        line || `The server answers with status ${answer.status}.`,
+        answer.status,
+      );
   }
 }
 

@@ -8,6 +8,7 @@ import * as play from "./play.js";
 import * as traffic from "./traffic.js";
 
 const VIEWS = { play, model, traffic };
+const TITLES = { play: "Play", model: "Model", traffic: "Traffic" };
 const main = document.getElementById("main");
 let shown = new AbortController();
 
@@ -17,6 +18,7 @@ async function show({ moved = false } = {}) {
   shown = new AbortController();
   const { signal } = shown;
   notice.clear();
+  document.title = `${TITLES[name]} · drrec`;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

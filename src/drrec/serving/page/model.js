@@ -5,6 +5,8 @@ import { intervals, lineChart } from "./charts.js";
 import { h } from "./dom.js";
 import { decimal, whole } from "./text.js";
 
+const WIDEST = 640;
+const MOST_COARSE = 3; // points that are no curve yet
 const LESS_IS_BETTER = new Set(["regret"]);
 
 export async function show(root, signal) {
@@ -12,7 +14,7 @@ export async function show(root, signal) {
   const reports = await Promise.all(models.map((model) => reported(model, signal)));
   root.replaceChildren(
     h("h1", {}, models.length > 1 ? "Models" : "Model"),
-    ...models.map((model, place) => section(model, reports[place], place)),
+    ...models.map((model, place) => section(model, reports[place], place, signal)),
   );
 }
 
@@ -25,7 +27,7 @@ async function reported({ model }, signal) {
   }
 }
 
-function section(model, report, place) {
+function section(model, report, place, signal) {
   const facts = {
     algorithm: model.algorithm,
     version: model.version,
@@ -36,7 +38,7 @@ function section(model, report, place) {
   };
   return h(
     "section",
-    { class: "model", "aria-labelledby": `model-${place}` },
+    { class: "served", "aria-labelledby": `model-${place}` },
     h("h2", { id: `model-${place}` }, model.name),
     h(
       "dl",
@@ -44,12 +46,12 @@ function section(model, report, place) {
       Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     ),
     report
-      ? evaluated(report, model, place)
+      ? evaluated(report, model, place, signal)
       : h("p", { class: "hint" }, "There is no evaluation of this model: it is not of a run, or its run was not evaluated."),
   );
 }
 
-function evaluated({ metrics, curve }, model, place) {
+function evaluated({ metrics, curve }, model, place, signal) {
   const protocols = Object.keys(metrics.protocols);
   const figure = h("div", {});
   const table = h("div", { class: "wide", tabindex: "0", role: "region" });
@@ -72,22 +74,26 @@ function evaluated({ metrics, curve }, model, place) {
       .filter(([, found]) => found[name]?.mean != null)
       .map(([method, found]) => ({ ...found[name], name: method, isOurs: isOurs(method, model) }));
     const words = rows.map((row) => `${row.name} ${decimal(row.mean)}`).join(", ");
-    figure.replaceChildren(rows.length ? intervals(rows, `${name}: ${words}`, decimal) : "");
+    figure.replaceChildren(rows.length ? intervals(rows, `${name}: ${words}`, decimal, width()) : "");
   }
+
+  /** As wide as there is room, so that its words are of one size. */
+  const width = () => Math.min(WIDEST, document.getElementById("main").clientWidth);
 
   protocol.fill(protocols, protocols[0]);
   protocol.field.addEventListener("change", choose);
   metric.field.addEventListener("change", draw);
+  addEventListener("resize", draw, { signal });
   choose();
   const points = curve.map(({ step, reward }) => [step, reward]);
   return [
     h("div", { class: "choices" }, protocols.length > 1 ? protocol.root : null, metric.root),
     h("figure", {}, figure, h("figcaption", { class: "hint" }, origin(metrics))),
     table,
-    points.length > 1 ? h("h3", {}, "Reward while it trained") : null,
-    points.length > 1
+    points.length > MOST_COARSE ? h("h3", {}, "Reward while it trained") : null,
+    points.length > MOST_COARSE
       ? lineChart([{ name: "reward", points }], `Mean reward over ${whole(points.at(-1)[0])} steps`, {
-          width: 640,
+          width: WIDEST,
           height: 160,
           zero: false,
         })

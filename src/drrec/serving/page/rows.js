@@ -138,9 +138,11 @@ export function rows(label, answered) {
 }
 
 function why(place, told) {
+  const reasons = told?.reasons ?? [];
   place.replaceChildren(
-    ...(told?.reasons ?? []).map(({ item, title, amount }) =>
-      h("span", {}, called(item, title), " ", h("b", {}, decimal(amount, 2))),
+    reasons.length ? "Liked " : "",
+    ...reasons.map(({ item, title, amount }) =>
+      h("span", {}, called(item, title), " ", h("b", {}, `+${decimal(amount)}`)),
     ),
   );
 }

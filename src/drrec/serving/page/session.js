@@ -28,11 +28,12 @@ export function forget() {
 }
 
 /** A new session, as this tab keeps it. */
-export function begun(made, liked) {
+export function begun(made, liked, note) {
   const titles = Object.fromEntries(liked.map(({ item, title }) => [item, title]));
   return {
     session: made.session,
     user: made.user,
+    note, // of whom it is for, in a few words
     isKnown: made.is_known,
     liked: liked.map(({ item }) => item),
     titles,

@@ -17,13 +17,14 @@ const METHODS = {
 };
 
 export async function stage(root, signal, state, history, anew) {
-  const { models } = await ask("/v1/models", { signal });
+  let { models } = await ask("/v1/models", { signal });
   const answers = [...history.events];
   const genres = new Map();
   const about = (item) => genres.get(item) ?? "";
   let own = null; // the model that serves this session
   let now = [[], []]; // items of both lists
   let isBusy = false;
+  let isWanted = false;
   let said = "";
 
   const lists = [0, 1].map(() => {
@@ -45,7 +46,12 @@ export async function stage(root, signal, state, history, anew) {
     h(
       "div",
       { class: "bar" },
-      h("h1", {}, state.user == null ? "For somebody new" : `For user ${state.user}`),
+      h(
+        "div",
+        {},
+        h("h1", {}, state.user == null ? "For you" : `For user ${state.user}`),
+        h("p", { class: "about" }, state.note),
+      ),
       h("div", { class: "tools" }, models.length > 1 ? toggle : null, fresh),
     ),
     h("div", { class: "stage" }, panel.root, h("div", {}, columns, legend)),
@@ -56,7 +62,7 @@ export async function stage(root, signal, state, history, anew) {
   function answered({ item, title }, kind) {
     const event = newId();
     state.titles[item] = title;
-    state.had[event] = [0, 1].filter((place) => now[place].some((each) => each.item === item));
+    if (state.beside) state.had[event] = [0, 1].filter((place) => now[place].some((each) => each.item === item));
     state.pending.push({ event, item, feedback: kind });
     keep(state);
     said = `${DONE[kind]} ${called(item, title)}.`;
@@ -65,13 +71,15 @@ export async function stage(root, signal, state, history, anew) {
 
   /** Send what waits, then ask for the lists; one at a time, and once for answers that overlap. */
   async function work() {
+    isWanted = true;
     if (isBusy) return;
     isBusy = true;
     try {
-      do {
+      while (isWanted || state.pending.length) {
+        isWanted = false;
         await send();
         await refresh();
-      } while (state.pending.length);
+      }
       notice.clear();
     } catch (error) {
       if (signal.aborted) return;
@@ -86,22 +94,33 @@ export async function stage(root, signal, state, history, anew) {
     const where = `/v1/sessions/${encodeURIComponent(state.session)}/feedback`;
     while (state.pending.length) {
       const [first] = state.pending;
-      await post(where, first, signal); // sent again it counts once
-      state.pending.shift();
+      try {
+        await post(where, first, signal); // sent again it counts once
+      } catch (error) {
+        if (error.kind === "other" && error.status < 500) dropped(); // it will not be taken
+        throw error;
+      }
+      dropped();
       if (!answers.some(({ event }) => event === first.event)) answers.push(first);
       keep(state);
       panel.show(state, answers, names());
     }
   }
 
+  function dropped() {
+    state.pending.shift();
+    keep(state);
+  }
+
   async function refresh() {
     const session = encodeURIComponent(state.session);
     const path = `/v1/sessions/${session}/next?k=${K}&keep_unanswered=true&explain=true`;
     const mine = await ask(path, { signal });
-    own = models.find(({ model }) => model === mine.model) ?? { model: mine.model, name: mine.model };
+    if (state.beside || own?.model !== mine.model) ({ models } = await ask("/v1/models", { signal }));
+    own = models.find(({ model }) => model === mine.model) ?? models[0];
     const theirs = state.beside ? await asked(other()) : { items: [] };
     await learn([...mine.items, ...theirs.items]);
-    if (signal.aborted || state.pending.length) return;
+    if (signal.aborted || isWanted || state.pending.length) return;
     now = [mine.items, theirs.items];
     draw(mine, theirs);
   }

@@ -18,14 +18,14 @@ export async function start(root, signal, done) {
   ]);
   const failed = (fault, again) => notice.tell(fault, "Try again", again);
 
-  async function open(who, liked) {
+  async function open(who, liked, note) {
     notice.clear();
     try {
-      await done(begun(await post("/v1/sessions", who, signal), liked));
+      await done(begun(await post("/v1/sessions", who, signal), liked, note));
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Fault)) throw error;
-      failed(error, () => open(who, liked));
+      failed(error, () => open(who, liked, note));
     }
   }
 
@@ -51,6 +51,7 @@ function somebodyNew(model, failed, open) {
     open(
       { liked: [...liked.keys()] },
       [...liked].map(([item, title]) => ({ item, title })),
+      `You like ${listed([...liked].map(([item, title]) => called(item, title)))}.`,
     ),
   );
   const { root, field } = picker({
@@ -109,7 +110,7 @@ function somebodyNew(model, failed, open) {
 }
 
 function somebodyKnown(model, users, failed, open) {
-  const go = ({ user }) => open({ user }, []);
+  const go = (each) => open({ user: each.user }, [], `${past(each)}.`);
   const { root } = picker({
     id: "user",
     label: "Search by user id",

@@ -5,6 +5,7 @@ import { h, icon } from "./dom.js";
 import { rewardOf } from "./session.js";
 import { called, counted, reward } from "./text.js";
 
+const BOTH = "Since both answer, each gets the reward of what was in its list.";
 const WORDS = { like: "liked", dislike: "disliked", skip: "skipped" };
 
 export function summary() {
@@ -12,7 +13,7 @@ export function summary() {
   const chart = h("div", { class: "curve" });
   const counts = h("p", { class: "hint" });
   const keys = h("ul", { class: "keys", hidden: true });
-  const past = h("ol", { class: "past", reversed: true });
+  const past = h("ol", { class: "past", reversed: true, tabindex: "0", "aria-label": "Answers, the last one first" });
   const opened = h("details", { hidden: true }, h("summary", {}, "Answers"), past);
   opened.open = matchMedia("(min-width: 56rem)").matches;
   const root = h(
@@ -30,10 +31,7 @@ export function summary() {
     const isTwo = names.length === 2;
     const all = summed(answers);
     const lines = isTwo
-      ? names.map((name, place) => ({
-          name,
-          points: summed(answers.filter(({ event }) => state.had[event]?.includes(place))),
-        }))
+      ? names.map((name, place) => ({ name, points: gained(state, answers, place) }))
       : [{ name: "Reward", points: all }];
     const last = all.at(-1)[1];
     total.textContent = reward(last);
@@ -47,7 +45,7 @@ export function summary() {
         h("li", { class: `key-${place}` }, name, " ", h("b", {}, reward(points.at(-1)[1]))),
       ),
     );
-    counts.textContent = isTwo ? "Each model gets the reward of what was in its list." : tally(answers);
+    counts.textContent = isTwo ? BOTH : tally(answers);
     opened.hidden = !answers.length;
     past.replaceChildren(
       ...answers.toReversed().map(({ item, feedback, rating }) => {
@@ -70,6 +68,13 @@ export function summary() {
 function summed(answers) {
   let sum = 0;
   return [[0, 0], ...answers.map((answer, place) => [place + 1, (sum += rewardOf(answer))])];
+}
+
+/** The same of one of two models: answers count for it whose items were in its list. */
+function gained({ had }, answers, place) {
+  const both = answers.filter(({ event }) => event in had);
+  const counted = both.map((each) => (had[each.event].includes(place) ? each : { feedback: "skip" }));
+  return summed(counted);
 }
 
 function tally(answers) {

@@ -17,7 +17,7 @@ const isTheirs = ({ route }) => route !== SELF;
 export async function show(root, signal) {
   const [rate, latency, feedback] = [
     card("Requests a second", "rate"),
-    card("Latency, 99 of 100 below", "latency"),
+    card("Latency, p99", "latency"),
     card("Feedback, in all", "feedback"),
   ];
   const routes = h("tbody", {});
@@ -32,11 +32,11 @@ export async function show(root, signal) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ["route", "requests", "half below", "99 of 100 below"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ["route", "requests", "p50", "p99"].map((name) => h("th", { scope: "col" }, name)))),
         routes,
       ),
     ),
-    h("p", { class: "hint" }, "Since the server started; the figures above are of the last ten seconds. This view's own requests are left out."),
+    h("p", { class: "hint" }, "Since the server started. Rates and latencies at the top are of the last ten seconds. What this view asks is left out."),
   );
   const readings = [];
   const history = [];
@@ -63,7 +63,7 @@ export async function show(root, signal) {
     history.push(lately);
     history.splice(0, history.length - POINTS);
     rate.show(lately.rate == null ? "–" : lately.rate.toFixed(1), history.map((each) => each.rate));
-    latency.show(seconds(lately.slow), history.map((each) => each.slow), `half below ${seconds(lately.middle)}`);
+    latency.show(seconds(lately.slow), history.map((each) => each.slow), `p50 ${seconds(lately.middle)}`);
     const told = (kind) => summed(last.samples, "drrec_feedback_total", (labels) => labels.kind === kind);
     const kinds = ["like", "dislike", "skip", "rating"].filter((kind) => told(kind));
     feedback.show(
@@ -135,8 +135,12 @@ function card(label, id) {
     show(text, values, note = "") {
       number.textContent = text;
       more.textContent = note;
-      const points = values.map((value, place) => [place, value]).filter(([, value]) => value != null);
-      chart.replaceChildren(lineChart([{ name: label, points }], `${label}, over two minutes`));
+      const since = POINTS - values.length;
+      const points = values
+        .map((value, place) => [since + place, value])
+        .filter(([, value]) => value != null);
+      const shape = { height: 72, span: [0, POINTS - 1] };
+      chart.replaceChildren(lineChart([{ points }], `${label}, over two minutes`, shape));
     },
   };
 }
