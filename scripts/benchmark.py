@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
 import tyro
 from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
+from benchmark_http import Serving, measure_serving
 from benchmark_lists import Lists, measure_lists
 
 from drrec.agents.config import DDPGConfig
@@ -285,6 +286,7 @@ def main() -> None:
         "extract": Extraction,
         "data": Preparation,
         "lists": Lists,
+        "serve": Serving,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -300,6 +302,7 @@ def main() -> None:
         Extraction: measure_extraction,
         Preparation: measure_preparation,
         Lists: measure_lists,
+        Serving: measure_serving,
     }
     measured = measures[type(options)](options)
     lines = (

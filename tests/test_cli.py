@@ -67,7 +67,7 @@ def refused(capsys, *stages, argv):
 
 
 @pytest.mark.parametrize(
-    "program", [["train.py"], ["eval.py"], ["run.py"], ["run.py", "recommend"]]
+    "program", [["train.py"], ["eval.py"], ["run.py"], ["run.py", "recommend"], ["run.py", "serve"]]
 )
 def test_help_exits_0_without_loading_tensorflow(program, tmp_path):
     done = subprocess.run(
@@ -102,7 +102,7 @@ def test_help_explains_each_flag_with_its_range_and_default(capsys, monkeypatch)
 
 
 STAGE = "Expected one of data, extract, import-features, embed, train, tune, compare, benchmark, "
-STAGE += "eval, recommend. Received: "
+STAGE += "eval, recommend, serve, evaluate-log. Received: "
 
 
 @pytest.mark.parametrize(
@@ -368,6 +368,8 @@ def test_a_yaml_file_gives_defaults_that_flags_override(here, monkeypatch):
         ("benchmark", "seeds: 3\nname: b", "benchmark.seeds", 3),
         ("eval", "run: first\njson: true", "json", True),
         ("recommend --user 1", "run: first\ntop_k: 3", "top_k", 3),
+        ("serve --port 9000", "run: first\nworkers: 3", "serve.workers", 3),
+        ("evaluate-log --json", "run: first\nexplore: 0.2", "explore", 0.2),
     ],
 )
 def test_every_stage_reads_a_file_of_settings(tmp_path, monkeypatch, argv, text, path, value):
@@ -577,7 +579,7 @@ STOPPED = {
     "compare": ("drrec.experiment.compare.compare", [*FLAGS, "--name", "c"]),
     "benchmark": ("drrec.experiment.benchmark.benchmark", ["--dataset", "log.csv"]),
     "eval": ("drrec.experiment.evaluating.evaluate_run", ["--run", "first"]),
-    "recommend": ("drrec.experiment.evaluating.served", ["--run", "first", "--user", "u00"]),
+    "recommend": ("drrec.serving.engine.read_served", ["--run", "first", "--user", "u00"]),
 }
 
 

@@ -490,17 +490,17 @@ class Recommender(abc.ABC):
         self, users: np.ndarray, k: int, may: np.ndarray, *, filter_seen: bool
     ) -> Iterator[tuple[int, TopItems]]:
         """How many users a batch has, and their top K of the items that `may [I]` be shown."""
-        known, num_items = self._known, len(may)
-        for batch in batches(users, num_items):
+        known = self._known
+        for batch in batches(users, len(may)):
             scores = self._scored(batch, known.history[batch])
-            is_left = np.broadcast_to(may, scores.shape)
+            scores[:, ~may] = -np.inf
             if filter_seen:
-                is_left = is_left & ~known.seen(batch, num_items)
-            yield len(batch), top_items(np.where(is_left, scores, -np.inf), k)
+                scores[known.seen(batch)] = -np.inf
+            yield len(batch), top_items(scores, k)
 
     def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        """[B, I] scores; items at −inf are never recommended."""
-        return self.score(users, histories)
+        """[B, I] scores, which may be written to; items at −inf are never recommended."""
+        return np.array(self.score(users, histories))
 
     def __getattr__(self, name: str) -> Any:
         """Called for attributes that do not exist: those of a model that is not fitted."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from drrec.data.histories import items_of, pushed
 from drrec.data.interactions import LIKED_ABOVE, Interactions
-from drrec.scoring import seen_items
+from drrec.scoring import seen_pairs
 
 if TYPE_CHECKING:
     from drrec.data.ids import IdMap
@@ -65,9 +65,9 @@ class Known:
         if (np.diff(self.offsets) < 0).any() or self.offsets[-1] != len(self.item):
             raise ValueError("offsets that are not in order")
 
-    def seen(self, users: np.ndarray, num_items: int) -> np.ndarray:
-        """[B, I] bool: which items users [B] have seen."""
-        return seen_items(self.offsets, self.item, users, num_items)
+    def seen(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of `users [B]` and the items that they have seen, [n] each."""
+        return seen_pairs(self.offsets, self.item, users)
 
     @property
     def like(self) -> float:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.types import Scorer
 
+_BLOCK = 64
+_LEAST_BLOCKS = 32
+
 MAX_SCORES = 2**23
 """Scores held in memory at once: users are scored in batches of about this size."""
 
@@ -31,12 +34,19 @@ def seen_items(
     offsets: np.ndarray, item: np.ndarray, users: np.ndarray, num_items: int
 ) -> np.ndarray:
     """[B, I] bool: items of users [B]; those of user u are `item[offsets[u] : offsets[u + 1]]`."""
-    counts = np.diff(offsets)[users]
+    is_seen = np.zeros((len(users), num_items), bool)
+    is_seen[seen_pairs(offsets, item, users)] = True
+    return is_seen
+
+
+def seen_pairs(
+    offsets: np.ndarray, item: np.ndarray, users: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same as rows of `users [B]` and items, [n] each."""
+    counts = offsets[users + 1] - offsets[users]
     row = np.repeat(np.arange(len(users)), counts)
     first = np.repeat(offsets[users] - counts.cumsum() + counts, counts)
-    is_seen = np.zeros((len(users), num_items), bool)
-    is_seen[row, item[first + np.arange(len(row))]] = True
-    return is_seen
+    return row, item[first + np.arange(len(row))]
 
 
 class TopItems(NamedTuple):
@@ -54,15 +64,40 @@ def top_items(scores: np.ndarray, k: int) -> TopItems:
     Ties are broken by item number. `scores` is written to.
     """
     scores[:, PADDING] = -np.inf
-    kept = min(k, scores.shape[1])
-    least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
-    row, item = np.nonzero((scores >= least) & (scores > -np.inf))  # with ties more than K
+    if scores.shape[1] >= _BLOCK * max(k, _LEAST_BLOCKS):
+        row, item = _candidates_by_block(scores, k)
+    else:
+        kept = min(k, scores.shape[1])
+        least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
+        row, item = np.nonzero((scores >= least) & (scores > -np.inf))  # with ties more than K
     value = scores[row, item]
     order = np.lexsort((item, -value, row))
     row, item, value = row[order], item[order], value[order]
     rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
     is_top = rank <= k
     return TopItems(row[is_top], item[is_top], value[is_top], rank[is_top])
+
+
+def _candidates_by_block(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and items of [B, I], among which are the top K of each row with their ties.
+
+    The K-th best of the blocks' best is no more than the K-th best score, so only blocks that reach
+    it are looked into.
+    """
+    size, num_items = scores.shape
+    whole = num_items // _BLOCK * _BLOCK
+    blocks = scores[:, :whole].reshape(size, -1, _BLOCK)
+    best = blocks.max(axis=2)  # [B, I / block]
+    least = -np.partition(-best, k - 1, axis=1)[:, k - 1 : k]  # [B, 1]
+    row, block = np.nonzero((best >= least) & (best > -np.inf))
+    inside = blocks[row, block]  # [n, block]
+    at, place = np.nonzero((inside >= least[row]) & (inside > -np.inf))
+    rest = scores[:, whole:]
+    last_row, last = np.nonzero((rest >= least) & (rest > -np.inf))
+    return (
+        np.concatenate([row[at], last_row]),
+        np.concatenate([block[at] * _BLOCK + place, whole + last]),
+    )
 
 
 def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:

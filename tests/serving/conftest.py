@@ -57,7 +57,7 @@ def store(where: str) -> Iterator[Store]:
 def tiny_models(monkeypatch):
     """Any file is a model, whose version is what the file says; "broken" cannot be loaded."""
 
-    def load(cls, path, backend="auto"):
+    def load(cls, path, retrieval="auto"):
         version = path.read_text(encoding="utf-8")
         if version == "broken":
             raise InputError(f"Expected a whole model in {path}. Received: half of one.")

@@ -103,6 +103,8 @@ def test_many_events_are_stored_in_one_call(client):
         {"rating": 5, "feedback": "like"},
         {"feedback": "like", "event": ""},
         {"feedback": "like", "event": "e\u0000"},
+        {"feedback": "like", "item": "a\tb"},
+        {"feedback": "like", "item": "a\n"},
         {"feedback": "like", "event": "e" * 1001},
         {"feedback": "like", "stars": 5},
     ],

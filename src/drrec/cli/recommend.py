@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from drrec.bulk import write_lists
 from drrec.errors import InputError, told
 from drrec.files import to_json
+from drrec.serving.queries import Query
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from drrec.base import Recommender
     from drrec.cli.flags import Recommend
+    from drrec.serving.engine import Engine
+    from drrec.serving.queries import Recommendation
 
 
-def recommended(model: Recommender, asked: Recommend) -> str:
+def recommended(engine: Engine, asked: Recommend) -> str:
     """The lists that are asked for, as text or JSON; "" if they went into a file.
 
     Raises:
@@ -35,36 +35,49 @@ def recommended(model: Recommender, asked: Recommend) -> str:
         )
     if asked.out is not None and asked.user is None:
         raise InputError("Expected --user with --out. Received: none. Add --user all, say.")
-    options: dict[str, Any] = {"allow": _ids_in(asked.among), "block": _ids_in(asked.filter)}
+    allow, block = (_items_in(engine, each) for each in (asked.among, asked.filter))
+    options: dict[str, Any] = {"allow": allow, "block": block or ()}
     if asked.user is not None:
-        users = _users(model, asked.user)
+        users = _users(engine, asked.user)
         options["filter_seen"] = not asked.keep_seen
         if asked.out is not None:
-            written = write_lists(model, users, asked.out, asked.top_k, **options)
+            written = write_lists(engine.recommender, users, asked.out, asked.top_k, **options)
             logging.info("%s rows for %s users: %s", f"{written:,}", len(users), asked.out)
             return ""
+        lists = engine.recommend([Query(user=user, **options) for user in users], asked.top_k)
         found = [
-            {"user": user, "liked": _with_titles(model, model.liked_by(user))}
-            | _named(model, model.recommend([user], asked.top_k, **options))
-            for user in users
+            {"user": user, "liked": _liked_by(engine, user)} | _named(own)
+            for user, own in zip(users, lists, strict=True)
         ]
     elif asked.liked is not None:
-        listed = model.recommend_for(_ids_in(asked.liked) or (), asked.top_k, **options)
-        found = [{"liked": asked.liked} | _named(model, listed)]
+        query = Query(liked=_items_in(engine, asked.liked) or (), **options)
+        found = [{"liked": asked.liked} | _named(engine.recommend([query], asked.top_k)[0])]
     else:
-        listed = model.similar_items(asked.similar_to, asked.top_k)
-        found = [{"similar_to": asked.similar_to} | _named(model, listed)]
+        item = str(asked.similar_to)
+        engine.items.dense(item)
+        found = [{"similar_to": item} | _named(engine.similar(item, asked.top_k))]
     if asked.json:
         return to_json(found[0] if len(found) == 1 else found)
     return "\n\n".join(map(_as_text, found))
 
 
-def _users(model: Recommender, named: str) -> list[str]:
+def _users(engine: Engine, named: str) -> list[str]:
     """The users that are named, or all; an id may hold a comma, or be `all`."""
-    known = model.users
-    if named in known:
+    if named in engine.users:
         return [named]
-    return known if named == "all" else _ids_in(named) or []
+    if named == "all":
+        return engine.users.raw.tolist()
+    users = _ids_in(named) or []
+    for user in users:
+        engine.users.dense(user)  # whose error suggests the nearest
+    return users
+
+
+def _items_in(engine: Engine, text: str | None) -> list[str] | None:
+    items = _ids_in(text)
+    for item in items or ():
+        engine.items.dense(item)  # whose error suggests the nearest
+    return items
 
 
 def _ids_in(text: str | None) -> list[str] | None:
@@ -80,16 +93,15 @@ def _ids_in(text: str | None) -> list[str] | None:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _with_titles(model: Recommender, items: list[str]) -> list[dict[str, Any]]:
-    titles = model.titles_of(items)
+def _liked_by(engine: Engine, user: str) -> list[dict[str, Any]]:
+    items = engine.recommender.liked_by(user)
+    titles = engine.recommender.titles_of(items)
     return [{"item": item, "title": titles[item]} for item in items]
 
 
-def _named(model: Recommender, listed: pd.DataFrame) -> dict[str, Any]:
+def _named(found: list[Recommendation]) -> dict[str, Any]:
     """`{"items": [{"item", "title", "score"}]}`."""
-    named = _with_titles(model, listed["item"].tolist())
-    scores = listed["score"].tolist()
-    return {"items": [each | {"score": score} for each, score in zip(named, scores, strict=True)]}
+    return {"items": [each._asdict() for each in found]}
 
 
 def _as_text(found: dict[str, Any]) -> str:

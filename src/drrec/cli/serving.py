@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING
@@ -58,16 +59,22 @@ class EvaluateLog(Stage):
 
 def main_serve(arguments: Serve) -> int:
     """`run.py serve`."""
+    for library in ("OPENBLAS", "MKL", "OMP"):  # read when NumPy is loaded, which is below
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # products of a request are small
     _check_installed()
     from drrec.serving.models import Source
     from drrec.serving.run import serve
     from drrec.serving.server import Job
 
-    root = str(_root(arguments).resolve())
+    config, root = arguments.serve, str(_root(arguments).resolve())
+
+    def source(run: str | None) -> Source:
+        return Source(run=run, root=root, retrieval=config.retrieval)
+
     job = Job(
-        config=arguments.serve,
-        main=Source(run=arguments.run, root=root),
-        also=None if arguments.also is None else Source(run=arguments.also, root=root),
+        config=config,
+        main=source(arguments.run),
+        also=None if arguments.also is None else source(arguments.also),
         store=arguments.store or str(_root(arguments) / STORE),
         limits=dataclasses.asdict(arguments.limits),
     )

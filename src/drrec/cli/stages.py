@@ -299,13 +299,13 @@ def _inputs(config: TrainConfig, data_dir: pathlib.Path) -> tuple[Task, Content 
 
 def main_recommend(arguments: Recommend) -> int:
     """`run.py recommend`."""
-    _select(arguments.device)
     from drrec.cli.recommend import recommended
-    from drrec.experiment.evaluating import served
     from drrec.experiment.run import Run
+    from drrec.serving.engine import Engine
 
-    run = Run.find(_root(arguments), arguments.run)
-    said = recommended(served(run, run.config()), arguments)
+    path = Run.find(_root(arguments), arguments.run).served_file()
+    engine = Engine.load(path, before_keras=lambda: _select(arguments.device))
+    said = recommended(engine, arguments)
     if said:
         _say(said)
     return 0

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from drrec.agents.runlog import columns
-from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, read_cost
 from drrec.evaluation.gains import gains
 from drrec.evaluation.report import report_text, write_report
@@ -16,7 +15,6 @@ from drrec.experiment.advice import advice
 from drrec.experiment.baselines import Fitted, baselines, forget, kept_in
 from drrec.experiment.protocols import measure
 from drrec.experiment.provenance import made_by
-from drrec.experiment.run import MODEL, SERVED
 from drrec.experiment.train import (
     agree_on_split,
     check_learned_by,
@@ -27,7 +25,6 @@ from drrec.experiment.train import (
 from drrec.saving import load, load_noted
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Collection
     from typing import Any
 
@@ -87,24 +84,9 @@ def with_cost(run: Run, config: TrainConfig) -> Fitted:
     Raises:
         InputError: it is not trained to the end, or was with other settings.
     """
-    model, notes = load_noted(_model_of(run))
+    model, notes = load_noted(run.model_file())
     check_learned_by(run, config, notes)
     return Fitted(model, read_cost(run.folder / FIT))
-
-
-def served(run: Run, config: TrainConfig) -> Recommender:
-    """What a run recommends by: its first seed, fitted to the whole log if it was.
-
-    Raises:
-        InputError: it is not trained to the end.
-    """
-    first = run.seeds(config)[0][0]
-    if (first.folder / SERVED).exists():
-        return load(first.folder / SERVED)
-    logger.warning(
-        "%s knows the training part of the log alone: it was trained without a final fit", run.name
-    )
-    return trained(first)
 
 
 def trained(run: Run) -> Recommender:
@@ -113,17 +95,7 @@ def trained(run: Run) -> Recommender:
     Raises:
         InputError: it is not trained to the end.
     """
-    return load(_model_of(run))
-
-
-def _model_of(run: Run) -> pathlib.Path:
-    path = run.folder / MODEL
-    if not path.exists():
-        raise InputError(
-            f"Expected a trained run with {path}. Received: none. Finish its training first: "
-            f"python train.py --resume {run.name}."
-        )
-    return path
+    return load(run.model_file())
 
 
 def report_run(run: Run, config: TrainConfig, content: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import datetime
 import errno
 import hashlib
 import json
+import logging
 import os
 import pathlib
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,8 @@ from drrec.reading import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 VERSION = 4
 """Of a run's folder; one of another version is refused."""
@@ -216,6 +219,35 @@ class Run:
         if len(single) == 1:
             return [(self, single[0])]
         return [(Run(self.root, f"{self.name}/seed-{each.seed}"), each) for each in single]
+
+    def model_file(self) -> pathlib.Path:
+        """What a run of one seed has learned from the training part of the log.
+
+        Raises:
+            InputError: it is not trained to the end.
+        """
+        path = self.folder / MODEL
+        if not path.exists():
+            raise InputError(
+                f"Expected a trained run with {path}. Received: none. Finish its training first: "
+                f"python train.py --resume {self.name}."
+            )
+        return path
+
+    def served_file(self) -> pathlib.Path:
+        """What a run recommends by: its first seed, fitted to the whole log if it was.
+
+        Raises:
+            InputError: it is not trained to the end.
+        """
+        first = self.seeds(self.config())[0][0]
+        if (first.folder / SERVED).exists():
+            return first.folder / SERVED
+        logger.warning(
+            "%s knows the training part of the log alone: it was trained without a final fit",
+            self.name,
+        )
+        return first.model_file()
 
     def write_config(self, config: TrainConfig) -> None:
         """Write what `config` reads."""

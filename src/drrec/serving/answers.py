@@ -50,9 +50,11 @@ class StrictRoute(APIRoute):
         """The handler."""
         handler = super().get_route_handler()
         names = sorted(each.alias for each in self.dependant.query_params)
+        checks_itself = self.openapi_extra is not None  # by a form, `asking.checked`
 
         async def strict(request: Request) -> Response:
-            for name in request.query_params if request.scope["query_string"] else ():
+            has_none = checks_itself or not request.scope["query_string"]
+            for name in () if has_none else request.query_params:
                 if name not in names:
                     known = ", ".join(names) or "none"
                     raise HTTPException(

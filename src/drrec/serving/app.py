@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_BETWEEN_GAUGES = 1.0
+
 PAGE = pathlib.Path(__file__).with_name("page")
 """The static page, if it is there."""
 
@@ -44,12 +46,13 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
 
     @contextlib.asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(_watch(service))
+        beside = [asyncio.create_task(each) for each in (_watch(service), _tell(app))]
         _reload_on_hangup(service)
         try:
             yield
         finally:
-            watching.cancel()
+            for each in beside:
+                each.cancel()
             await asyncio.to_thread(service.close)
 
     app = FastAPI(
@@ -68,7 +71,14 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
     app.include_router(docs.routes(app))
     if (page / "index.html").is_file():
         app.mount("/", StaticFiles(directory=page, html=True))
-    return Guard(app, service.config, service.metrics, token)
+    guard = Guard(app, service.config, service.metrics, token)
+    app.state.gauges = lambda: _set_gauges(service, guard)
+    return guard
+
+
+def _set_gauges(service: Service, guard: Guard) -> None:
+    service.metrics.in_flight.set(guard.in_flight)
+    service.metrics.waiting.set(service.num_waiting)
 
 
 async def _watch(service: Service) -> None:
@@ -76,6 +86,13 @@ async def _watch(service: Service) -> None:
     while service.config.watch:
         await asyncio.sleep(service.config.watch)
         await asyncio.to_thread(reload_quietly, service, only_if_new=True)
+
+
+async def _tell(app: FastAPI) -> None:
+    """Set gauges now and then, for what another worker tells of all."""
+    while True:
+        app.state.gauges()
+        await asyncio.sleep(_BETWEEN_GAUGES)
 
 
 def reload_quietly(service: Service, *, only_if_new: bool = False) -> None:

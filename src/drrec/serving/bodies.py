@@ -11,8 +11,8 @@ MOST_ITEMS = 1_000
 MOST_USERS = 1_000
 MOST_EVENTS = 1_000
 
-Id = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]+$")]
-"""A raw id, as in the data set; any text but the zero character."""
+Id = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A raw id, as in the data set: any text without control characters."""
 Ids = Annotated[list[Id], Field(max_length=MOST_ITEMS)]
 K = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="K, number of items.")]
 Stars = Annotated[float, Field(ge=1, le=5, allow_inf_nan=False)]
@@ -102,6 +102,19 @@ class Asked(_Given):
                 "users alone are expected, without user, liked, context, explain or model"
             )
         return self
+
+
+class ToUser(BaseModel):
+    """What is asked for a user, by path and query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Id
+    k: K = 10
+    filter: Ids = Field([], description="Items to leave out; may be given several times.")
+    among: Ids = Field([], description="Items to choose among; may be given several times.")
+    keep_seen: bool = Field(False, description="Recommend what the user has in the log, too.")
+    explain: bool = False
 
 
 class Opened(_Given):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from drrec.ranges import check_ranges
+from drrec.registry import check_choices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,8 @@ class ServeConfig:
     hosts: str = ""
     """Names that clients may call the server by (the Host header), joined by commas. By default
     those of this machine, or any if --host is not a loopback address."""
+    retrieval: Literal["auto", "exact", "faiss"] = "auto"
+    """How the best items are found: exact, by an index of faiss, or exact up to 200,000 items."""
     workers: int = 1
     """Number of processes; each loads the run. [1 to 64]"""
     share: float = 0.1
@@ -43,6 +47,7 @@ class ServeConfig:
     """Seconds that requests have to end after SIGTERM. (0 to 3,600]"""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         seconds = ("header_seconds", "body_seconds", "answer_seconds", "stop_seconds")
         check_ranges(
             self,

@@ -11,19 +11,20 @@ import numpy as np
 
 from drrec.base import checked_k
 from drrec.experiment.run import MODEL, SERVED
-from drrec.scoring import MAX_SCORES, top_items
+from drrec.scoring import top_items
+from drrec.serving.answering import answers, searcher_of
 from drrec.serving.explaining import Explanation, Reason, amounts
 from drrec.serving.loading import Backend, read_served
 from drrec.serving.people import Person, found_users
-from drrec.serving.queries import Asked, Query, Recommendation, dense_items, understood
+from drrec.serving.queries import Query, Recommendation, dense_items, understood
 from drrec.serving.titles import Titled, TitleIndex
-from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from drrec.base import Recommender
     from drrec.data.ids import IdMap
+    from drrec.serving.retrieval import Retrieval
 
 _VERSION_DIGITS = 12
 
@@ -45,27 +46,45 @@ class Engine:
     """
 
     def __init__(
-        self, recommender: Recommender, *, name: str, version: str, algorithm: str, backend: str
+        self,
+        recommender: Recommender,
+        *,
+        name: str,
+        version: str,
+        algorithm: str,
+        backend: str,
+        retrieval: Retrieval = "auto",
     ) -> None:
         """Serve a fitted model; see `load`."""
         self.recommender = recommender
+        self.searcher = searcher_of(recommender, retrieval)
         self.name, self.version = name, version
         self.algorithm, self.backend = algorithm, backend
         self.known = recommender.known
 
     @classmethod
-    def load(cls, path: pathlib.Path, backend: Backend = "auto") -> Self:
+    def load(
+        cls,
+        path: pathlib.Path,
+        backend: Backend = "auto",
+        before_keras: Callable[[], object] | None = None,
+        retrieval: Retrieval = "auto",
+    ) -> Self:
         """Read a `.drrec` file.
 
         Args:
             path: the file.
             backend: `numpy` loads neither TensorFlow nor Keras; `auto` loads them only where NumPy
                 has no form of the model.
+            before_keras: called before TensorFlow is loaded, if it is: to choose a device, say.
+            retrieval: how the best items are found where scores are dot products: `exact`, by an
+                index of `faiss`, or `auto`, which is exact up to 200,000 items.
 
         Raises:
-            InputError: the file is missing or damaged, or `numpy` has no form of the model.
+            InputError: the file is missing or damaged, `numpy` has no form of the model, or faiss
+                is asked for and not installed.
         """
-        recommender, algorithm, used = read_served(path, backend)
+        recommender, algorithm, used = read_served(path, backend, before_keras)
         digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
         return cls(
             recommender,
@@ -73,6 +92,7 @@ class Engine:
             version=digest[:_VERSION_DIGITS],
             algorithm=algorithm,
             backend=used,
+            retrieval=retrieval,
         )
 
     @property
@@ -113,16 +133,8 @@ class Engine:
         """
         k = checked_k(k)
         asked = [understood(query, self.known) for query in queries]
-        found: list[list[Recommendation]] = [[] for _ in asked]
-        done = 0
-        for scores in self._scores(asked):
-            for row, each in enumerate(asked[done : done + len(scores)]):
-                _leave(scores[row], each)
-            top = top_items(scores, k)
-            for row, item, score in zip(*map(np.ndarray.tolist, top[:3]), strict=True):
-                found[done + row].append(self._named(item, score))
-            done += len(scores)
-        return found
+        found = answers(self.recommender, self.searcher, asked, k)
+        return [list(map(self._named, *map(np.ndarray.tolist, each))) for each in found]
 
     def similar(self, item: str, k: int = 10) -> list[Recommendation]:
         """The K items most similar to an item; see `Recommender.similar_items`.
@@ -180,23 +192,6 @@ class Engine:
     def _named(self, item: int, score: float) -> Recommendation:
         return Recommendation(str(self.items.raw[item]), str(self.titles[item]), score)
 
-    def _scores(self, asked: Sequence[Asked]) -> Iterator[np.ndarray]:
-        """Scores [B, I] of as many queries at once as memory allows."""
-        size = max(1, MAX_SCORES // len(self.items))
-        for start in range(0, len(asked), size):
-            part = asked[start : start + size]
-            scores = np.empty((len(part), len(self.items)), np.float32)
-            known = [row for row, each in enumerate(part) if each.newcomer is None]
-            if known:
-                users = np.array([part[row].user for row in known], np.int32)
-                histories = np.stack([part[row].history for row in known])
-                scores[known] = self.recommender._scored(users, histories)
-            for row, each in enumerate(part):
-                if each.newcomer is not None:
-                    model = self.recommender.for_newcomer(each.newcomer)
-                    scores[row] = model._scored(np.zeros(1, np.int32), each.history[None])[0]
-            yield scores
-
 
 def _name_of(path: pathlib.Path) -> str:
     """Of the run, where the file is a run's; else of the file."""
@@ -204,13 +199,3 @@ def _name_of(path: pathlib.Path) -> str:
         return path.stem
     folder = path.resolve().parent
     return folder.parent.name if folder.name.startswith("seed-") else folder.name
-
-
-def _leave(scores: np.ndarray, asked: Asked) -> None:
-    """Set scores [I] to −inf where an item may not be shown."""
-    if asked.allowed is not None:
-        is_out = np.ones(len(scores), bool)
-        is_out[asked.allowed] = False
-        scores[is_out] = -np.inf
-    scores[asked.hidden] = -np.inf
-    scores[PADDING] = -np.inf

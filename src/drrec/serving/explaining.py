@@ -8,6 +8,7 @@ import numpy as np
 
 from drrec.data.histories import liked_of
 from drrec.known import newcomer
+from drrec.serving.answering import model_for
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Amounts(NamedTuple):
 
 def amounts(recommender: Recommender, asked: Asked, item: int) -> Amounts:
     """What each of a user's items adds to the score of `item`."""
-    model = recommender.for_newcomer(asked.newcomer) if asked.newcomer else recommender
+    model = model_for(recommender, asked)
     user, history = np.array([asked.user], np.int32), asked.history[None]
     score = float(_score_of(model, user, history, item)[0])
     if (shares := model._shares(asked.user, item)) is not None:

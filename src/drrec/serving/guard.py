@@ -64,7 +64,7 @@ class Guard:
         self._metrics = metrics
         self._token = None if token is None else token.encode()
         self._hosts = config.allowed_hosts
-        self._in_flight = 0
+        self.in_flight = 0
         self._counters: dict[tuple[str, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,14 +82,12 @@ class Guard:
         began = time.perf_counter()
         sender = _Sender(send)
         if counts:
-            self._in_flight += 1
-            self._metrics.in_flight.set(self._in_flight)
+            self.in_flight += 1
         try:
             await self._answer(scope, _Body(receive, self._config), sender)
         finally:
             if counts:
-                self._in_flight -= 1
-                self._metrics.in_flight.set(self._in_flight)
+                self.in_flight -= 1
             self._count(scope, sender.status, time.perf_counter() - began)
 
     async def _answer(self, scope: Scope, body: _Body, sender: _Sender) -> None:
@@ -116,7 +114,7 @@ class Guard:
             return _Refusal(421, "host", _OTHER_HOST)
         if path in ALWAYS:
             return None
-        if self._in_flight >= self._config.max_waiting and path not in UNCOUNTED:
+        if self.in_flight >= self._config.max_waiting and path not in UNCOUNTED:
             return _Refusal(429, "busy", _BUSY.format(self._config.max_waiting))
         said = given.get(b"authorization", b"")
         if self._token is not None and not _is_page(path) and not _is_right(said, self._token):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from drrec.errors import InputError, shown
@@ -11,9 +10,8 @@ from drrec.registry import STATES
 from drrec.saving import read_model, restored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
+    import os
+    from collections.abc import Callable, Mapping
 
     from drrec.base import Recommender
     from drrec.registry import Registry
@@ -93,13 +91,16 @@ def numpy_class(registry: Registry, name: str, settings: Mapping[str, Any]) -> A
 
 
 def read_served(
-    path: str | os.PathLike[str], backend: Backend = "auto"
+    path: str | os.PathLike[str],
+    backend: Backend = "auto",
+    before_keras: Callable[[], object] | None = None,
 ) -> tuple[Recommender, str, str]:
     """Read a saved model, by NumPy where that can be.
 
     Args:
         path: the file.
         backend: `auto` takes Keras where NumPy has no form of the model.
+        before_keras: called before TensorFlow is loaded, if it is.
 
     Returns:
         The model, the name of its class in the registry, and the backend, numpy or keras.
@@ -117,13 +118,9 @@ def read_served(
         except _NotInNumPy:
             if backend == "numpy":
                 raise
-    return _by_keras(head, arrays, path), head["name"], "keras"
-
-
-def _by_keras(
-    head: dict[str, Any], arrays: dict[str, np.ndarray], path: str | os.PathLike[str]
-) -> Recommender:
-    return restored(head, arrays, path)
+    if before_keras:
+        before_keras()
+    return restored(head, arrays, path), head["name"], "keras"
 
 
 def _refusal(name: str, reason: str) -> _NotInNumPy:

@@ -30,7 +30,8 @@ class Source:
     """Run name or folder, or a .drrec file; None is the latest run."""
     root: str
     """Parent folder of save_model/."""
-    backend: Any = "auto"
+    retrieval: Any = "auto"
+    """As `Engine.load` takes it."""
 
     def path(self) -> tuple[str, pathlib.Path]:
         """The name and the file of the model that there is now.
@@ -184,7 +185,7 @@ class Models:
     def _load(self, source: Source) -> Served:
         name, path = source.path()
         identity = _identity(path)  # before: a file that is replaced meanwhile is loaded again
-        engine = Engine.load(path, source.backend)
+        engine = Engine.load(path, retrieval=source.retrieval)
         batcher = Batcher(engine, self._observe)
         return Served(
             name=name, engine=engine, batcher=batcher, identity=identity, since=time.time()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from drrec.errors import InputError
@@ -66,8 +67,9 @@ def routes(service: Service) -> APIRouter:
         return Json({"status": "ready", "models": [each.label for each in service.models.served]})
 
     @router.get("/metrics", response_class=Response)
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Counters and times of all workers, for Prometheus."""
+        request.app.state.gauges()
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
     @router.get("/v1/models", response_model=ModelList)

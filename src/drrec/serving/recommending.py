@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from drrec.errors import shown as as_shown
 from drrec.serving import queries
 from drrec.serving.answers import Json, StrictRoute
+from drrec.serving.asking import checked, parameters_of
 from drrec.serving.batching import MOST_QUERIES
-from drrec.serving.bodies import MOST_ITEMS, Asked, Error, Found, Id, Items, Lists
+from drrec.serving.bodies import MOST_ITEMS, Asked, Error, Found, Id, Items, Lists, ToUser
 from drrec.serving.records import Shown
 from drrec.serving.service import no_model
 from drrec.serving.sessions import reward_of
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 InPath = Annotated[Id, Path()]
 Number = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="K, number of items.")]
-IdsInQuery = Annotated[list[Id], Query(max_length=MOST_ITEMS)]
 
 TOP_REASONS = 3
 
@@ -39,25 +40,24 @@ def routes(service: Service) -> APIRouter:
         "/v1/users/{user:id}/recommendations",
         response_model=Items,
         responses={404: {"model": Error}},
+        openapi_extra=parameters_of(ToUser),
     )
-    async def to_user(
-        user: InPath,
-        k: Number = 10,
-        filter: IdsInQuery = [],  # noqa: B006
-        among: IdsInQuery = [],  # noqa: B006
-        keep_seen: bool = False,
-        explain: bool = False,
-    ) -> Json:
+    async def to_user(request: Request) -> Json:
         """Recommend to a user of the training log."""
-        served = service.models.pick(user)
-        _check_known(served, [user])
+        asked = checked(ToUser, request)
+        served = service.models.pick(asked.user)
+        _check_known(served, [asked.user])
         query = queries.Query(
-            user=user, filter_seen=not keep_seen, allow=among or None, block=filter
+            user=asked.user,
+            filter_seen=not asked.keep_seen,
+            allow=asked.among or None,
+            block=asked.filter,
         )
-        items = await service.listed(served, query, k)
-        await service.log([_shown(user, items, served)])
-        why = await reasons(served, query, items) if explain else None
-        return Json({"model": served.label, "user": user, "items": as_json(items, why)})
+        items = await service.listed(served, query, asked.k)
+        if service.config.log_lists:
+            await service.log([_shown(asked.user, items, served)])
+        why = await reasons(served, query, items) if asked.explain else None
+        return Json({"model": served.label, "user": asked.user, "items": as_json(items, why)})
 
     @router.post(
         "/v1/recommendations", response_model=Items | Lists, responses={404: {"model": Error}}
@@ -71,7 +71,8 @@ def routes(service: Service) -> APIRouter:
         if asked.user is not None:
             _check_known(served, [asked.user])
         items = await service.listed(served, query, asked.k)
-        await service.log([_shown(asked.user, items, served)])
+        if service.config.log_lists:
+            await service.log([_shown(asked.user, items, served)])
         why = await reasons(served, query, items) if asked.explain else None
         return Json({"model": served.label, "user": asked.user, "items": as_json(items, why)})
 
@@ -122,9 +123,10 @@ async def _to_many(service: Service, asked: Asked) -> Json:
             part = users[start : start + MOST_QUERIES]
             asked_for = [_query(asked, user) for user in part]
             lists = await served.batcher.recommend_many(asked_for, asked.k)
-            await service.log(
-                [_shown(user, items, served) for user, items in zip(part, lists, strict=True)]
-            )
+            if service.config.log_lists:
+                await service.log(
+                    [_shown(user, items, served) for user, items in zip(part, lists, strict=True)]
+                )
             for user, items in zip(part, lists, strict=True):
                 found[user] = {"model": served.label, "user": user, "items": as_json(items)}
         service.metrics.recommended.labels(served.label).inc(len(users))

@@ -74,7 +74,6 @@ class Service:
             StoreError: they could not be written.
         """
         future = self._writer.submit(records)
-        self.metrics.waiting.set(self._writer.num_waiting)
         # A client that goes away does not undo what was accepted.
         return await asyncio.shield(asyncio.wrap_future(future))
 
@@ -95,9 +94,7 @@ class Service:
         return await served.batcher.recommend(query, k)
 
     async def log(self, lists: Sequence[Shown]) -> None:
-        """Have lists without a session stored, if that is asked for; it is not waited for."""
-        if not self.config.log_lists:
-            return
+        """Have lists without a session stored; it is not waited for."""
         future = self._writer.submit(lists)
         future.add_done_callback(self._warn)
         if self._writer.num_waiting > MOST_WAITING:
@@ -153,6 +150,11 @@ class Service:
             "Expected one call at a time for the next list of a session. Received: many. Try "
             "again.",
         )
+
+    @property
+    def num_waiting(self) -> int:
+        """Records that are not on disk yet."""
+        return self._writer.num_waiting
 
     def close(self) -> None:
         """Write what waits, and close the store."""
