@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from drrec.errors import InputError
-from drrec.errors import shown as as_shown
 from drrec.serving.answers import Json, StrictRoute
 from drrec.serving.bodies import MOST_ITEMS, Error, FoundItem, Id
 from drrec.serving.recommending import InPath, Number
@@ -52,10 +50,13 @@ class AboutItems(BaseModel):
 
 
 class Report(BaseModel):
-    """What the run of a served model was evaluated to, as in its metrics.json, and its curve."""
+    """What the run of a served model was evaluated to, as in its metrics.json, and its curve.
+
+    `metrics` is null where the run was not evaluated, and where the model is of no run.
+    """
 
     model: str
-    metrics: dict[str, Any]
+    metrics: dict[str, Any] | None
     curve: list[dict[str, float]]
 
 
@@ -94,7 +95,7 @@ def routes(service: Service) -> APIRouter:
         served = service.models.named(model)
         if served is None:
             raise no_model(model)
-        found = await asyncio.to_thread(_reported, served)
+        found = await asyncio.to_thread(report_of, pathlib.Path(served.identity[0]))
         return Json({"model": served.label, **found})
 
     return router
@@ -110,17 +111,3 @@ def _about(served: Served, items: list[str]) -> list[dict[str, str]]:
         for each in items
         if each in served.engine.items
     ]
-
-
-def _reported(served: Served) -> dict[str, Any]:
-    try:
-        found = report_of(pathlib.Path(served.identity[0]))
-    except OSError:
-        found = None
-    if found is None:
-        raise HTTPException(
-            404,
-            f"Expected a model of a run that was evaluated. Received: {as_shown(served.name)}, "
-            "which has no metrics.json. Evaluate it: drrec eval.",
-        )
-    return found

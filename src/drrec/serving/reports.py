@@ -21,15 +21,15 @@ MOST_POINTS = 500
 """Points of a curve; a longer one is thinned out."""
 
 
-def report_of(model: pathlib.Path) -> dict[str, Any] | None:
-    """The numbers of the run whose model this file is; None where it is of no evaluated run.
+def report_of(model: pathlib.Path) -> dict[str, Any]:
+    """The numbers of the run whose model this file is; null where it is of no evaluated run.
 
     Raises:
         InputError: a file of the run is damaged.
     """
     folder = _run_of(model)
     if folder is None or not (folder / METRICS).is_file():
-        return None
+        return {"metrics": None, "curve": []}
     metrics = read_json(folder / METRICS, {"protocols": {}})
     return {"metrics": metrics, "curve": _curve(model.parent)}
 

@@ -1,6 +1,6 @@
 // Model: what is served, and what its run was evaluated to.
 
-import { ask, Fault } from "./api.js";
+import { ask } from "./api.js";
 import { intervals, lineChart } from "./charts.js";
 import { h } from "./dom.js";
 import { decimal, whole } from "./text.js";
@@ -11,20 +11,13 @@ const LESS_IS_BETTER = new Set(["regret"]);
 
 export async function show(root, signal) {
   const { models } = await ask("/v1/models", { signal });
-  const reports = await Promise.all(models.map((model) => reported(model, signal)));
+  const reports = await Promise.all(
+    models.map(({ model }) => ask(`/v1/models/${encodeURIComponent(model)}/report`, { signal })),
+  );
   root.replaceChildren(
     h("h1", {}, models.length > 1 ? "Models" : "Model"),
     ...models.map((model, place) => section(model, reports[place], place, signal)),
   );
-}
-
-async function reported({ model }, signal) {
-  try {
-    return await ask(`/v1/models/${encodeURIComponent(model)}/report`, { signal });
-  } catch (error) {
-    if (error instanceof Fault && error.kind === "missing") return null;
-    throw error;
-  }
 }
 
 function section(model, report, place, signal) {
@@ -45,7 +38,7 @@ function section(model, report, place, signal) {
       { class: "facts" },
       Object.entries(facts).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
     ),
-    report
+    report.metrics
       ? evaluated(report, model, place, signal)
       : h("p", { class: "hint" }, "There is no evaluation of this model: it is not of a run, or its run was not evaluated."),
   );

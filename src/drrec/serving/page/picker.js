@@ -16,7 +16,7 @@ const QUIET_MS = 120;
  * @param {(fault: Fault, again: () => void) => void} given.failed
  */
 export function picker({ id, label, hint, none, search, pick, failed }) {
-  const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": label, hidden: true });
+  const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Suggestions", hidden: true });
   const field = h("input", {
     id,
     type: "search",
