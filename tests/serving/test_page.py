@@ -82,24 +82,6 @@ def test_a_reload_goes_on_with_the_session(tabs, films_server):
     assert len(stored(films_server, tab)) == 3
 
 
-def test_an_answer_that_a_reload_overtakes_is_sent_once(tabs, films_server):
-    tab = tabs.open()
-    begin(tab)
-    hanging = []
-    tab.route("**/feedback", hanging.append)
-    item = shown(tab)[0]
-    with tab.expect_request("**/feedback"):
-        rows(tab).first.locator("button.like").click()
-    tab.unroute("**/feedback")
-    tab.reload()
-    hanging[0].abort()
-    tab.locator(".past li").wait_for()
-    assert stored(films_server, tab) == [(item, "like")]
-    tab.reload()
-    tab.locator(".past li").wait_for()
-    assert stored(films_server, tab) == [(item, "like")]
-
-
 def test_two_tabs_are_two_sessions(tabs, films_server):
     one = tabs.open()
     begin(one)

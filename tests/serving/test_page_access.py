@@ -42,8 +42,9 @@ NAMES = """() => {
     || each.innerText?.trim() || each.getAttribute("aria-labelledby");
   const all = [...document.querySelectorAll("a, button, input, select, [role=img], nav, aside")];
   const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
+  const pointing = ["aria-labelledby", "aria-describedby"];
   const pointed = [...document.querySelectorAll("[aria-labelledby], [aria-describedby]")]
-    .flatMap((each) => [each.getAttribute("aria-labelledby"), each.getAttribute("aria-describedby")])
+    .flatMap((each) => pointing.map((name) => each.getAttribute(name)))
     .filter((id) => id && !document.getElementById(id));
   return {
     count: all.length,
