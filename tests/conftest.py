@@ -30,6 +30,7 @@ LONGEST = (
     "agents/test_ddpg.py",
     "test_compare.py",
     "test_examples.py",
+    "serving/test_processes.py",
     "agents/test_sac.py",
     "contracts/test_baselines.py",
     "agents/test_supervised.py",

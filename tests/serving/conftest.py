@@ -64,7 +64,7 @@ def tiny_models(monkeypatch):
         version = path.read_text(encoding="utf-8")
         if version == "broken":
             raise InputError(f"Expected a whole model in {path}. Received: half of one.")
-        return TinyEngine(version)
+        return TinyEngine(version, path.stem)
 
     monkeypatch.setattr(models.Engine, "load", classmethod(load))
 

@@ -35,12 +35,12 @@ def test_a_share_of_all_goes_to_the_other_run_and_each_stays_there(files):
     assert models.shares == [0.8, 0.2]
     alone = Models(files("a", "v1"))
     assert {alone.pick(who).label for who in picked} == {"a@v1"}
-    assert {Models(files("a", "v1"), files("b", "w1"), 0.0).pick(who).name for who in picked} == {
-        "a"
-    }
-    assert {Models(files("a", "v1"), files("b", "w1"), 1.0).pick(who).name for who in picked} == {
-        "b"
-    }
+    assert {
+        Models(files("a", "v1"), files("b", "w1"), 0.0).pick(who).engine.name for who in picked
+    } == {"a"}
+    assert {
+        Models(files("a", "v1"), files("b", "w1"), 1.0).pick(who).engine.name for who in picked
+    } == {"b"}
 
 
 def test_a_newer_file_is_exchanged_and_the_same_is_left_alone(files):
@@ -90,12 +90,12 @@ def test_of_a_run_what_is_fitted_to_the_whole_log_is_served(tmp_path):
         written(seed, "agent.drrec", 10)
     written(one, "agent.drrec", 20)
     latest = Source(run=None, root=str(tmp_path))
-    assert latest.path() == ("one", one.folder.resolve() / "agent.drrec")
+    assert latest.path() == one.folder.resolve() / "agent.drrec"
     written(one, "served.drrec", 30)
-    assert latest.path()[1].name == "served.drrec"
-    assert Source(run="many", root=str(tmp_path)).path()[1] == seeds[0].folder / "agent.drrec"
+    assert latest.path().name == "served.drrec"
+    assert Source(run="many", root=str(tmp_path)).path() == seeds[0].folder / "agent.drrec"
     written(seeds[1], "agent.drrec", 40)
-    assert latest.path() == ("many", seeds[0].folder.resolve() / "agent.drrec")
+    assert latest.path() == seeds[0].folder.resolve() / "agent.drrec"
 
 
 def test_requests_go_on_while_a_run_is_exchanged(make_service, tmp_path):
@@ -128,6 +128,17 @@ def test_requests_go_on_while_a_run_is_exchanged(make_service, tmp_path):
         assert "still served" in refused.json()["error"]
         reload_quietly(service)
         assert client.get(url).json()["model"] == "run@version 2"
+
+
+def test_what_is_wrong_with_a_newer_run_is_said_once(make_service, tmp_path, caplog):
+    service = make_service()
+    (tmp_path / "run.drrec").unlink()
+    said = reload_quietly(service, "")
+    assert reload_quietly(service, said) == said != ""
+    assert caplog.text.count("still serving the old run") == 1
+    (tmp_path / "run.drrec").write_text("version 2", encoding="utf-8")
+    assert reload_quietly(service, said) == ""
+    assert service.models.served[0].label == "run@version 2"
 
 
 def test_a_newer_run_is_noticed(make_service, tmp_path):

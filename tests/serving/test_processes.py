@@ -114,6 +114,17 @@ def test_workers_share_a_store_are_replaced_and_load_a_newer_run(run, tmp_path, 
         assert server.stop() == 0
 
 
+def test_workers_end_with_their_supervisor(run, tmp_path):
+    with serving(run, tmp_path / "store.db", "--workers", "2") as server:
+        workers = server.workers()
+        server.process.kill()
+        server.process.wait()
+        while any(os.path.isdir(f"/proc/{each}") for each in workers):
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            server.connected()
+
+
 def test_clients_that_send_slowly_too_much_or_nonsense_cost_only_themselves(run, tmp_path):
     flags = ["--header-seconds", "0.3", "--body-seconds", "0.3", "--max-body", "2048"]
     with serving(run, tmp_path / "store.db", *flags) as server:

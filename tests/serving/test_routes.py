@@ -75,6 +75,17 @@ def test_somebody_new_is_recommended_to_by_what_they_like(client):
     assert listed(among=["i7"]) == ["i7"]
 
 
+def test_a_long_list_is_not_explained(client):
+    asked = {"k": 51, "explain": True}
+    session = client.post("/v1/sessions", json={}).json()["session"]
+    for response in (
+        client.get("/v1/users/ann/recommendations", params=asked),
+        client.post("/v1/recommendations", json=asked),
+        client.get(f"/v1/sessions/{session}/next", params=asked),
+    ):
+        assert "at most 50" in refusal(response, 422)
+
+
 def test_many_users_are_recommended_to_in_one_call(client):
     body = {"users": ["bob", "ann", "bob"], "k": 2}
     lists = client.post("/v1/recommendations", json=body).json()["lists"]

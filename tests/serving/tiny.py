@@ -17,8 +17,8 @@ class TinyEngine:
 
     algorithm, backend = "tiny", "numpy"
 
-    def __init__(self, version="v1"):
-        self.name, self.version = "tiny", version
+    def __init__(self, version="v1", name="tiny"):
+        self.name, self.version = name, version
         self.users, self.items = USERS, ITEMS
         self.num_items = len(ITEMS)
         self.calls = []

@@ -112,7 +112,7 @@ def main_evaluate_log(arguments: EvaluateLog) -> int:
     root = _root(arguments)
     store = _opened(arguments.store or str(root / STORE))
     try:
-        _, path = Source(run=arguments.run, root=str(root)).path()
+        path = Source(run=arguments.run, root=str(root)).path()
         found = estimated(store, path, arguments.explore)
     finally:
         store.close()

@@ -83,9 +83,10 @@ def _set_gauges(service: Service, guard: Guard) -> None:
 
 async def _watch(service: Service) -> None:
     """Load newer runs as they appear."""
+    said = ""
     while service.config.watch:
         await asyncio.sleep(service.config.watch)
-        await asyncio.to_thread(reload_quietly, service, only_if_new=True)
+        said = await asyncio.to_thread(reload_quietly, service, said)
 
 
 async def _tell(app: FastAPI) -> None:
@@ -95,12 +96,23 @@ async def _tell(app: FastAPI) -> None:
         await asyncio.sleep(_BETWEEN_GAUGES)
 
 
-def reload_quietly(service: Service, *, only_if_new: bool = False) -> None:
-    """Load what is newer; what cannot be loaded is said, and the old one goes on."""
+def reload_quietly(service: Service, said: str | None = None) -> str:
+    """Load what is newer; what cannot be loaded is said, and the old one goes on.
+
+    Args:
+        service: whose models.
+        said: what was wrong the last time, which is not said again; None begins anew.
+
+    Returns:
+        What is wrong now.
+    """
     try:
-        service.models.reload(only_if_new=only_if_new)
+        service.models.reload(only_if_new=said is not None)
     except (InputError, OSError) as error:
-        logger.warning("still serving the old run: %s", error)
+        if str(error) != said:
+            logger.warning("still serving the old run: %s", error)
+        return str(error)
+    return ""
 
 
 def _reload_on_hangup(service: Service) -> None:

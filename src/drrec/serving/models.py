@@ -33,14 +33,14 @@ class Source:
     retrieval: Any = "auto"
     """As `Engine.load` takes it."""
 
-    def path(self) -> tuple[str, pathlib.Path]:
-        """The name and the file of the model that there is now.
+    def path(self) -> pathlib.Path:
+        """The file of the model that there is now.
 
         Raises:
             InputError: there is none.
         """
         if self.run is not None and pathlib.Path(self.run).is_file():
-            return pathlib.Path(self.run).stem, pathlib.Path(self.run)
+            return pathlib.Path(self.run)
         from drrec.experiment.run import MODEL, SERVED, Run
 
         root = pathlib.Path(self.root)
@@ -48,7 +48,7 @@ class Source:
         first, _ = run.seeds(run.config())[0]
         for path in (first.folder / SERVED, first.folder / MODEL):
             if path.is_file():
-                return run.name, path
+                return path
         raise InputError(
             f"Expected a trained run. Received: {run.name}, which has no {MODEL}. Go on with its "
             f"training: drrec train --resume {run.name}."
@@ -84,7 +84,6 @@ def _identity(path: pathlib.Path) -> Identity:
 class Served:
     """A model in memory."""
 
-    name: str
     engine: Engine
     batcher: Batcher
     identity: Identity
@@ -93,7 +92,7 @@ class Served:
     @property
     def label(self) -> str:
         """What answers call it: the run's name and the version of its file."""
-        return f"{self.name}@{self.engine.version}"
+        return f"{self.engine.name}@{self.engine.version}"
 
 
 class Models:
@@ -166,7 +165,7 @@ class Models:
         with self._loading:
             for place, source in enumerate(self._sources):
                 old = self._served[place]
-                identity = _identity(source.path()[1])
+                identity = _identity(source.path())
                 if identity == old.identity or (
                     only_if_new and identity == self._failed.get(place)
                 ):
@@ -183,10 +182,8 @@ class Models:
         return exchanged
 
     def _load(self, source: Source) -> Served:
-        name, path = source.path()
+        path = source.path()
         identity = _identity(path)  # before: a file that is replaced meanwhile is loaded again
         engine = Engine.load(path, retrieval=source.retrieval)
         batcher = Batcher(engine, self._observe)
-        return Served(
-            name=name, engine=engine, batcher=batcher, identity=identity, since=time.time()
-        )
+        return Served(engine=engine, batcher=batcher, identity=identity, since=time.time())

@@ -99,7 +99,7 @@ def _told(service: Service) -> list[dict[str, Any]]:
     return [
         {
             "model": each.label,
-            "name": each.name,
+            "name": each.engine.name,
             "version": each.engine.version,
             "algorithm": each.engine.algorithm,
             "backend": each.engine.backend,

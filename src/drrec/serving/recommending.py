@@ -31,6 +31,9 @@ Number = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="K, number of ite
 
 TOP_REASONS = 3
 
+MOST_EXPLAINED = 50
+"""Items of a list that is explained: each takes as long as many that are not."""
+
 
 def routes(service: Service) -> APIRouter:
     """The routes."""
@@ -45,6 +48,7 @@ def routes(service: Service) -> APIRouter:
     async def to_user(request: Request) -> Json:
         """Recommend to a user of the training log."""
         asked = checked(ToUser, request)
+        check_explained(asked.k, asked.explain)
         served = service.models.pick(asked.user)
         _check_known(served, [asked.user])
         query = queries.Query(
@@ -66,6 +70,7 @@ def routes(service: Service) -> APIRouter:
         """Recommend to somebody new by what they like, or to up to 1,000 users at once."""
         if asked.users is not None:
             return await _to_many(service, asked)
+        check_explained(asked.k, asked.explain)
         query = _query(asked, asked.user)
         served = _asked_model(service, asked)
         if asked.user is not None:
@@ -168,6 +173,18 @@ def _shown(user: str | None, items: Sequence[Recommendation], served: Served) ->
         model=served.label,
         time=time.time(),
     )
+
+
+def check_explained(k: int, explain: bool) -> None:
+    """See that a list is not too long to be explained.
+
+    Raises:
+        HTTPException: it is.
+    """
+    if explain and k > MOST_EXPLAINED:
+        raise HTTPException(
+            422, f"Expected k of at most {MOST_EXPLAINED} with `explain`. Received: {k}."
+        )
 
 
 async def reasons(

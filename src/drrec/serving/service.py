@@ -88,6 +88,19 @@ class Service:
             raise no_session(session)
         return history
 
+    async def model_of(self, session: str) -> Served:
+        """The model that serves a session.
+
+        Raises:
+            HTTPException: there is no such session, where that has to be known.
+        """
+        if len(self.models.served) == 1:  # whoever asks; nothing need be read
+            return self.models.pick(session)
+        opened = await self.read(self.store.session, session)
+        if opened is None:
+            raise no_session(session)
+        return self.models.pick(opened.user or session)
+
     async def listed(self, served: Served, query: Query, k: int) -> list[Recommendation]:
         """The top K of a query."""
         self.metrics.recommended.labels(served.label).inc()

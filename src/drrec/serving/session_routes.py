@@ -20,7 +20,7 @@ from drrec.serving.bodies import (
     Opened,
     SessionMade,
 )
-from drrec.serving.recommending import InPath, Number, as_json, reasons
+from drrec.serving.recommending import InPath, Number, as_json, check_explained, reasons
 from drrec.serving.records import (
     Event,
     ForgetHistory,
@@ -71,6 +71,7 @@ def routes(service: Service) -> APIRouter:
         explain: bool = False,
     ) -> Json:
         """The next list: no item that was answered or, by default, shown in this session."""
+        check_explained(k, explain)
         served, query, made, record, is_stored = await service.next_list(
             session, k, keep_unanswered=keep_unanswered
         )
@@ -134,10 +135,7 @@ def _add_histories(router: APIRouter, service: Service) -> None:
 
 
 async def _stored(service: Service, session: str, given: Feedback) -> Json:
-    opened = await service.read(service.store.session, session)
-    if opened is None:
-        raise no_session(session)
-    served = service.models.pick(opened.user or session)
+    served = await service.model_of(session)
     now = time.time()
     events = [
         Event(
