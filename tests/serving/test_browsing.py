@@ -136,6 +136,8 @@ def test_the_page_is_served_and_lets_no_other_host_in(served):
     assert "style=" not in page.text
     assert page.text.count("<script") == page.text.count('<script type="module" src=')
     for name, kind in [("main.js", "javascript"), ("style.css", "css"), ("icon.svg", "svg")]:
-        assert kind in served.get(f"/{name}").headers["content-type"]
+        file = served.get(f"/{name}")
+        assert kind in file.headers["content-type"]
+        assert file.headers["cache-control"] == "no-cache"
     for path in ("/../app.py", "/%2e%2e/app.py", "/..%2fapp.py", "/nix.js"):
         assert served.get(path).status_code == 404

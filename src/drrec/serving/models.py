@@ -145,7 +145,7 @@ class Models:
         """The model that answers call by this label, or the first of the run of this name."""
         served = self._served
         fitting = [each for each in served if each.label == name]
-        fitting += [each for each in served if each.name == name]
+        fitting += [each for each in served if each.engine.name == name]
         return fitting[0] if fitting else None
 
     def reload(self, *, only_if_new: bool = False) -> list[str]:
