@@ -83,7 +83,7 @@ def train_seed(
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     notes = {_LEARNED_BY: learned_by(config)}
-    _write_genres(run, judged)
+    write_genres(run, judged)
     write_model(run.folder / MODEL, agent, notes)
     if final_fit:
         everything = judged.dataset.interactions
@@ -96,7 +96,8 @@ def train_seed(
     return True
 
 
-def _write_genres(run: Run, judged: Task) -> None:
+def write_genres(run: Run, judged: Task) -> None:
+    """Note the genres of items in a run, where its data set has them."""
     dataset = judged.dataset
     pairs = zip(dataset.interactions.items.raw.tolist(), dataset.genres.tolist(), strict=True)
     if found := {item: genres for item, genres in pairs if genres}:
