@@ -5,6 +5,7 @@ import { called, decimal, titled } from "./text.js";
 
 const GLIDE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const FADE = { duration: 260, easing: "ease-out" };
+const LEAST = 0.0005; // an amount that is not shown as .000
 const KINDS = [
   ["like", "Like", "l"],
   ["skip", "Skip", "s"],
@@ -138,7 +139,7 @@ export function rows(label, answered) {
 }
 
 function why(place, told) {
-  const reasons = told?.reasons ?? [];
+  const reasons = (told?.reasons ?? []).filter(({ amount }) => amount >= LEAST);
   place.replaceChildren(
     reasons.length ? "Liked " : "",
     ...reasons.map(({ item, title, amount }) =>
