@@ -236,7 +236,7 @@ def test_recommend_as_text(here, capsys):
 
 
 def test_recommend_loads_neither_tensorflow_nor_pandas(here):
-    argv = shlex.split("recommend --run first --user u07 --json")
+    argv = shlex.split(f"recommend --run first --user u07 --json --runs-dir {here}")
     done = subprocess.run(
         [sys.executable, "-X", "importtime", ROOT / "run.py", *argv],
         capture_output=True,
