@@ -19,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import tyro
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "src"))
+
 DIM = 33
 LENGTH = 10
 RATINGS_EACH = 50

@@ -32,6 +32,7 @@ LONGEST = (
     "test_examples.py",
     "serving/test_processes.py",
     "agents/test_sac.py",
+    "contracts/test_serving.py",
     "contracts/test_baselines.py",
     "agents/test_supervised.py",
     "agents/test_on_policy.py",

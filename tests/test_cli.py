@@ -235,6 +235,20 @@ def test_recommend_as_text(here, capsys):
     assert "Recommended, with scores:" in capsys.readouterr().out
 
 
+def test_recommend_loads_neither_tensorflow_nor_pandas(here):
+    argv = shlex.split(f"recommend --run first --user u07 --json --runs-dir {here}")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "run.py", *argv],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "drrec.serving.engine" in loaded
+    assert not loaded & {"tensorflow", "keras", "pandas", "scipy", "matplotlib"}
+    assert strict(done.stdout)["user"] == "u07"
+
+
 def recommended(capsys, flags):
     capsys.readouterr()
     argv = shlex.split(f"recommend --run first --top-k 4 --json --gpu -1 {flags}")

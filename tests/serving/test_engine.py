@@ -66,6 +66,17 @@ def test_a_session_moves_the_state_as_training_does(engine, rewarded, log):
     assert items_of(after)[:2].tolist() == items_of(rewarded.known.history[3])[-2:].tolist()
 
 
+def test_likes_and_dislikes_are_read_before_the_session(rewarded, log):
+    items = log.items.raw[[7, 9, 11]].tolist()
+    like = rewarded.known.like
+    for user, filled in ((str(log.users.raw[3]), 5), (None, 3)):
+        query = Query(user=user, liked=items[:1], disliked=items[1:2], session=[(items[2], 0.25)])
+        history = understood(query, rewarded.known).history
+        assert items_of(history)[-3:].tolist() == [9, 7, 11]
+        np.testing.assert_allclose(rewards_of(history)[-3:], [-like, like, 0.25])
+        assert (items_of(history) > 0).sum() == filled
+
+
 def test_scores_after_a_session_are_those_of_the_model_after_it(engine, rewarded, log):
     user, item = str(log.users.raw[3]), str(log.items.raw[7])
     for served, reward in ((engine, 1.0), (rewarded, -1.0)):

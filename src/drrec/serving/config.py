@@ -42,7 +42,7 @@ class ServeConfig:
     body_seconds: float = 20.0
     """Seconds that a client may take to send the body; more get 408. (0 to 3,600]"""
     answer_seconds: float = 30.0
-    """Seconds that an answer may take; more get 503. (0 to 3,600]"""
+    """Seconds that an answer may take, beside the body; more get 503. (0 to 3,600]"""
     stop_seconds: float = 30.0
     """Seconds that requests have to end after SIGTERM. (0 to 3,600]"""
 
