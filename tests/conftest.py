@@ -51,6 +51,9 @@ LONGEST = (
     "test_plugin.py",
     "test_cli.py",
     "experiment/test_vectors.py",
+    "serving/test_page_access.py",
+    "serving/test_page_faults.py",
+    "serving/test_page.py",
 )
 """Files that take ten seconds or more of one processor, roughly in this order."""
 

@@ -284,3 +284,17 @@ def test_the_final_fit_changes_nothing_but_what_is_served(config, tmp_path):
     evaluated = found[True]["seed-0/agent.drrec"]
     np.testing.assert_array_equal(evaluated["known/history"], task.train.liked_histories(length))
     assert (served["item_vectors"] != evaluated["item_vectors"]).any()
+
+
+def test_genres_are_noted_where_the_data_set_has_them(config, tmp_path):
+    task = load(config, tmp_path)
+    raw = task.dataset.interactions.items.raw
+    genres = np.array(["Drama, Crime" if each == "i03" else "" for each in raw])
+    known = dataclasses.replace(task, dataset=dataclasses.replace(task.dataset, genres=genres))
+    run = Run.create(tmp_path, "with", config)
+    assert train_run(run, config, known)
+    text = (run.folder / "genres.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"i03": "Drama, Crime"}
+    other = Run.create(tmp_path, "without", config)
+    train.write_genres(other, task)
+    assert not (other.folder / "genres.json").exists()

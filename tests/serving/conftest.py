@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.serving import postgres
+from tests.serving import pages, postgres
+from tests.serving.films import film_runs
+from tests.serving.processes import Server, serving
 from tests.serving.tiny import TinyEngine
 
 from drrec.errors import InputError
@@ -18,6 +20,7 @@ from drrec.serving.server import Job, made_service
 from drrec.serving.store import Store
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
 
 
@@ -84,3 +87,33 @@ def make_service(tiny_models, tmp_path):
 def client(make_service) -> Iterator[TestClient]:
     with TestClient(application(make_service())) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def films(tiny_interactions, tmp_path_factory) -> pathlib.Path:
+    """The folder of a run."""
+    return film_runs(tiny_interactions, tmp_path_factory.mktemp("films"))
+
+
+@pytest.fixture(scope="module")
+def films_server(films: pathlib.Path, tmp_path_factory) -> Iterator[Server]:
+    """A process that serves it, and another run beside it."""
+    flags = ["--runs-dir", str(films.parents[1]), "--also", "rival", "--share", "0"]
+    with serving(films, tmp_path_factory.mktemp("store") / "store.db", *flags) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless browser, where there is one."""
+    with pages.headless() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tabs(browser, films_server) -> Iterator[pages.Tabs]:
+    """Tabs in which nothing may go wrong."""
+    tabs = pages.Tabs(browser, films_server.port)
+    yield tabs
+    tabs.close()
+    assert tabs.faults == []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,11 +50,40 @@ def server() -> Iterator[str]:
     data = str(folder / "data")
     try:
         run("initdb", "-D", data, "-U", "drrec", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-k {folder} -c listen_addresses=''"
-        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        command = [str(folder_of_programs / "postgres"), "-D", data, "-k", str(folder)]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "-c", "listen_addresses="],
+                user=account,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_ends_with_the_tests,
+            )
         try:
-            yield f"postgresql://drrec@/postgres?host={folder}"
+            url = f"postgresql://drrec@/postgres?host={folder}"
+            _wait_for(url, process)
+            yield url
         finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ends_with_the_tests() -> None:
+    """Also where they are killed."""
+    set_signal_of_parents_death = 1
+    ctypes.CDLL(None).prctl(set_signal_of_parents_death, signal.SIGINT)
+
+
+def _wait_for(url: str, process: subprocess.Popen) -> None:
+    import psycopg
+
+    while True:
+        assert process.poll() is None, "PostgreSQL ended"
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.05)

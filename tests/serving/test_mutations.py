@@ -42,6 +42,7 @@ json_values = st.recursive(
 )
 BODIES = [
     ("/v1/recommendations", {"k": 3, "liked": ["i0"], "filter": ["i1"], "explain": True}),
+    ("/v1/recommendations", {"liked": ["i0"], "model": "run"}),
     ("/v1/recommendations", {"users": ["ann", "bob"], "k": 2, "among": ["i0"]}),
     ("/v1/recommendations", {"context": [{"item": "i0", "rating": 4.5}], "disliked": ["i2"]}),
     ("/v1/sessions", {"user": "ann", "liked": ["i0"], "disliked": []}),
@@ -56,6 +57,9 @@ PATHS = [
     "/v1/sessions/{}/next",
     "/v1/sessions/{}/history",
     "/v1/sessions/{}",
+    "/v1/models/{}/report",
+    "/v1/users?query={}",
+    "/v1/items/about?item={}",
     "/{}",
 ]
 NAMES = ["k", "filter", "among", "keep_seen", "explain", "query", "keep_unanswered"]

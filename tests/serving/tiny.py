@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from drrec.errors import InputError, shown
 from drrec.serving.explaining import Explanation, Reason
+from drrec.serving.people import Person
 from drrec.serving.queries import Recommendation
 from drrec.serving.titles import Titled
 
@@ -28,6 +30,10 @@ class TinyEngine:
 
     def recommend(self, queries, k):
         self.calls.append(len(queries))
+        for query in queries:
+            given = (*query.liked, *query.disliked, *query.block, *(i for i, _ in query.session))
+            if unknown := [each for each in given if each not in ITEMS]:
+                raise InputError(f"Expected known items. Received: {shown(unknown)}.")
         lists = []
         for query in queries:
             out = {*query.block, *query.liked, *query.disliked, *(i for i, _ in query.session)}
@@ -45,6 +51,12 @@ class TinyEngine:
     def search(self, text, k):
         found = [each for each in ITEMS if text.lower() in f"film {each}"]
         return [Titled(each, f"Film {each}") for each in found][:k]
+
+    def find_users(self, text, k):
+        return [Person(user, 1, []) for user in USERS if user.startswith(text)][:k]
+
+    def title(self, item):
+        return f"Film {item}"
 
     def explain(self, query, item, top=3):
         return Explanation(item, 1.0, "shares", [Reason("i0", "Film i0", 0.75)][:top])

@@ -33,6 +33,9 @@ MODEL = "agent.drrec"
 SERVED = "served.drrec"
 """The same fitted to the whole log, for recommendations; never evaluated."""
 
+GENRES = "genres.json"
+"""Genres by raw item id, joined by ", ", where the data set has them; for who shows items."""
+
 CONFIG = "config.yaml"
 """The settings of a run, all of them: `train.py --config` on it trains the same again."""
 

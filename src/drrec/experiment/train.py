@@ -12,9 +12,9 @@ from drrec.embeddings.config import ContentConfig
 from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
-from drrec.experiment.run import MODEL, SERVED, Run, learned_by
+from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
 from drrec.experiment.vectors import Parts, embed, vectors_folder
-from drrec.files import removed
+from drrec.files import removed, write_json
 from drrec.registry import AGENTS, CONTENT_BASELINES
 from drrec.saving import notes_in, write_model
 
@@ -83,6 +83,7 @@ def train_seed(
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     notes = {_LEARNED_BY: learned_by(config)}
+    write_genres(run, judged)
     write_model(run.folder / MODEL, agent, notes)
     if final_fit:
         everything = judged.dataset.interactions
@@ -93,6 +94,14 @@ def train_seed(
         write_model(run.folder / SERVED, agent, notes)
         removed(run.weights / vectors.name)
     return True
+
+
+def write_genres(run: Run, judged: Task) -> None:
+    """Note the genres of items in a run, where its data set has them."""
+    dataset = judged.dataset
+    pairs = zip(dataset.interactions.items.raw.tolist(), dataset.genres.tolist(), strict=True)
+    if found := {item: genres for item, genres in pairs if genres}:
+        write_json(run.folder / GENRES, found)
 
 
 def is_trained(run: Run, config: TrainConfig, *, final_fit: bool = False) -> bool:

@@ -8,14 +8,14 @@ import logging
 import pathlib
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 import drrec
 from drrec.errors import InputError
-from drrec.serving import docs, operating, recommending, session_routes
+from drrec.serving import browsing, docs, operating, recommending, session_routes
 from drrec.serving.answers import StrictRoute, refuse_in_one_line
 from drrec.serving.bodies import Error
 from drrec.serving.guard import Guard
@@ -23,6 +23,7 @@ from drrec.serving.guard import Guard
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from drrec.serving.service import Service
@@ -66,11 +67,11 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
     app.state.service = service
     app.router.route_class = StrictRoute
     refuse_in_one_line(app)
-    for routes in (recommending.routes, session_routes.routes, operating.routes):
+    for routes in (browsing.routes, recommending.routes, session_routes.routes, operating.routes):
         app.include_router(routes(service))
     app.include_router(docs.routes(app))
     if (page / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=page, html=True))
+        app.mount("/", _Page(directory=page, html=True))
     guard = Guard(app, service.config, service.metrics, token)
     app.state.gauges = lambda: _set_gauges(service, guard)
     return guard
@@ -79,6 +80,15 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
 def _set_gauges(service: Service, guard: Guard) -> None:
     service.metrics.in_flight.set(guard.in_flight)
     service.metrics.waiting.set(service.num_waiting)
+
+
+class _Page(StaticFiles):
+    """Files of the page; a browser asks each time whether they are of the server's version."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 async def _watch(service: Service) -> None:

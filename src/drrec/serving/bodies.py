@@ -90,12 +90,17 @@ class Asked(_Given):
     filter: Ids = Field([], description="Items to leave out.")
     keep_seen: bool = Field(False, description="Recommend what a user has in the log, too.")
     explain: bool = False
+    model: Id | None = Field(
+        None, description="Served model to ask, as answers call it; by default the user's own."
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         one = self.user is not None or self.liked or self.disliked or self.context
-        if self.users is not None and (one or self.explain):
-            raise ValueError("users alone are expected, without user, liked, context or explain")
+        if self.users is not None and (one or self.explain or self.model):
+            raise ValueError(
+                "users alone are expected, without user, liked, context, explain or model"
+            )
         return self
 
 

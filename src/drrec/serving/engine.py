@@ -15,6 +15,7 @@ from drrec.scoring import top_items
 from drrec.serving.answering import answers, searcher_of
 from drrec.serving.explaining import Explanation, Reason, amounts
 from drrec.serving.loading import Backend, read_served
+from drrec.serving.people import Person, found_users
 from drrec.serving.queries import Query, Recommendation, dense_items, understood
 from drrec.serving.titles import Titled, TitleIndex
 
@@ -155,6 +156,18 @@ class Engine:
             InputError: K is below 1.
         """
         return self._title_index.search(text, checked_k(k))
+
+    def find_users(self, text: str, k: int = 10) -> list[Person]:
+        """K users of the training log; see `found_users`.
+
+        Raises:
+            InputError: K is below 1.
+        """
+        return found_users(self.known, text, checked_k(k))
+
+    def title(self, item: str) -> str:
+        """The title of an item of the catalogue, "" where unknown."""
+        return str(self.titles[self.items.dense(item)])
 
     def explain(self, query: Query, item: str, top: int = 3) -> Explanation:
         """The items of the user that speak most for an item; see `Explanation`.

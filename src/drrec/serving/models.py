@@ -141,6 +141,13 @@ class Models:
         digest = hashlib.blake2b(who.encode(), digest_size=8).digest()
         return served[int.from_bytes(digest) < self._share * _LARGEST]
 
+    def named(self, name: str) -> Served | None:
+        """The model that answers call by this label, or the first of the run of this name."""
+        served = self._served
+        fitting = [each for each in served if each.label == name]
+        fitting += [each for each in served if each.engine.name == name]
+        return fitting[0] if fitting else None
+
     def reload(self, *, only_if_new: bool = False) -> list[str]:
         """Load what there is now in place of what is served; requests go on meanwhile.
 

@@ -16,6 +16,7 @@ from drrec.serving.asking import checked, parameters_of
 from drrec.serving.batching import MOST_QUERIES
 from drrec.serving.bodies import MOST_ITEMS, Asked, Error, Found, Id, Items, Lists, ToUser
 from drrec.serving.records import Shown
+from drrec.serving.service import no_model
 from drrec.serving.sessions import reward_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def routes(service: Service) -> APIRouter:
             return await _to_many(service, asked)
         check_explained(asked.k, asked.explain)
         query = _query(asked, asked.user)
-        served = service.models.pick(asked.user or ",".join(asked.liked))
+        served = _asked_model(service, asked)
         if asked.user is not None:
             _check_known(served, [asked.user])
         items = await service.listed(served, query, asked.k)
@@ -104,6 +105,15 @@ def routes(service: Service) -> APIRouter:
         return Json({"model": served.label, "items": found})
 
     return router
+
+
+def _asked_model(service: Service, asked: Asked) -> Served:
+    if asked.model is None:
+        return service.models.pick(asked.user or ",".join(asked.liked))
+    served = service.models.named(asked.model)
+    if served is None:
+        raise no_model(asked.model)
+    return served
 
 
 async def _to_many(service: Service, asked: Asked) -> Json:

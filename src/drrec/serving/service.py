@@ -199,6 +199,14 @@ def refused(error: StoreError) -> HTTPException:
     )
 
 
+def no_model(name: str) -> HTTPException:
+    """There is no such model."""
+    return HTTPException(
+        404,
+        f"Expected a served model. Received: {as_shown(name)}, which is none of GET /v1/models.",
+    )
+
+
 def no_session(session: str) -> HTTPException:
     """There is no such session."""
     return HTTPException(

@@ -1,0 +1,113 @@
+"""Routes for somebody who looks around: users of the log, what items are, a run's report."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from drrec.errors import InputError
+from drrec.serving.answers import Json, StrictRoute
+from drrec.serving.bodies import MOST_ITEMS, Error, FoundItem, Id
+from drrec.serving.recommending import InPath, Number
+from drrec.serving.reports import genres_of, report_of
+from drrec.serving.service import no_model
+
+if TYPE_CHECKING:
+    from drrec.serving.models import Served
+    from drrec.serving.service import Service
+
+
+class KnownUser(BaseModel):
+    """A user of the training log."""
+
+    user: str
+    num_items: int
+    liked: list[FoundItem]
+
+
+class KnownUsers(BaseModel):
+    """Users of the training log."""
+
+    model: str
+    users: list[KnownUser]
+
+
+class AboutItem(FoundItem):
+    """What there is to say of an item; genres are joined by ", " and empty where unknown."""
+
+    genres: str
+
+
+class AboutItems(BaseModel):
+    """The items of the catalogue among those that were asked for."""
+
+    model: str
+    items: list[AboutItem]
+
+
+class Report(BaseModel):
+    """What the run of a served model was evaluated to, as in its metrics.json, and its curve.
+
+    `metrics` is null where the run was not evaluated, and where the model is of no run.
+    """
+
+    model: str
+    metrics: dict[str, Any] | None
+    curve: list[dict[str, float]]
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes."""
+    router = APIRouter(route_class=StrictRoute, tags=["browsing"])
+
+    @router.get("/v1/users", response_model=KnownUsers)
+    async def users(query: Annotated[str, Query(max_length=200)] = "", k: Number = 10) -> Json:
+        """Find users of the training log by the start of their id, or some if no query is given."""
+        served = service.models.served[0]
+        people = await served.batcher.call(served.engine.find_users, query, k)
+        found = [
+            {
+                "user": each.user,
+                "num_items": each.num_items,
+                "liked": [{"item": item, "title": title} for item, title in each.liked],
+            }
+            for each in people
+        ]
+        return Json({"model": served.label, "users": found})
+
+    @router.get("/v1/items/about", response_model=AboutItems)
+    async def about(item: Annotated[list[Id], Query(max_length=MOST_ITEMS)]) -> Json:
+        """Titles and genres of items."""
+        served = service.models.served[0]
+        return Json({"model": served.label, "items": await asyncio.to_thread(_about, served, item)})
+
+    @router.get(
+        "/v1/models/{model:id}/report",
+        response_model=Report,
+        responses={404: {"model": Error}},
+    )
+    async def report(model: InPath) -> Json:
+        """The numbers of a served model's run."""
+        served = service.models.named(model)
+        if served is None:
+            raise no_model(model)
+        found = await asyncio.to_thread(report_of, pathlib.Path(served.identity[0]))
+        return Json({"model": served.label, **found})
+
+    return router
+
+
+def _about(served: Served, items: list[str]) -> list[dict[str, str]]:
+    try:
+        genres = genres_of(pathlib.Path(served.identity[0]))
+    except (InputError, OSError):  # a list without genres is better than none
+        genres = {}
+    return [
+        {"item": each, "title": served.engine.title(each), "genres": genres.get(each, "")}
+        for each in items
+        if each in served.engine.items
+    ]
