@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import pathlib
 
 import hypothesis
@@ -57,6 +58,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: so no process is left with one when the others have ended."""
     turn = {ROOT / "tests" / path: number for number, path in enumerate(LONGEST)}
     items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: `gc.collect()` after each training need not look at it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -60,6 +61,12 @@ def without_xla() -> Iterator[None]:
         for owner, name in ((Agent, "_run"), (Supervised, "_read")):
             patch.setattr(owner, name, tf.function(vars(owner)[name].python_function))
         yield
+
+
+def as_graph(agent: Any) -> Any:
+    """The agent, whose iterations run as graphs from now on; see `without_xla`."""
+    agent._run = tf.function(functools.partial(Agent._run.python_function, agent))
+    return agent
 
 
 def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:
