@@ -56,7 +56,11 @@ def small(name: str = "ddpg", **settings: Any) -> AgentConfig:
 
 @contextlib.contextmanager
 def without_xla() -> Iterator[None]:
-    """Iterations run as graphs: XLA compiles an agent in ten seconds, and these are soon traced."""
+    """Iterations run as graphs: XLA compiles an agent in ten seconds, and these are soon traced.
+
+    They run as they are written, as in `tests/conftest.py`: so processes that tests start, too.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((Agent, "_run"), (Supervised, "_read")):
             patch.setattr(owner, name, tf.function(vars(owner)[name].python_function))
