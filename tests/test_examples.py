@@ -83,7 +83,11 @@ def test_a_notebook_runs(path, request, tmp_path, kernel):
             cell.source = cell.source.replace(whole, smaller)
     first = QUICKLY.replace("FOLDER", repr(str(tmp_path)))
     notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
-    nbclient.NotebookClient(notebook, km=kernel, timeout=300).execute()
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=300)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()  # the kernel is not the client's own, to be ended by it
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "Warning" not in said
