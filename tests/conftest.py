@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import gc
 import pathlib
+import sys
 
 import hypothesis
 import numpy as np
@@ -24,32 +26,34 @@ hypothesis.settings.load_profile("drrec")
 ROOT = pathlib.Path(__file__).parents[1]
 
 LONGEST = (
-    "contracts/test_agents.py",
-    "agents/test_training.py",
-    "test_leak.py",
-    "agents/test_ddpg.py",
-    "test_compare.py",
     "test_examples.py",
     "serving/test_processes.py",
-    "agents/test_sac.py",
+    "contracts/test_agents.py",
+    "test_leak.py",
+    "agents/test_training.py",
+    "test_content_run.py",
     "contracts/test_serving.py",
-    "contracts/test_baselines.py",
-    "agents/test_supervised.py",
-    "agents/test_on_policy.py",
-    "agents/test_foresight.py",
+    "agents/test_blending.py",
     "embeddings/test_pretrain_content.py",
     "baselines/sequential/test_training.py",
-    "test_content_run.py",
+    "agents/test_sac.py",
+    "test_compare.py",
+    "agents/test_ddpg.py",
+    "contracts/test_baselines.py",
+    "agents/test_supervised.py",
+    "test_cli.py",
+    "fuzzing/test_fuzzing.py",
+    "contracts/test_recommenders.py",
     "test_benchmark.py",
+    "agents/test_foresight.py",
     "baselines/test_movielens.py",
+    "embeddings/test_content.py",
+    "experiment/test_tuning.py",
+    "agents/test_on_policy.py",
+    "test_plugin.py",
     "embeddings/test_contrast.py",
     "embeddings/test_pmf.py",
     "baselines/sequential/test_recommenders.py",
-    "fuzzing/test_fuzzing.py",
-    "experiment/test_tuning.py",
-    "embeddings/test_content.py",
-    "test_plugin.py",
-    "test_cli.py",
     "experiment/test_vectors.py",
     "serving/test_page_access.py",
     "serving/test_page_faults.py",
@@ -62,6 +66,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: so no process is left with one when the others have ended."""
     turn = {ROOT / "tests" / path: number for number, path in enumerate(LONGEST)}
     items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
+
+def pytest_collection_finish() -> None:
+    """Set up a process of many short trainings.
+
+    What is imported by now stays, so `gc.collect()` after each of them need not look at it. Graphs
+    run as they are written: to rewrite one for speed takes longer than tests run it.
+    """
+    gc.freeze()
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +121,7 @@ def brief_training():
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommenders, "SequenceConfig", config)
-        patch.setattr(pmf, "_MOST_EPOCHS", 4)
+        patch.setattr(pmf, "_MOST_EPOCHS", 2)
         # So few batches are not worth a trace.
         in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
         patch.setattr(pmf.MatrixFactorisation, "compile", in_python)

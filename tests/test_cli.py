@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from tests.agents.tiny import write_csv
+from tests.agents.tiny import without_xla, write_csv
 
 from drrec import cli
 from drrec.cli import flags
@@ -34,6 +34,13 @@ FLAGS = shlex.split(
     "--dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 --gpu -1 "
     "--baselines random,popularity,item_cf"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _soon_traced():
+    """What is printed and refused is the same; that XLA learns the same, agents' tests show."""
+    with without_xla():
+        yield
 
 
 @pytest.fixture(scope="module")

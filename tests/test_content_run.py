@@ -159,7 +159,7 @@ def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "settings", [{"encoder": "finetuned"}, {"identity": "half"}, {"identity": "none"}]
+    "settings", [{"encoder": "finetuned", "identity": "none"}, {"identity": "half"}]
 )
 def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, settings):
     chosen = dataclasses.replace(KNOWN, **settings)

@@ -127,9 +127,8 @@ def test_embeddings_and_agent_do_not_see_the_test_ratings(tiny_interactions, emb
 @pytest.mark.parametrize(
     ("fusion", "identity", "encoder"),
     [
-        ("early", "prior", "frozen"),
         ("early", "prior", "finetuned"),
-        ("late", "half", "finetuned"),
+        ("late", "half", "frozen"),
         ("gated", "none", "frozen"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import (
     SMALL,
+    as_graph,
     environment_over,
     put_back,
     random_vectors,
@@ -302,7 +303,7 @@ def test_reward_one_for_ever_is_worth_what_the_sum_says(form, critic_action):
         "memory_size": 512,
         "batch_size": 64,
     }
-    agent = DDPG.over(small(**settings), environment_over(log), user, item, seed=0)
+    agent = as_graph(DDPG.over(small(**settings), environment_over(log), user, item, seed=0))
 
     run(agent, 2000)
     columns = agent.replay.columns
@@ -340,7 +341,7 @@ def test_learns_a_preference_that_only_the_history_tells():
     user = np.random.default_rng(2).normal(0, 0.3, (40, 4)).astype(np.float32)
     env = environment_over(log, state_size=3, episode_length=4)
     settings = SETTINGS | {"dim_actor": 16, "dim_critic": 16, "batch_size": 64, "memory_size": 2000}
-    agent = DDPG.over(small(**settings), env, user, item, seed=0)
+    agent = as_graph(DDPG.over(small(**settings), env, user, item, seed=0))
 
     def mean_reward():
         policy = agent.policy(user, item)
@@ -375,15 +376,15 @@ def agent_with_content(log, seed=0):
 
 
 @pytest.fixture(scope="module")
-def compiled_tuning(tiny_interactions):
+def traced_tuning(tiny_interactions):
     agent, has_content = agent_with_content(tiny_interactions)
-    return agent, has_content, values_of(agent)
+    return as_graph(agent), has_content, values_of(agent)
 
 
 @pytest.fixture
-def tuning(compiled_tuning):
-    """The compiled agent at its start, which tunes an encoder, and who has content."""
-    made, has_content, start = compiled_tuning
+def tuning(traced_tuning):
+    """An agent at its start, which tunes an encoder, and who has content."""
+    made, has_content, start = traced_tuning
     put_back(made, start)
     return made, has_content
 
@@ -490,10 +491,10 @@ def test_tuning_goes_on_from_a_checkpoint_bit_for_bit(tuning, tiny_interactions,
     assert any("/networks/encoder_optimizer/" in name for name in expected)
 
 
-def test_same_seed_same_tuning_from_the_start(compiled_tuning, tiny_interactions):
+def test_same_seed_same_tuning_from_the_start(traced_tuning, tiny_interactions):
     again, _ = agent_with_content(tiny_interactions)
     for name, value in values_of(again).items():
-        np.testing.assert_array_equal(value, compiled_tuning[2][name], err_msg=name)
+        np.testing.assert_array_equal(value, traced_tuning[2][name], err_msg=name)
 
 
 @pytest.mark.parametrize(

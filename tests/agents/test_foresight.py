@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.agents.tiny import as_graph
 
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg import DDPG
@@ -50,7 +51,7 @@ def played():
             learned.item,
             0,
         )
-        agent.run(tf.constant(STEPS // agent.config.num_envs))
+        as_graph(agent).run(tf.constant(STEPS // agent.config.num_envs))
         policy = agent.policy(used.user, used.item)
         best = np.ones(train.num_users)  # only rewards are compared
         reward = session(policy, train, truth, best=best).metrics["reward"]

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import environment_over, random_vectors, small, small_config, values_of
 
+from drrec.agents.base import Agent
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
 from drrec.agents.queries import liked_among_rated, next_of_all
@@ -273,7 +274,9 @@ def successions(num_users=60, num_items=12, length=9):
     )
 
 
-def test_compiled_it_learns_a_planted_succession():
+def test_compiled_it_learns_a_planted_succession(monkeypatch):
+    # What reads is compiled; it plays as PPO does, whose tests compile that.
+    monkeypatch.setattr(Agent, "_run", tf.function(Agent._run.python_function))
     log = successions()
     agent = made(
         log,

@@ -177,12 +177,23 @@ def test_checkpoints_are_written_on_the_way(agent, tmp_path, monkeypatch):
 
 COMMAND = """
 import runpy, sys
+from drrec.agents import training
 from tests.agents.tiny import without_xla
 
-del sys.argv[0]
+training._CHUNK_STEPS = 40
+program, first, second, *flags = sys.argv[1:]
 with without_xla():
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    for name in (first, second):
+        sys.argv = [program, "--name", name, *flags]
+        try:
+            runpy.run_path(program, run_name="__main__")
+        except SystemExit as ended:
+            if name == second:
+                raise
+            print("ended with", ended.code, file=sys.stderr, flush=True)
 """
+"""The program twice in one process, for loading TensorFlow takes its time."""
+
 DRIVER = """
 import pathlib
 from tests.agents.tiny import without_xla
@@ -250,34 +261,34 @@ def _hears_ctrl_c():
 
 
 @pytest.mark.usefixtures("_hears_ctrl_c")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_command_writes_a_checkpoint_and_exits_130(
-    tiny_interactions, tmp_path, number
-):
+def test_a_signal_to_the_command_writes_a_checkpoint_and_exits_130(tiny_interactions, tmp_path):
     write_csv(tiny_interactions, tmp_path / "log.csv")
     flags = (
-        "--dataset log.csv --name stopped --steps 100000000 --dim-emb 5 --state-size 3 "
+        "--dataset log.csv --steps 100000000 --dim-emb 5 --state-size 3 "
         "--episode-length 4 --dim-actor 8 --dim-critic 8 --batch-size 16 --memory-size 128 "
         "--num-envs 4 --held-out 0.4 --gpu -1 --runs-dir . --embedding variational --min-items 5"
     )
-    run = Run(tmp_path, "stopped")
+    runs = Run(tmp_path, "by_ctrl_c"), Run(tmp_path, "terminated")
     # As a context it closes its pipe even where it ends by itself or takes too long.
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, ROOT / "train.py", *flags.split()],
+        [sys.executable, "-c", COMMAND, ROOT / "train.py", *(r.name for r in runs), *flags.split()],
         env=ENVIRONMENT,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         try:
-            wait_for((run.folder / "training.csv").exists, process)
-            process.send_signal(number)
+            for run, number in zip(runs, (signal.SIGINT, signal.SIGTERM), strict=True):
+                wait_for((run.folder / "training.csv").exists, process)
+                process.send_signal(number)
             _, said = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert "--resume stopped" in said.splitlines()[-1]
-    steps = int(learned(run)["/iteration"]) * 4
-    assert steps == columns(run.folder / "training.csv")["step"][-1]
-    assert not (run.folder / "agent.drrec").exists()
+    first, second = said.split("ended with 130\n")
+    for run, lines in zip(runs, (first, second), strict=True):
+        assert f"--resume {run.name}" in lines.splitlines()[-1]
+        steps = int(learned(run)["/iteration"]) * 4
+        assert steps == columns(run.folder / "training.csv")["step"][-1]
+        assert not (run.folder / "agent.drrec").exists()

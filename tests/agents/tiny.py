@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -55,11 +56,21 @@ def small(name: str = "ddpg", **settings: Any) -> AgentConfig:
 
 @contextlib.contextmanager
 def without_xla() -> Iterator[None]:
-    """Iterations run as graphs: XLA compiles an agent in ten seconds, and these are soon traced."""
+    """Iterations run as graphs: XLA compiles an agent in ten seconds, and these are soon traced.
+
+    They run as they are written, as in `tests/conftest.py`: so processes that tests start, too.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((Agent, "_run"), (Supervised, "_read")):
             patch.setattr(owner, name, tf.function(vars(owner)[name].python_function))
         yield
+
+
+def as_graph(agent: Any) -> Any:
+    """The agent, whose iterations run as graphs from now on; see `without_xla`."""
+    agent._run = tf.function(functools.partial(Agent._run.python_function, agent))
+    return agent
 
 
 def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:

@@ -4,6 +4,8 @@ Nothing is compiled here, so that each agent is built in a moment: iterations ru
 """
 
 import dataclasses
+import pathlib
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,7 +22,7 @@ from drrec.nn.actor_critic import reads_rewards
 from drrec.registry import AGENTS, STATES, agent_config
 from drrec.types import Scorer
 
-pytestmark = pytest.mark.parametrize("name", AGENTS)
+pytestmark = pytest.mark.parametrize("name", AGENTS, scope="module")
 
 # In Python each update takes a tenth of a second: a rollout is short and is learned from twice.
 CHEAP = {"horizon": 2, "epochs": 1, "minibatches": 2}
@@ -31,7 +33,7 @@ def _cheap(name):
     return {key: value for key, value in CHEAP.items() if key in known}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _in_python():
     tf.config.run_functions_eagerly(True)
     yield
@@ -59,50 +61,74 @@ def assert_equal(values, expected):
         np.testing.assert_array_equal(value, expected[path], err_msg=path)
 
 
-def test_same_seed_same_weights_and_another_seed_others(name, tiny_interactions):
-    first, again = (run(made(name, tiny_interactions, seed=3)) for _ in range(2))
-    other = run(made(name, tiny_interactions, seed=4), 1)
-    assert_equal(first, again)
-    differing = {path for path, value in first.items() if (value != other[path]).any()}
+class Trained(NamedTuple):
+    """An agent of seed 3 after three iterations, and what there was on the way."""
+
+    agent: Any
+    first: dict[str, np.ndarray]
+    """Every value after the first iteration, of which there is a checkpoint."""
+    last: dict[str, np.ndarray]
+    steps: list[int]
+    """Before the first iteration, after it, and at the end."""
+    folder: pathlib.Path
+    """Where the checkpoint is."""
+
+
+@pytest.fixture(scope="module")
+def trained(name, tiny_interactions, tmp_path_factory):
+    agent, folder = made(name, tiny_interactions, seed=3), tmp_path_factory.mktemp(name)
+    steps = [agent.steps]
+    first = run(agent, 1)
+    steps.append(agent.steps)
+    save_checkpoint(folder, agent.learner, agent.steps)
+    last = run(agent, 2)
+    return Trained(agent, first, last, [*steps, agent.steps], folder)
+
+
+def test_same_seed_same_weights_and_another_seed_others(name, trained, tiny_interactions):
+    again, other = (run(made(name, tiny_interactions, seed=seed), 1) for seed in (3, 4))
+    assert_equal(again, trained.first)
+    differing = {path for path, value in again.items() if (value != other[path]).any()}
     assert any("/networks/" in path for path in differing)
     assert "/sessions/user" in differing
 
 
-def test_every_iteration_is_a_step_of_each_session(name, tiny_interactions):
-    agent = made(name, tiny_interactions, num_envs=5)
-    assert agent.steps == 0
-    run(agent, 2)
-    assert agent.steps == 10 * agent.steps_each == 2 * agent.steps_an_iteration
+def test_every_iteration_is_a_step_of_each_session(name, trained):
+    each = trained.agent.steps_each
+    assert trained.steps == [0, 4 * each, 12 * each]
+    assert trained.agent.steps_an_iteration == 4 * each
 
 
-def test_a_checkpoint_carries_on_as_if_nothing_had_been(name, tiny_interactions, tmp_path):
-    agent = made(name, tiny_interactions)
-    run(agent, 1)
-    save_checkpoint(tmp_path, agent.learner, agent.steps)
-    expected = run(agent, 2)
-    other = made(name, tiny_interactions, seed=0)
-    assert restore_latest(tmp_path, other.learner) == other.steps == 4 * other.steps_each
-    assert_equal(run(other, 2), expected)
+def test_a_checkpoint_carries_on_as_if_nothing_had_been(name, trained, tiny_interactions):
+    other = made(name, tiny_interactions, seed=3)
+    assert restore_latest(trained.folder, other.learner) == other.steps == 4 * other.steps_each
+    assert_equal(run(other, 2), trained.last)
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_every_form_learns_something_finite(name, state, tiny_interactions):
-    """Each agent has each state, and each form with either action; the next agent the others.
+def test_every_state_learns_something_finite(name, tiny_interactions):
+    """Each agent has every second state, the next agent the others, and each what reads rewards.
 
-    So every state meets either form and either action in some agent: forms are the same in all.
+    So a state meets both kinds of agent, and either form and action in some of them: forms are the
+    same in all.
     """
-    turn, agents_turn = list(STATES).index(state), list(AGENTS).index(name)
-    form = ("anchored", "plain")[(turn + agents_turn) % 2]
-    critic_action = ("proto", "item")[(turn // 2 + agents_turn // 2) % 2]
+    for turn, state in enumerate(STATES):
+        if state == "feedback" or (turn + list(AGENTS).index(name)) % 2 == 0:
+            learns_something_finite(name, state, turn, tiny_interactions)
+
+
+def learns_something_finite(name, state, turn, log):
+    agents_turn = list(AGENTS).index(name)
+    form = ("anchored", "plain")[(turn // 2 + agents_turn // 2) % 2]
+    critic_action = ("proto", "item")[(turn // 2 + agents_turn) % 2]
     settings = {"form": form, "state": state, "clip_norm": 1.0}
     if state == "feedback":
         settings["dim_learned"] = 2
     if hasattr(agent_config(name), "critic_action"):
         settings["critic_action"] = critic_action
-    agent = made(name, tiny_interactions, **settings)
+    agent = made(name, log, **settings)
     before = values_of(agent)
     after = run(agent, -(-3 // agent.steps_each))  # of TD3's actor, every second update
-    assert all(np.isfinite(value).all() for value in after.values())
+    assert all(np.isfinite(value).all() for value in after.values()), state
     layers = {
         part.name: getattr(agent.networks, part.name)
         for part in dataclasses.fields(agent.networks)
@@ -111,11 +137,13 @@ def test_every_form_learns_something_finite(name, state, tiny_interactions):
     assert {"state", "actor"} < set(layers)
     for part, layer in layers.items():
         weights = [path for path in after if f"/networks/{part}/" in path]
-        assert any((after[path] != before[path]).any() for path in weights) == bool(layer.weights)
+        learns = any((after[path] != before[path]).any() for path in weights)
+        assert learns == bool(layer.weights), (state, part)
 
 
-@pytest.mark.parametrize("unlogged", ["never", "constant", "model"])
-def test_every_reward_for_unlogged_items_goes(name, unlogged, tiny_interactions):
+def test_a_reward_for_unlogged_items_goes(name, tiny_interactions):
+    """By turns a constant and a model: with either, sessions show the whole catalogue."""
+    unlogged = ("constant", "model")[list(AGENTS).index(name) % 2]
     vectors = random_vectors(tiny_interactions)
     config = LoggedConfig(unlogged=unlogged, state_size=3, episode_length=4)
     sessions = Sessions.over(*tiny_interactions.past_and_future(0.5), 3)
@@ -145,10 +173,8 @@ def test_the_terms_of_its_reward_are_told_apart(name, tiny_interactions):
     assert made(name, tiny_interactions).reward_terms(1) == {}
 
 
-def test_its_policy_is_a_recommender_that_has_learned_already(name, tiny_interactions):
-    agent = made(name, tiny_interactions)
-    run(agent, 1)
-    policy = agent.policy(*random_vectors(tiny_interactions))
+def test_its_policy_is_a_recommender_that_has_learned_already(name, trained, tiny_interactions):
+    policy = trained.agent.policy(*random_vectors(tiny_interactions))
     assert isinstance(policy, Scorer)
     assert policy.uses_history
     users = np.arange(5, dtype=np.int32)

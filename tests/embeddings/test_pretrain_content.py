@@ -194,9 +194,7 @@ def ranked_right(table, log, items):
     return (first == (np.arange(log.num_users) < 30)).mean()
 
 
-@pytest.mark.parametrize(
-    ("embedding", "identity"), [("variational", "prior"), ("both", "half"), ("variational", "none")]
-)
+@pytest.mark.parametrize(("embedding", "identity"), [("variational", "prior"), ("both", "half")])
 def test_items_that_nobody_rated_are_liked_by_whom_they_are_for(log, embedding, identity):
     config = vectors_config(embedding=embedding)
     content = telling_content(log, identity=identity)
