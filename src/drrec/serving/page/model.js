@@ -5,6 +5,8 @@ import { intervals, lineChart } from "./charts.js";
 import { h } from "./dom.js";
 import { decimal, whole } from "./text.js";
 
+const UNKNOWN =
+  "There is no evaluation of this model: it is not of a run, or its run was not evaluated.";
 const WIDEST = 640;
 const MOST_COARSE = 3; // points that are no curve yet
 const LESS_IS_BETTER = new Set(["regret"]);
@@ -40,7 +42,7 @@ function section(model, report, place, signal) {
     ),
     report.metrics
       ? evaluated(report, model, place, signal)
-      : h("p", { class: "hint" }, "There is no evaluation of this model: it is not of a run, or its run was not evaluated."),
+      : h("p", { class: "hint" }, UNKNOWN),
   );
 }
 

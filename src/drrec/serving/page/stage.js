@@ -203,7 +203,8 @@ export async function stage(root, signal, state, history, anew) {
 
   function failed(error) {
     if (error.kind === "missing") {
-      notice.tell(new Fault("missing", "This session is no longer on the server."), "Start a new one", end);
+      const gone = new Fault("missing", "This session is no longer on the server.");
+      notice.tell(gone, "Start a new one", end);
       return;
     }
     const waits = state.pending.length ? " Your answer is kept here." : "";

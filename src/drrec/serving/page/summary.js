@@ -13,7 +13,12 @@ export function summary() {
   const chart = h("div", { class: "curve" });
   const counts = h("p", { class: "hint" });
   const keys = h("ul", { class: "keys", hidden: true });
-  const past = h("ol", { class: "past", reversed: true, tabindex: "0", "aria-label": "Answers, the last one first" });
+  const past = h("ol", {
+    class: "past",
+    reversed: true,
+    tabindex: "0",
+    "aria-label": "Answers, the last one first",
+  });
   const opened = h("details", { hidden: true }, h("summary", {}, "Answers"), past);
   opened.open = matchMedia("(min-width: 56rem)").matches;
   const root = h(
@@ -36,9 +41,8 @@ export function summary() {
     const last = all.at(-1)[1];
     total.textContent = reward(last);
     const told = lines.map(({ name, points }) => `${name} ${reward(points.at(-1)[1])}`).join(", ");
-    chart.replaceChildren(
-      lineChart(lines, `Reward after each answer, ${counted(answers.length, "answer", "answers")}: ${told}`),
-    );
+    const number = counted(answers.length, "answer", "answers");
+    chart.replaceChildren(lineChart(lines, `Reward after each answer, ${number}: ${told}`));
     keys.hidden = !isTwo;
     keys.replaceChildren(
       ...(isTwo ? lines : []).map(({ name, points }, place) =>

@@ -12,6 +12,11 @@ const POINTS = 60;
 const WINDOW = 5; // readings that a rate is over
 const SELF = "/metrics"; // what this view asks for itself
 
+const COLUMNS = ["route", "requests", "p50", "p99"];
+const LEGEND =
+  "Since the server started. Rates and latencies at the top are of the last ten seconds. " +
+  "What this view asks is left out.";
+
 const isTheirs = ({ route }) => route !== SELF;
 
 export async function show(root, signal) {
@@ -32,11 +37,11 @@ export async function show(root, signal) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, ["route", "requests", "p50", "p99"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, name)))),
         routes,
       ),
     ),
-    h("p", { class: "hint" }, "Since the server started. Rates and latencies at the top are of the last ten seconds. What this view asks is left out."),
+    h("p", { class: "hint" }, LEGEND),
   );
   const readings = [];
   const history = [];
