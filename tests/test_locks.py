@@ -4,6 +4,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -101,3 +102,23 @@ def test_no_count_is_lost_though_lock_files_come_and_go(tmp_path):
     assert [process.exitcode for process in processes] == [0] * 4
     assert path.read_text() == "160"
     assert [each.name for each in tmp_path.iterdir()] == ["count"]
+
+
+def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch):
+    original, calls = pathlib.Path.mkdir, []
+
+    def mkdir(self, *arguments, **settings):
+        calls.append(self)
+        if len(calls) == 1:
+            raise FileExistsError(17, "File exists", str(self))
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(pathlib.Path, "mkdir", mkdir)
+    with held(tmp_path / "a", "a"):
+        assert len(calls) >= 2
+
+
+def test_a_file_where_the_folder_of_locks_should_be_is_no_endless_wait(tmp_path):
+    (tmp_path / ".locks").write_text("")
+    with pytest.raises(OSError, match=r"\.locks"), held(tmp_path / "a", "a"):
+        pass

@@ -59,13 +59,16 @@ def _acquired(file: pathlib.Path, what: str, *, wait: bool) -> filelock.FileLock
 
     timeout = PATIENCE if wait else 0.0
     while True:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(file, fallback_to_soft=False)
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(file, fallback_to_soft=False)
             lock.acquire(timeout=timeout)
             return lock
         except FileNotFoundError:  # the folder was removed meanwhile
             continue
+        except FileExistsError:  # likewise, between mkdir's attempt and its look at what is there
+            if file.parent.exists() and not file.parent.is_dir():
+                raise
         except filelock.Timeout as error:
             if not wait:
                 raise InputError(

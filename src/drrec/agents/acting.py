@@ -72,7 +72,7 @@ class ActingRecommender(Recommender):
         self._levels, self._known = state["levels"], state["known"]
         self._proposals, self._proposer = state["proposals"], state["proposer"]
         self._blend = None
-        if state["base"] is not None:
+        if state.get("base") is not None:  # a model of an earlier version has none
             own, base = state["scales"]
             weight = self.setup.agent.blend_weight
             self._blend = Blend(self._policy, state["base"], weight, own, base)
