@@ -152,7 +152,8 @@ def tune(
         chosen, min_items=judged.min_items, tuned=config.tuned | settings, agent=agent
     )
     write_yaml(run.folder / CHOSEN, dataclasses.asdict(chosen))
-    first = next((t.value for t in ended(study) if t.number == 0 and t.value), math.nan)
+    default = study.trials[0].value
+    first = math.nan if default is None else default
     return Found(chosen, primary, best, first, len(ended(study)))
 
 
