@@ -12,12 +12,14 @@ from drrec.agents.blending import Blend
 from drrec.agents.ddpg import DDPG
 from drrec.baselines.ease import EASE
 from drrec.baselines.knn import ItemKNN
+from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
 from drrec.evaluation.report import report_text
+from drrec.experiment.config import TrainConfig
 from drrec.experiment.evaluating import evaluate_run, trained
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
-from drrec.experiment.train import train_run
+from drrec.experiment.train import train_run, without_content
 from drrec.serving.engine import Engine
 from drrec.serving.queries import Query
 
@@ -103,12 +105,15 @@ def test_who_liked_the_same_gets_the_baseline_s_neighbours(fitted):
     assert found == expected
 
 
-def test_baselines_that_are_not_there_or_have_no_content_are_refused(tiny_dataset):
+def test_baselines_that_are_not_there_or_have_no_content_are_refused():
     with pytest.raises(InputError, match=r"Expected a baseline for `blend`\. Received: 'knn'"):
         DDPG(blend="knn")
-    agent = DDPG(blend="content_knn", embedding="variational", dim_emb=5, **DDPG_SETTINGS)
-    with pytest.raises(InputError, match="Expected --modality with --blend content_knn"):
-        agent.fit(tiny_dataset, steps=40)
+    with pytest.raises(InputError, match="Expected `modality` with the blend content_knn"):
+        DDPG(blend="content_knn")
+    with pytest.raises(InputError, match="Expected `modality` with the blend content_knn"):
+        TrainConfig(agent=small(blend="content_knn"))
+    config = TrainConfig(agent=small(blend="content_knn"), content=ContentConfig(modality="text"))
+    assert without_content(config).agent.blend == ""
 
 
 def test_a_run_reports_the_agent_alone_beside_it(tiny_interactions, tmp_path):

@@ -112,6 +112,12 @@ def test_what_is_no_run_is_refused_and_those_there_are_named(tmp_path, monkeypat
         Run.find(tmp_path / "here", given)
 
 
+def test_a_run_of_another_folder_is_found_with_the_flag_that_is_named(tmp_path):
+    run = Run.create(tmp_path / "other", "first", small_config("log.csv"))
+    with pytest.raises(InputError, match=r"which is elsewhere\. Pass --runs-dir"):
+        Run.find(tmp_path, str(run.folder))
+
+
 def test_where_there_is_none_it_says_to_train_one(tmp_path):
     with pytest.raises(InputError, match="train one first"):
         Run.find(tmp_path, "first")

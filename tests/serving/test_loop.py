@@ -60,6 +60,10 @@ def test_the_command_turns_a_store_into_a_data_set(make_service, tmp_path, capsy
         (["data", "serving", "--from", "none.db"], "'none.db', where there is none"),
         (["data", "serving", "--from", "empty.db"], "Expected feedback in empty.db"),
         (["evaluate-log", "--run", "run.drrec"], "where there is none"),
+        (
+            ["evaluate-log", "--run", "run.drrec", "--store", "sqlite:///none.db"],
+            "where there is none",
+        ),
         (["evaluate-log", "--run", "run.drrec", "--store", "empty.db"], "--explore 0.1"),
         (["evaluate-log", "--run", "none", "--store", "empty.db"], "Expected the name"),
         (["evaluate-log", "--run", "run.drrec", "--explore", "0"], "`explore` must be in"),

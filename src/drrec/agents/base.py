@@ -25,7 +25,6 @@ from drrec.envs.base import LoggedState, Outcome, SessionEnvironment
 from drrec.errors import InputError
 from drrec.nn.actor_critic import reads_rewards
 from drrec.nn.histories import described
-from drrec.registry import CONTENT_BASELINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,11 +188,6 @@ class Agent(ActingRecommender):
             self.setup, log, getattr(train, "genres", None), getattr(train, "truth", None)
         )
         environment = build_environment(self.setup, log, table, truth)
-        if self.config.blend in CONTENT_BASELINES and not content:
-            raise InputError(
-                f"Expected --modality with --blend {self.config.blend}, which needs content "
-                "features. Received: none."
-            )
         self._features = content.features if content else None
         tuned = None
         if content and vectors.encoder and content.config.encoder == "finetuned":

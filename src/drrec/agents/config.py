@@ -272,3 +272,16 @@ class SupervisedConfig(PPOConfig):
                 "`sequence_heads` must divide `sequence_width`. "
                 f"Received: {self.sequence_heads} and {self.sequence_width}."
             )
+
+
+def check_blend(agent: AgentConfig, modality: str) -> None:
+    """See that an agent that is blended with a content baseline has content.
+
+    Raises:
+        InputError: it has none.
+    """
+    if agent.blend in CONTENT_BASELINES and not modality:
+        raise InputError(
+            f"Expected `modality` with the blend {agent.blend}, which needs content features. "
+            "Received: none. Add --modality, or choose another baseline."
+        )

@@ -7,7 +7,7 @@ import difflib
 import inspect
 from typing import Any, Self, get_type_hints
 
-from drrec.agents.config import AgentConfig
+from drrec.agents.config import AgentConfig, check_blend
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig
 from drrec.envs.config import LoggedConfig
 from drrec.errors import InputError, shown
@@ -27,6 +27,7 @@ class Settings:
     def __post_init__(self) -> None:
         vectors = self.vectors.in_sessions(self.environment.sessions)
         object.__setattr__(self, "vectors", vectors)
+        check_blend(self.agent, self.content.modality)
 
     @classmethod
     def of(cls, config: type[AgentConfig], seed: int, given: dict[str, Any]) -> Self:

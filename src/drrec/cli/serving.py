@@ -130,7 +130,8 @@ def _opened(where: str) -> Store:
     _check_installed()
     from drrec.serving.store import Store
 
-    if "://" not in where and not pathlib.Path(where).is_file():
+    file = where.removeprefix("sqlite:///")
+    if "://" not in file and not pathlib.Path(file).is_file():
         raise InputError(
             f"Expected the file of a store. Received: {shown(where)}, where there is none. `serve` "
             "makes one."

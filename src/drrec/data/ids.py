@@ -42,8 +42,8 @@ class IdMap:
         """
         if raw not in self:
             near = difflib.get_close_matches(raw, self.raw[:50_000].tolist(), n=1)
-            hint = f" Did you mean {shown(near[0])}?" if near and near[0] else ""
-            raise InputError(f"Expected a known {self.kind}. Received: {shown(raw)}.{hint}")
+            hint = f"Did you mean {shown(near[0])}?" if near and near[0] else "Take one of the log."
+            raise InputError(f"Expected a known {self.kind}. Received: {shown(raw)}. {hint}")
         return self._dense[raw]
 
 

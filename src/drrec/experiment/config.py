@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from drrec.agents.config import AgentConfig, DDPGConfig
+from drrec.agents.config import AgentConfig, DDPGConfig, check_blend
 from drrec.data.config import LogConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
@@ -148,6 +148,10 @@ class TrainConfig(RunConfig):
     `recommend`. Tables never use it."""
     control: bool = True
     """With content: also train the same agent on ids only, to measure what content adds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_blend(self.agent, self.content.modality)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

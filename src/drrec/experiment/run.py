@@ -172,6 +172,11 @@ class Run:
         for base, folder in places:
             if (folder / CONFIG).is_file() and folder.is_relative_to(base):
                 return cls(root, str(folder.relative_to(base)))
+        if (given / CONFIG).is_file():
+            raise InputError(
+                f"Expected a run in {home}. Received: {shown(name_or_folder)}, which is elsewhere. "
+                "Pass --runs-dir and the folder that holds its save_model/."
+            )
         there = sorted(path.parent.name for path in home.glob(f"*/{CONFIG}"))
         raise InputError(
             f"Expected the name or the folder of a run. Received: {shown(name_or_folder)}. "
