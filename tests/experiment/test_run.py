@@ -103,7 +103,7 @@ def test_a_seed_of_a_run_is_found(tmp_path):
     assert Run.find(tmp_path, "first/seed-1").config() == config
 
 
-@pytest.mark.parametrize("given", ["frist", "", "save_model", "/", "../elsewhere/save_model/other"])
+@pytest.mark.parametrize("given", ["frist", "", "save_model", "/"])
 def test_what_is_no_run_is_refused_and_those_there_are_named(tmp_path, monkeypatch, given):
     Run.create(tmp_path / "here", "first", CONFIG)
     Run.create(tmp_path / "elsewhere", "other", CONFIG)
