@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.logs import dataset_of
 from drrec.data.readers import tables, text
 from drrec.data.readers.opened import opened, stem, suffix
+from drrec.data.readers.staged import staging
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from drrec.data.config import LogConfig
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
+    from drrec.data.readers.staged import Staged
 
 SUFFIXES = (".inter", ".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
-"""Forms that are read; each may be packed, `.gz` or `.zip`. What a file holds counts, not these."""
+"""Forms that are read; each may be packed, `.gz`, `.zip` or `.zst`. What a file holds counts, not these."""
 
 _PARQUET = b"PAR1"
 _SHEETS = (".xlsx", ".xls", ".ods", ".feather", ".pkl", ".sqlite", ".db")
@@ -34,11 +36,13 @@ def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Da
     Raises:
         InputError: there is no column for users or for items, or a row is bad.
     """
-    return dataset_of(log_frame(path, config), stem(path), config, repeats)
+    with staging(str(path), [path]) as log:
+        read(path, config, log)
+        return dataset_of(log, stem(path), config, repeats)
 
 
-def log_frame(path: pathlib.Path, config: LogConfig) -> LogFrame:
-    """The columns of a log, before they are checked.
+def read(path: pathlib.Path, config: LogConfig, log: Staged, part: int | None = None) -> None:
+    """Append the rows of a file, before they are checked; they may be a part of a given split.
 
     Raises:
         InputError: as of `load`.
@@ -51,8 +55,10 @@ def log_frame(path: pathlib.Path, config: LogConfig) -> LogFrame:
     with opened(path) as file:
         start = file.read(256)
     if start.startswith(_PARQUET):
-        return tables.read_parquet(path, config)
+        tables.read_parquet(path, config, log)
+        return
     is_atomic = suffix(path) in (".inter", ".csv", ".tsv")
     if not is_atomic and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-        return tables.read_json_lines(path, config)
-    return text.read(path, text.table_of(path, config))
+        tables.read_json_lines(path, config, log)
+        return
+    text.read(path, text.table_of(path, config), log, part)
