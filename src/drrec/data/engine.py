@@ -24,11 +24,11 @@ _LEAST = 150
 
 @contextlib.contextmanager
 def engine(
-    files: Sequence[pathlib.Path] = (),
+    files: Sequence[pathlib.Path] = (), made: pathlib.Path | None = None
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, pathlib.Path]]:
     """A new database in memory, and the folder that it spills to.
 
-    It reads `files` and that folder and no other, loads no extension and knows no network.
+    It reads `files`, writes to the folder `made`, and knows no other file, extension or network.
 
     Raises:
         InputError: it has no room in memory or on disk.
@@ -49,7 +49,9 @@ def engine(
             connection.execute("SET TimeZone = 'UTC'")
             allowed = ", ".join(quoted(literal(path)) for path in files)
             connection.execute(f"SET allowed_paths = [{allowed}]")
-            connection.execute(f"SET allowed_directories = [{quoted(str(scratch.resolve()))}]")
+            folders = [each.resolve() for each in (scratch, made) if each]
+            allowed = ", ".join(quoted(str(folder)) for folder in folders)
+            connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             try:

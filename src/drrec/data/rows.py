@@ -11,7 +11,9 @@ import numpy as np
 from drrec.data.scale import TAKEN
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable, Iterator
+
 
     import duckdb
     import pandas as pd
@@ -44,19 +46,20 @@ class Rows:
     weight: Callable[[np.ndarray], np.ndarray] | None
     """From amounts, if there are any."""
 
-    def read(self, repeats: Repeats) -> Columns:
-        """All rows: columns of `Interactions`, and perhaps `part`."""
+    def read(self, repeats: Repeats, place: pathlib.Path | None = None) -> Columns:
+        """All rows: columns of `Interactions`, and perhaps `part`; in files of a folder if given."""
         columns: Columns = {}
         end = 0
         for block in self.blocks(repeats):
             size = len(block["user"])
             for name, values in block.items():
                 if name not in columns:
-                    columns[name] = np.empty(self.size, values.dtype)
+                    columns[name] = _empty(self.size, values.dtype, place and place / name)
                 columns[name][end : end + size] = values
             end += size
         if end < self.size:
-            columns = {name: column[:end].copy() for name, column in columns.items()}
+            columns = {name: column[:end] for name, column in columns.items()}
+            columns = columns if place else {name: c.copy() for name, c in columns.items()}
         return columns
 
     def blocks(self, repeats: Repeats) -> Iterator[Columns]:
@@ -111,6 +114,10 @@ class Rows:
         if "part" in frame:
             block["part"] = frame["part"].to_numpy(np.float64).astype(np.int8)
         return block
+
+
+def _empty(size: int, dtype: np.dtype, path: pathlib.Path | None) -> np.ndarray:
+    return np.memmap(path, dtype, "w+", shape=(size,)) if path else np.empty(size, dtype)
 
 
 def _sessions(frame: pd.DataFrame) -> np.ndarray:

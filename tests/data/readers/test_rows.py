@@ -4,13 +4,13 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drrec.data.config import LogConfig
 from drrec.data.interactions import Interactions
 from drrec.data.logs import dataset_of
-from drrec.data.readers import text
+from drrec.data.readers import lines, text
 from drrec.data.readers.columns import Columns
 from drrec.data.readers.lines import header
 from drrec.data.readers.staged import staging
@@ -277,3 +277,34 @@ def test_a_short_row_among_ids_alone_is_refused(read):
 def test_a_header_alone_is_an_empty_file(read, ending):
     with pytest.raises(InputError, match="Expected at least one rating"):
         read(b"a,b,c,d" + ending, QUOTED)
+
+
+PIECES = st.sampled_from([*'ab,"\t |#:\\\r\n', "é", "\0", '""', '"a,b"', '"a\nb"', "NULL", ""])
+FIELD = st.lists(PIECES, max_size=3).map("".join)
+ROW = st.one_of(
+    st.lists(FIELD, min_size=3, max_size=3), st.lists(FIELD, max_size=4), st.just(["a", "b", "c"])
+)
+THREE = Columns(user=0, item=1, title=2)
+
+
+@pytest.mark.parametrize("separator", [",", "\t", "::", "|"])
+@given(rows=st.lists(ROW, min_size=1, max_size=5), ending=st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=60)
+def test_what_is_read_fast_is_what_the_exact_reader_reads(tmp_path_factory, separator, rows, ending):
+    path = tmp_path_factory.mktemp("rows") / "log"
+    path.write_text("".join(separator.join(row) + ending for row in rows), encoding="utf-8", newline="")
+    table = LogTable(
+        separator=separator, num_fields=3, columns=THREE, is_quoted=separator in (",", "|")
+    )
+    try:
+        expected = [fields for _, fields in lines.numbered(path, table, "utf-8-sig")]
+    except InputError:
+        expected = []
+    with staging(str(path), [path]) as log:
+        if not expected:
+            with pytest.raises(InputError):
+                text.read(path, table, log)
+            return
+        text.read(path, table, log)
+        query = "SELECT coalesce(COLUMNS(*), '') FROM raw ORDER BY rowid"
+        assert log.connection.execute(query).fetchall() == [tuple(row) for row in expected]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
+import pathlib
 from typing import TYPE_CHECKING
 
+from drrec.data.engine import is_pattern
 from drrec.data.logs import dataset_of
 from drrec.data.readers import tables, text
 from drrec.data.readers.opened import opened, stem, suffix
@@ -11,8 +15,6 @@ from drrec.data.readers.staged import staging
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
-    import pathlib
-
     from drrec.data.config import LogConfig
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
@@ -26,7 +28,7 @@ _SHEETS = (".xlsx", ".xls", ".ods", ".feather", ".pkl", ".sqlite", ".db")
 
 
 def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Dataset:
-    """Read a log: delimited text with a header, JSON lines, or Parquet.
+    """Read a log: delimited text with a header, JSON lines, or Parquet; one file, or see `found`.
 
     A log without ratings, or with the same one throughout, is implicit: each row counts as
     `scale.TAKEN`. Without times the order of the rows is the order in time. A column `x_label`
@@ -36,9 +38,47 @@ def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Da
     Raises:
         InputError: there is no column for users or for items, or a row is bad.
     """
-    with staging(str(path), [path]) as log:
-        read(path, config, log)
-        return dataset_of(log, stem(path), config, repeats)
+    files = found(path)
+    with staging(str(path), files) as log:
+        for file in files:
+            read(file, config, log)
+        return dataset_of(log, name_of(path), config, repeats)
+
+
+def found(path: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a log, by name: one file; those of a folder; or those that a pattern fits.
+
+    Of a folder those count that end in one of `SUFFIXES`, packed or not, and are not hidden.
+
+    Raises:
+        InputError: there are none.
+    """
+    if is_pattern(str(path)):
+        files = sorted(pathlib.Path(each) for each in glob.glob(str(path), recursive=True))
+        files = [file for file in files if file.is_file()]
+    elif path.is_dir():
+        files = sorted(file for file in path.iterdir() if is_log(file))
+    else:
+        return [path]
+    if not files:
+        raise InputError(
+            f"Expected files of a log at {path}. Received: none. They end in {', '.join(SUFFIXES)}."
+        )
+    return files
+
+
+def is_log(path: pathlib.Path) -> bool:
+    """Whether a file's name says that it may be of a log."""
+    return suffix(path) in SUFFIXES and path.name[0] not in "._" and path.is_file()
+
+
+def name_of(path: pathlib.Path) -> str:
+    """What to call a log: by its file, its folder, or the folder of a pattern."""
+    if is_pattern(str(path)):
+        parts = list(itertools.takewhile(lambda part: not is_pattern(part), path.parts))
+        path = pathlib.Path(*parts).resolve()
+    return path.resolve().name if path.is_dir() else stem(path)
+
 
 
 def read(path: pathlib.Path, config: LogConfig, log: Staged, part: int | None = None) -> None:

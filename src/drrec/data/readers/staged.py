@@ -145,9 +145,11 @@ class Staged:
 
 
 @contextlib.contextmanager
-def staging(name: str, files: Sequence[pathlib.Path] = ()) -> Iterator[Staged]:
-    """An empty table for the rows of these files."""
-    with engine(files) as (connection, scratch):
+def staging(
+    name: str, files: Sequence[pathlib.Path] = (), made: pathlib.Path | None = None
+) -> Iterator[Staged]:
+    """An empty table for the rows of these files, beside a folder that is made of them."""
+    with engine(files, made) as (connection, scratch):
         yield Staged(connection, scratch, name)
 
 

@@ -94,7 +94,7 @@ def _append_json_exactly(path: pathlib.Path, config: LogConfig, log: Staged) -> 
     names = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in places)
     source = (
         f"read_csv(?, columns = {{{names}}}, auto_detect = false, header = false, delim = ',', "
-        f"""quote = '"', escape = '"', compression = 'none')"""
+        f"""quote = '"', escape = '"', new_line = '\\n', compression = 'none')"""
     )
     chosen = {name: f'"{name}"' for name in places}
     where = functools.partial(_line_of, path)

@@ -113,7 +113,7 @@ def _odd(table: LogTable) -> re.Pattern[bytes]:
     mark = re.escape(table.separator.encode())
     odd = [mark + rb"\r?\n"]
     if table.is_quoted:
-        odd += [rb"(?:" + mark + rb"|\n)[ \t]+\"", rb"\"[ \t]+(?:" + mark + rb"|\r?\n)"]
+        odd += [mark + rb'""\r?\n', rb"(?:" + mark + rb"|\n)[ \t]+\"", rb"\"[ \t]+(?:" + mark + rb"|\r?\n)"]
     return re.compile(b"|".join(odd))
 
 
@@ -124,13 +124,14 @@ def _append(
     log: Staged,
     part: int | None,
     where: Callable[[int], str],
+    more: str = "",
 ) -> int:
     names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(table.num_fields))
     quote = '"' if table.is_quoted else ""
     source = (
         f"read_csv(?, columns = {{{names}}}, auto_detect = false, header = false, delim = ?, "
         f"quote = ?, escape = ?, skip = {table.before}, strict_mode = true, compression = 'none', "
-        f"hive_partitioning = false, max_line_size = {_LONGEST})"
+        f"hive_partitioning = false, max_line_size = {_LONGEST}{more})"
     )
     columns = {name: f"c{index}" for name, index in table.columns.places().items()}
     if part is not None:
@@ -160,7 +161,7 @@ def _append_exactly(
         break
     same = dataclasses.replace(table, separator=",", is_quoted=True, before=0)
     try:
-        _append(path, copy, same, log, part, where)
+        _append(path, copy, same, log, part, where, ", new_line = '\\n'")
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise InputError(
             f"Expected rows of ratings in {path}. Received: {checks.short(told(error))}. "
