@@ -15,6 +15,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         flush_tree(side)
         side.rename(target)
         flush(target.parent)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[pathlib.Path]:
+    """Give a folder for what is not kept, among the system's temporary files (`TMPDIR`).
+
+    It is removed at the end. Those that killed processes have left are removed, too.
+    """
+    with _side_folder(pathlib.Path(tempfile.gettempdir(), f"drrec-{os.getuid()}")) as folder:
+        yield folder
 
 
 def made_folder(folder: str | os.PathLike[str]) -> pathlib.Path:

@@ -18,6 +18,8 @@ class Limits:
 
     max_rows: int = 1_000_000_000
     """Rows of a log. [>= 1]"""
+    max_memory: int = 1_000
+    """Megabytes of memory to read a log in; what is beyond goes to temporary files. [>= 400]"""
     max_id_length: int = 1_000
     """Characters of a user's or an item's id. [>= 1]"""
     max_title_length: int = 100_000
@@ -34,8 +36,10 @@ class Limits:
     """Values in a YAML file, aliases written out. [>= 1]"""
 
     def __post_init__(self) -> None:
-        names = [field.name for field in dataclasses.fields(self) if field.name != "max_nesting"]
-        check_ranges(self, {f"[1, {_HIGHEST}]": names, "[1, 500]": ("max_nesting",)})
+        others = {"[1, 500]": ("max_nesting",), f"[400, {_HIGHEST}]": ("max_memory",)}
+        apart = {name for names in others.values() for name in names}
+        names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
+        check_ranges(self, {f"[1, {_HIGHEST}]": names, **others})
 
 
 _HIGHEST = (1 << 62) - 1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drrec.data.config import LogConfig
-from drrec.data.scale import RatingScale, confidence, scale_of
+from drrec.data.scale import RatingScale, check_amounts, confidence, scale_of
 from drrec.errors import InputError
 
 
@@ -86,8 +86,13 @@ def test_stars_keep_the_order_and_meet_the_marks(low, span, share, places):
 
 
 def test_confidence_grows_as_the_logarithm_and_has_mean_one():
-    weight = confidence(np.array([0.0, 1.0, 3.0]), "count")
+    amount = np.array([0.0, 1.0, 3.0])
+    weight = confidence(amount, np.log1p(amount).mean())
     np.testing.assert_allclose(weight, np.array([0, 1, 2]) / 1.0)
-    for bad in ([-1.0, 2.0], [0.0, 0.0]):
-        with pytest.raises(InputError, match="Expected a count of 0 or more"):
-            confidence(np.array(bad), "count")
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 2.0), (0.0, 0.0)])
+def test_amounts_that_are_no_weights_are_refused(low, high):
+    check_amounts(0.0, 1.0, "count")
+    with pytest.raises(InputError, match="Expected a count of 0 or more"):
+        check_amounts(low, high, "count")

@@ -8,6 +8,7 @@ from typing import Literal
 
 import tyro
 
+from drrec.data.config import LogConfig
 from drrec.data.published.config import PrepareConfig
 from drrec.experiment.config import BenchmarkConfig, CompareConfig, TrainConfig
 from drrec.features.config import ExtractConfig, ImportConfig
@@ -28,6 +29,7 @@ Name = Literal[
     "microlens",
     "coat",
     "kuairec",
+    "log",
     "serving",
 ]
 
@@ -52,8 +54,9 @@ class Data(Stage):
     """Download, generate or prepare a data set in data/."""
 
     name: tyro.conf.Positional[Name]
-    """Data set."""
+    """Data set; `log` is one of your own."""
     prepare: PrepareConfig = dataclasses.field(default_factory=PrepareConfig)
+    log: LogConfig = dataclasses.field(default_factory=LogConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

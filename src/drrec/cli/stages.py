@@ -59,6 +59,11 @@ def main_data(arguments: Data) -> int:
     """`run.py data`."""
     if arguments.name == SERVING:
         return main_data_serving(arguments)
+    from drrec.data.prepared import LOG, prepare_log
+
+    if arguments.name == LOG:
+        _say(str(prepare_log(arguments.prepare, arguments.log, _data(arguments))))
+        return 0
     from drrec.data.published.prepare import prepare
     from drrec.data.sources import fetch
 

@@ -93,7 +93,9 @@ class Dataset:
         import pandas as pd
 
         from drrec.data.config import LogConfig
-        from drrec.data.logs import LogFrame, dataset_of
+        from drrec.data.logs import dataset_of
+        from drrec.data.readers import frames
+        from drrec.data.readers.staged import staging
         from drrec.data.readers.titles import sound_words
 
         if missing := [column for column in (user, item) if column not in frame.columns]:
@@ -104,10 +106,9 @@ class Dataset:
             )
         named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         there = {kind: frame[each] for kind, each in named.items() if each in frame.columns}
-        raw = LogFrame(
-            pd.DataFrame(there).reset_index(drop=True), name, lambda row: f"row {row} of {name}"
-        )
-        made = dataset_of(raw, name, LogConfig(**settings), repeats, least_users=1)
+        with staging(name) as log:
+            frames.read(pd.DataFrame(there), log)
+            made = dataset_of(log, name, LogConfig(**settings), repeats, least_users=1)
         called = {str(key): title for key, title in (titles or {}).items()}
         items = made.interactions.items.raw.tolist()
         return dataclasses.replace(made, titles=sound_words([called.get(raw, "") for raw in items]))

@@ -8,7 +8,9 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
+from drrec.data import prepared
 from drrec.data.config import LogConfig
+from drrec.data.engine import is_pattern
 from drrec.data.published import prepare
 from drrec.data.readers import files, movielens, recbole
 from drrec.data.readers.checks import nearest
@@ -26,19 +28,24 @@ if TYPE_CHECKING:
 def load_folder(
     folder: pathlib.Path, repeats: Repeats | None = None, config: LogConfig | None = None
 ) -> Dataset:
-    """Read a folder of RecBole's atomic files, or else of MovieLens' own, which repeat nothing.
+    """Read a folder: prepared, of RecBole's atomic files, of MovieLens' own, or of a log's pieces.
 
     Raises:
-        InputError: it holds neither, or a file of it is bad.
+        InputError: it holds none of these, or a file of it is bad.
     """
+    if prepared.is_prepared(folder):
+        return prepared.load(folder, repeats, config)
     if any(folder.glob("*.inter")):
         return prepare.load(folder, repeats, config)
     pairs = [f"{name}.base" for name in movielens.PAIRS]
     if any((folder / name).is_file() for name in (*movielens.FORMS, *pairs)):
         return movielens.load(folder, config)
+    if any(map(files.is_log, folder.iterdir())):
+        return files.load(folder, config or LogConfig(), repeats or "drop")
     raise InputError(
-        f"Expected a .inter file, or one of {', '.join(movielens.FORMS)}, in {folder}. "
-        f"Received: neither. Name a folder that has one, or a file ({', '.join(files.SUFFIXES)})."
+        f"Expected files of a log ({', '.join(files.SUFFIXES)}), or one of "
+        f"{', '.join(movielens.FORMS)}, in {folder}. Received: none. Name a folder that has some, "
+        "or a file."
     )
 
 
@@ -64,7 +71,8 @@ def load_dataset(
 
     Args:
         name_or_path: a name in `DATASETS`; or the path of a folder with RecBole's atomic files
-            or MovieLens' own, or of a file: delimited text, JSON lines or Parquet.
+            or MovieLens' own, or of a file: delimited text, JSON lines or Parquet; or of several,
+            as a folder or a pattern such as `logs/*.parquet`.
         data_dir: where `fetch` and `prepare` have put the known ones.
         repeats: whether to keep rows that repeat a (user, item) pair; None keeps what a prepared
             data set was made with, and of any other the last row of each pair.
@@ -78,19 +86,19 @@ def load_dataset(
     if name in DATASETS:
         return _known(name, pathlib.Path(data_dir) / name, repeats, config)
     path = pathlib.Path(name)
-    dataset = _own(path, repeats, config or LogConfig())
+    dataset = _own(name, path, repeats, config or LogConfig())
     place = hashlib.sha256(os.fspath(path.resolve()).encode()).hexdigest()[:8]
     return dataclasses.replace(dataset, key=f"{dataset.name}-{place}")
 
 
-def _own(path: pathlib.Path, repeats: Repeats | None, config: LogConfig) -> Dataset:
+def _own(name: str, path: pathlib.Path, repeats: Repeats | None, config: LogConfig) -> Dataset:
     if path.is_dir():
         return load_folder(path, repeats, config)
     if movielens.is_pair(path):
         return movielens.load_pair(path, config)
     if suffix(path) == ".inter":
         return recbole.load(path, repeats or "drop", config)
-    if path.exists() or suffix(path) in files.SUFFIXES:
+    if path.exists() or suffix(path) in files.SUFFIXES or is_pattern(name):
         return files.load(path, config, repeats or "drop")
     raise InputError(
         f"Expected the name of a data set, or a path. Received: {shown(str(path))}. "

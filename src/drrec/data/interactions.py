@@ -17,7 +17,7 @@ from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Interactions:
         for ids in (self.users, self.items):
             digest.update(json.dumps(ids.raw.tolist()).encode())
         for column in (self.user, self.item, self.rating, self.timestamp):
-            digest.update(column.astype(column.dtype.newbyteorder("<")).tobytes())
+            digest.update(np.ascontiguousarray(column, column.dtype.newbyteorder("<")).data)
         if self.weight is not None:
             digest.update(self.weight.astype("<f4").tobytes())
         return digest.hexdigest()
@@ -286,6 +286,37 @@ class Interactions:
         histories = np.full((self.num_users, length), PADDING, entries.dtype)
         histories[self.user[recent], length - 1 - back[recent]] = entries[recent]
         return histories
+
+
+def by_users(log: Interactions, most: int = 1 << 20) -> Iterator[Interactions]:
+    """Some users at a time, `most` rows or one user's: views, whose users are numbered from 0."""
+    names = ("user", "item", "rating", "timestamp", "session", "weight")
+    for start, end in spans(log.user, most):
+        columns = {n: c[start:end] for n in names if (c := getattr(log, n)) is not None}
+        first = int(columns["user"][0])
+        columns["user"] = columns["user"] - np.int32(first)
+        users = IdMap(log.users.raw[first : int(log.user[end - 1]) + 1], "user")
+        yield dataclasses.replace(log, users=users, **columns)
+
+
+def spans(user: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """From where to where some users' rows go, `most` rows or one user's, in sorted users [R].
+
+    Examples:
+        >>> import numpy as np
+        >>> from drrec.data.interactions import spans
+        >>> list(spans(np.array([0, 0, 0, 1, 2, 2]), 2)), list(spans(np.array([0, 1, 1, 2]), 3))
+        ([(0, 3), (3, 4), (4, 6)], [(0, 3), (3, 4)])
+    """
+    start = 0
+    while start < len(user):
+        last = user[min(start + most, len(user)) - 1]
+        end = int(np.searchsorted(user, last, side="right"))
+        if end - start > most:  # not all of the last user's rows
+            before = int(np.searchsorted(user, last))
+            end = before if before > start else end
+        yield start, end
+        start = end
 
 
 def joined(first: Interactions | None, second: Interactions) -> Interactions:

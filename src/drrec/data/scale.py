@@ -88,20 +88,23 @@ def scale_of(rating: np.ndarray, config: LogConfig) -> RatingScale:
     )
 
 
-def confidence(amount: np.ndarray, kind: str) -> np.ndarray:
-    """[R] weights of mean 1, log(1 + amount) over its mean, of counts or durations [R].
+def check_amounts(low: float, high: float, kind: str) -> None:
+    """See that the least and the most of counts or durations can be weights.
 
     Raises:
         InputError: one is below 0, or all are 0.
     """
-    if amount.min() < 0 or not amount.max() > 0:
-        worst = amount.min() if amount.min() < 0 else amount.max()
+    if low < 0 or not high > 0:
+        worst = low if low < 0 else high
         raise InputError(
             f"Expected a {kind} of 0 or more in each row, and above 0 in one. Received: "
             f"{worst:g}. Pass --unrated {worst:g} if that is none, or --rating-kind rating."
         )
-    weight = np.log1p(amount)
-    return weight / weight.mean()
+
+
+def confidence(amount: np.ndarray, mean: float) -> np.ndarray:
+    """[R] weights of counts or durations [R]: log(1 + amount) over its mean."""
+    return np.log1p(amount) / mean
 
 
 def _with_likes(

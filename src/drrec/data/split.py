@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.arrays import read_arrays, write_arrays
+from drrec.data.interactions import by_users
 from drrec.data.readers.checks import nearest
-from drrec.data.strategies import GIVEN, SPLITS, TEST, TRAIN, VALIDATION, given
+from drrec.data.strategies import GIVEN, OF_EACH_USER, SPLITS, TEST, TRAIN, VALIDATION, given
 from drrec.errors import InputError, shown
 from drrec.reading import conform
 
@@ -156,12 +157,24 @@ def split_interactions(
             `given`, and there are no parts, or one of them is empty.
     """
     config = config or SplitConfig()
+    part = parts_of(interactions, config, parts)
+    return _divided(interactions, part, config, interactions.fingerprint, is_final=False)
+
+
+def parts_of(
+    interactions: Interactions, config: SplitConfig, parts: np.ndarray | None = None
+) -> np.ndarray:
+    """[R] int8: the part of each row, see `split_interactions`.
+
+    Raises:
+        InputError: as of `split_interactions`.
+    """
     if config.strategy == GIVEN:
-        part = given(interactions, parts)
-        return _divided(interactions, part, config, interactions.fingerprint, is_final=False)
-    part = SPLITS[config.strategy](
-        interactions, config.validation_share, config.test_share, config.seed
-    )
+        return given(interactions, parts)
+    shares = config.validation_share, config.test_share
+    divide = SPLITS[config.strategy]
+    logs = by_users(interactions) if config.strategy in OF_EACH_USER else [interactions]
+    part = np.concatenate([divide(log, *shares, config.seed) for log in logs])
     needed = [TRAIN, TEST] + [VALIDATION] * (config.validation_share > 0)
     if missing := set(needed) - set(np.unique(part).tolist()):
         names = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
@@ -172,7 +185,7 @@ def split_interactions(
             f"{' and '.join(names[name] for name in sorted(missing))} would be empty. "
             "Add ratings, or pass another --test-share, --validation-share or --split."
         )
-    return _divided(interactions, part, config, interactions.fingerprint, is_final=False)
+    return part
 
 
 def _divided(

@@ -115,6 +115,10 @@ SPLITS: dict[str, Callable[[Interactions, float, float, int], np.ndarray]] = {
 }
 
 
+OF_EACH_USER = ("temporal", "leave_one_out")
+"""Those that divide each user's rows without a look at others'."""
+
+
 def given(interactions: Interactions, parts: np.ndarray | None) -> np.ndarray:
     """The parts that a data set's owner gave.
 

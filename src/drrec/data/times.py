@@ -2,79 +2,90 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from drrec.data.readers.checks import LATEST
 
+if TYPE_CHECKING:
+    from drrec.data.readers.staged import Staged
+
 _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
+
+_ISO = (
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?Z|[+-]\d\d(:?\d\d)?)?)?"
+)
+"""Dates that DuckDB reads as pandas does, which reads all others."""
 
 
 class Times(NamedTuple):
-    """Times of R rows."""
+    """How the column `timestamp` of a table `raw` is read."""
 
-    seconds: np.ndarray  # [R] int64
-    rank: np.ndarray  # [R] what to sort by: finer than seconds where the log is
-    form: str  # what was read, in words
-    bad: np.ndarray  # [R] bool: no time, or not before 2200 and from 1970 on
+    form: str  # in words
+    unit: int  # what a second is in `rank`
+    rank: str  # expression of what to sort by; NULL for no time, or not from 1970 to 2200
+    is_joined: bool = False  # with a table `odd_times`
 
 
-def read_times(column: pd.Series) -> Times:
+def number(column: str, type_: str) -> str:
+    """An expression of the number that a column holds, NULL where it holds none."""
+    # DuckDB and Python read 1_000 as a number, and no file means that.
+    if type_ == "VARCHAR":
+        return f"CASE WHEN NOT contains({column}, '_') THEN TRY_CAST({column} AS DOUBLE) END"
+    return f"{column}::DOUBLE"
+
+
+def read_times(raw: Staged) -> Times:
     """Read numbers since 1970, in a unit that their size tells, or dates of ISO 8601.
 
     Dates without a zone are of UTC; whole numbers of eight digits that are all dates, such as
     20240131, are days.
     """
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return _of_dates(column, "dates")
-    numbers = column if pd.api.types.is_numeric_dtype(column) else _as_numbers(column)
-    if numbers is not None:
-        values = numbers.to_numpy(np.float64, na_value=np.nan)
-        days = _days(values)
-        return _of_dates(days, "days") if days is not None else _of_numbers(values)
-    text = column.astype(str).str.strip()
-    return _of_dates(pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"), "dates")
+    type_ = raw.types["timestamp"]
+    if type_ == "TIMESTAMP":
+        return _of_microseconds("epoch_us(timestamp)", "dates")
+    value = number("timestamp", type_)
+    (share,) = raw.one(f"SELECT avg(coalesce(NOT isnan({value}), false)::INT) FROM raw")
+    if type_ == "VARCHAR" and share < 0.5:
+        return _of_text(raw)
+    is_day = f"{value} >= 19700101 AND {value} < 22000101 AND {value} = floor({value})"
+    if raw.one(f"SELECT bool_and(coalesce({is_day}, false)) FROM raw")[0]:
+        day = f"try_strptime({value}::BIGINT::VARCHAR, '%Y%m%d')"
+        if raw.one(f"SELECT bool_and({day} IS NOT NULL) FROM raw")[0]:
+            return _of_microseconds(f"epoch_us({day})", "days")
+    return _of_numbers(raw, value)
 
 
-def _as_numbers(column: pd.Series) -> pd.Series | None:
-    """A column of text as numbers; None if most of it is none."""
-    text = column.astype(str)
-    # Python and pandas read 1_000 as a number, and no file means that.
-    numbers = pd.to_numeric(text.where(~text.str.contains("_")), errors="coerce")
-    return numbers if numbers.notna().mean() >= 0.5 else None
-
-
-def _of_numbers(values: np.ndarray) -> Times:
-    known = values[np.isfinite(values)]
+def _of_numbers(raw: Staged, value: str) -> Times:
     # A row alone in another unit than the rest is bad, and the rest says which unit it is.
-    typical = float(np.median(known)) if len(known) else 0.0
-    name, unit = next(
-        ((name, unit) for name, unit in _UNITS if typical < LATEST * unit), _UNITS[-1]
-    )
-    bad = ~((values >= 0) & (values < LATEST * unit))
-    if unit > 1:
-        bad = bad | (values < LATEST * unit // 10**3)  # a time of its own in a coarser unit
-    sound = np.where(bad, 0, values)
-    return Times((sound // unit).astype(np.int64), sound, name, bad)
+    below = ", ".join(f"count(*) FILTER ({value} < {LATEST * unit})" for _, unit in _UNITS)
+    known, *counts = raw.one(f"SELECT count(*), {below} FROM raw WHERE isfinite({value})")
+    most = [each for each, count in zip(_UNITS, counts, strict=True) if 2 * count >= known]
+    form, unit = most[0] if most else _UNITS[-1]
+    least = LATEST * unit // 10**3 if unit > 1 else 0  # less is a time in a coarser unit
+    sound = f"{value} >= {least} AND {value} < {LATEST * unit}"
+    return Times(form, unit, f"CASE WHEN {sound} THEN {value} END")
 
 
-def _of_dates(dates: pd.Series, form: str) -> Times:
-    bad = dates.isna().to_numpy()
-    moments = dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz else dates
-    fine = moments.to_numpy("datetime64[us]").astype(np.int64)
-    seconds = fine // 10**6
-    bad = bad | (seconds < 0) | (seconds >= LATEST)
-    sound = np.where(bad, 0, fine)
-    return Times(sound // 10**6, sound, form, bad)
+def _of_text(raw: Staged) -> Times:
+    import pandas as pd
+
+    text = "trim(timestamp)"
+    plain = f"regexp_full_match({text}, '{_ISO}')"
+    query = f"SELECT DISTINCT timestamp AS text FROM raw WHERE NOT {plain} AND timestamp <> ''"
+    odd = raw.connection.execute(query).fetchnumpy()["text"]
+    read = pd.to_datetime(
+        pd.Series(odd, dtype=object).astype(str).str.strip(),
+        format="ISO8601", utc=True, errors="coerce",
+    )  # fmt: skip
+    known = read.notna().to_numpy()
+    fine = read[known].dt.tz_localize(None).to_numpy("datetime64[us]").astype(np.int64)
+    raw.give("odd_times", {"text": odd[known], "us": fine})
+    date = f"CASE WHEN {plain} THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) ELSE odd_times.us END"
+    return _of_microseconds(date, "dates")._replace(is_joined=True)
 
 
-def _days(values: np.ndarray) -> pd.Series | None:
-    """Numbers such as 20240131 as days; None unless all of them are."""
-    if not ((values >= 19700101) & (values < 22000101) & (values == np.floor(values))).all():
-        return None
-    days = pd.to_datetime(
-        pd.Series(values.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce"
-    )
-    return None if days.isna().any() else days
+def _of_microseconds(value: str, form: str) -> Times:
+    sound = f"{value} >= 0 AND {value} < {LATEST * 10**6}"
+    return Times(form, 10**6, f"CASE WHEN {sound} THEN ({value})::DOUBLE END")

@@ -32,7 +32,7 @@ def written(folder, frame, file="A.csv"):
 
 
 def test_all_known_names_are_on_the_command_line():
-    assert list(flags.Name.__args__) == [*DATASETS, "serving"]
+    assert list(flags.Name.__args__) == [*DATASETS, "log", "serving"]
 
 
 def test_the_command_line_prepares_and_says_where(tmp_path, monkeypatch, capsys):

@@ -19,7 +19,8 @@ class PrepareConfig:
 
     source: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
     """Folder with the published files, of a data set that is not downloaded automatically; of
-    `serving`, the store: a file or a URL."""
+    `log`, a file, a folder or a pattern such as 'logs/*.parquet'; of `serving`, the store: a file
+    or a URL."""
     file: str | None = None
     """File of that folder to read, if there are several logs."""
     to: str | None = None
@@ -35,6 +36,8 @@ class PrepareConfig:
     Defaults are in docs/datasets.md. [>= 0]"""
     min_item: int | None = None
     """Minimum number of users of an item (k-core filter). [>= 0]"""
+    split: str | None = None
+    """Log: split to store beside the rows, for --split given; by default that of x_label if any."""
     bad_rows: Literal["stop", "skip"] | None = None
     """Malformed rows: stop and name the row, or skip and count them.
     By default stop, or skip for Last.fm."""

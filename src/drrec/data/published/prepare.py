@@ -209,7 +209,7 @@ def _settings(
 ) -> dict[str, Any]:
     """All that decides what is made, defaults filled in, as the record has it."""
     given = {key: value for key, value in dataclasses.asdict(config).items() if value is not None}
-    given = {key: value for key, value in given.items() if key not in ("source", "to")}
+    given = {key: value for key, value in given.items() if key not in ("source", "to", "split")}
     defaults = {key: getattr(published, key) for key in ("min_user", "min_item", "bad_rows")}
     only = {} if published.has_sessions else {"item": None, "session_gap": None}
     words = published.words(log)

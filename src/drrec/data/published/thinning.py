@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 def sessions(user: np.ndarray, milliseconds: np.ndarray, gap_minutes: float) -> np.ndarray:
@@ -20,6 +24,8 @@ def sessions(user: np.ndarray, milliseconds: np.ndarray, gap_minutes: float) -> 
 
 def last_of_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
     """[R] bool: the last row of each (user, item) pair."""
+    import pandas as pd
+
     return ~pd.Series(_pairs(user, item)).duplicated(keep="last").to_numpy()
 
 
@@ -43,14 +49,38 @@ def core(user: np.ndarray, item: np.ndarray, min_user: int, min_item: int) -> np
     """
     pairs = np.unique(_pairs(user, item))
     width = np.int64(item.max(initial=0)) + 1
-    left_user, left_item = pairs // width, pairs % width
+    blocks = [(pairs // width, pairs % width)]
+    sizes = int(user.max(initial=0)) + 1, int(width)
+    has_user, has_item = core_sides(lambda: blocks, sizes, (min_user, min_item))
+    return has_user[user] & has_item[item]
+
+
+def core_sides(
+    blocks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    sizes: tuple[int, int],
+    least: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """[U] and [I] bool: the users and the items of the `core`.
+
+    Args:
+        blocks: gives the users and the items of some pairs at a time, no pair twice.
+        sizes: U and I.
+        least: how many items each user has, and how many users each item.
+    """
+    kept = [np.ones(size, bool) for size in sizes]
     while True:
-        of_user, of_item = np.bincount(left_user), np.bincount(left_item)
-        keep = (of_user[left_user] >= min_user) & (of_item[left_item] >= min_item)
-        if keep.all():
-            break
-        left_user, left_item = left_user[keep], left_item[keep]
-    return np.isin(user, left_user) & np.isin(item, left_item)
+        counts = [np.zeros(size, np.int64) for size in sizes]
+        for user, item in blocks():
+            is_left = kept[0][user] & kept[1][item]
+            for count, ids in zip(counts, (user[is_left], item[is_left]), strict=True):
+                count += np.bincount(ids, minlength=len(count))
+        enough = [
+            there & (count >= few) & (count > 0)
+            for there, count, few in zip(kept, counts, least, strict=True)
+        ]
+        if all(np.array_equal(*both) for both in zip(enough, kept, strict=True)):
+            return kept[0], kept[1]
+        kept = enough
 
 
 def _pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
+import pathlib
 from typing import TYPE_CHECKING
 
-from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.engine import is_pattern
+from drrec.data.logs import dataset_of
 from drrec.data.readers import tables, text
 from drrec.data.readers.opened import opened, stem, suffix
+from drrec.data.readers.staged import staging
 from drrec.errors import InputError
 
 if TYPE_CHECKING:
-    import pathlib
-
     from drrec.data.config import LogConfig
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
+    from drrec.data.readers.staged import Staged
 
 SUFFIXES = (".inter", ".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
-"""Forms that are read; each may be packed, `.gz` or `.zip`. What a file holds counts, not these."""
+"""Forms that are read; each may be packed, `.gz`, `.zip` or `.zst`. What a file holds counts, not these."""
 
 _PARQUET = b"PAR1"
 _SHEETS = (".xlsx", ".xls", ".ods", ".feather", ".pkl", ".sqlite", ".db")
 
 
 def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Dataset:
-    """Read a log: delimited text with a header, JSON lines, or Parquet.
+    """Read a log: delimited text with a header, JSON lines, or Parquet; one file, or see `found`.
 
     A log without ratings, or with the same one throughout, is implicit: each row counts as
     `scale.TAKEN`. Without times the order of the rows is the order in time. A column `x_label`
@@ -34,11 +38,51 @@ def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Da
     Raises:
         InputError: there is no column for users or for items, or a row is bad.
     """
-    return dataset_of(log_frame(path, config), stem(path), config, repeats)
+    files = found(path)
+    with staging(str(path), files) as log:
+        for file in files:
+            read(file, config, log)
+        return dataset_of(log, name_of(path), config, repeats)
 
 
-def log_frame(path: pathlib.Path, config: LogConfig) -> LogFrame:
-    """The columns of a log, before they are checked.
+def found(path: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a log, by name: one file; those of a folder; or those that a pattern fits.
+
+    Of a folder those count that end in one of `SUFFIXES`, packed or not, and are not hidden.
+
+    Raises:
+        InputError: there are none.
+    """
+    if is_pattern(str(path)):
+        files = sorted(pathlib.Path(each) for each in glob.glob(str(path), recursive=True))
+        files = [file for file in files if file.is_file()]
+    elif path.is_dir():
+        files = sorted(file for file in path.iterdir() if is_log(file))
+    else:
+        return [path]
+    if not files:
+        raise InputError(
+            f"Expected files of a log at {path}. Received: none. They end in {', '.join(SUFFIXES)}."
+        )
+    return files
+
+
+def is_log(path: pathlib.Path) -> bool:
+    """Whether a file's name says that it may be of a log."""
+    return suffix(path) in SUFFIXES and path.name[0] not in "._" and path.is_file()
+
+
+def name_of(path: pathlib.Path) -> str:
+    """What to call a log: by its file, its folder, or the folder of a pattern."""
+    if is_pattern(str(path)):
+        parts = list(itertools.takewhile(lambda part: not is_pattern(part), path.parts))
+        path = pathlib.Path(*parts).resolve()
+    return path.resolve().name if path.is_dir() else stem(path)
+
+
+
+def read(path: pathlib.Path, config: LogConfig, log: Staged, part: int | None = None) -> None:
+    """Append the rows of a file, before they are checked; they may be a part of a given split.
 
     Raises:
         InputError: as of `load`.
@@ -51,8 +95,10 @@ def log_frame(path: pathlib.Path, config: LogConfig) -> LogFrame:
     with opened(path) as file:
         start = file.read(256)
     if start.startswith(_PARQUET):
-        return tables.read_parquet(path, config)
+        tables.read_parquet(path, config, log)
+        return
     is_atomic = suffix(path) in (".inter", ".csv", ".tsv")
     if not is_atomic and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-        return tables.read_json_lines(path, config)
-    return text.read(path, text.table_of(path, config))
+        tables.read_json_lines(path, config, log)
+        return
+    text.read(path, text.table_of(path, config), log, part)

@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from drrec.data.config import LogConfig
-from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.logs import dataset_of
 from drrec.data.readers import text
 from drrec.data.readers.columns import Columns
+from drrec.data.readers.staged import staging
 from drrec.data.readers.text import LogTable
 from drrec.data.readers.titles import ItemTable, read_words
 from drrec.data.strategies import TEST, TRAIN
@@ -81,8 +82,10 @@ def load(folder: pathlib.Path, config: LogConfig | None = None) -> Dataset:
     for name, form in FORMS.items():
         if (folder / name).is_file():
             path = folder / name
-            log = text.read(path, form.ratings or text.table_of(path, config))
-            return _with_words(dataset_of(log, folder.resolve().name, config), folder, form)
+            with staging(str(path), [path]) as log:
+                text.read(path, form.ratings or text.table_of(path, config), log)
+                dataset = dataset_of(log, folder.resolve().name, config)
+            return _with_words(dataset, folder, form)
     if pair := next((name for name in PAIRS if (folder / f"{name}.base").is_file()), None):
         return load_pair(folder / f"{pair}.base", config)
     raise InputError(
@@ -104,8 +107,11 @@ def load_pair(path: pathlib.Path, config: LogConfig | None = None) -> Dataset:
         InputError: a file of it is bad.
     """
     ends = {TRAIN: ".base", TEST: ".test"}
-    halves = {part: text.read(path.with_suffix(end), _TABBED) for part, end in ends.items()}
-    dataset = dataset_of(LogFrame.joined(halves), path.stem, config)
+    halves = {part: path.with_suffix(end) for part, end in ends.items()}
+    with staging(str(halves[TRAIN]), list(halves.values())) as log:
+        for part, half in halves.items():
+            text.read(half, _TABBED, log, part)
+        dataset = dataset_of(log, path.stem, config)
     return _with_words(dataset, path.parent, FORMS["u.data"])
 
 

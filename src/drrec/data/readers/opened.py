@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
 import re
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 """Tried in this order: text of Windows with an accent in it is hardly ever valid UTF-8."""
 
-PACKED = (".gz", ".zip")
+PACKED = (".gz", ".zip", ".zst")
 """Ends of names that say only how a file is packed."""
 
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
@@ -30,7 +31,7 @@ _BLOCK = 1 << 20
 _NO_BOMB, _MOST_TO_ONE = 1 << 28, 250
 """Logs are packed some 20 to 1, and what makes memory run out 1,000 to 1."""
 
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_GZIP, _ZIP, _ZSTD = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -47,6 +48,8 @@ def opened(path: pathlib.Path) -> BinaryIO:
             content: BinaryIO = io.BufferedReader(gzip.GzipFile(path), 1 << 20)
         elif start == _ZIP:
             content = _only_one(path)
+        elif start == _ZSTD:
+            content = _of_zstd(path)
         else:
             content = path.open("rb")
         if content.peek(2)[:2] in _UTF_16:  # type: ignore[attr-defined]
@@ -61,24 +64,52 @@ def opened(path: pathlib.Path) -> BinaryIO:
     return content
 
 
+def is_plain(path: pathlib.Path) -> bool:
+    """Whether a file's bytes are what `opened` gives.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return not start.startswith((_GZIP, _ZIP, _ZSTD, *_UTF_16))
+
+
 class Size(NamedTuple):
     """How large a text is."""
 
     num_lines: int  # blank ones and comments too
     is_ended: bool  # whether the last line has an end
+    is_odd: bool = False  # whether one of the patterns that were looked for is in it
 
 
-def measured(path: pathlib.Path) -> Size:
+def measured(
+    path: pathlib.Path, odd: re.Pattern[bytes] | None = None, copy: pathlib.Path | None = None
+) -> Size:
     """Go through a text once, and see that it keeps within `limits.current()`.
+
+    Args:
+        path: the file.
+        odd: what to look for in it, at most 16 bytes long.
+        copy: where to write what it holds.
 
     Raises:
         InputError: it cannot be read, or has too many lines or bytes, or too long a line.
     """
     limits = current()
-    num_ends, run, last = 0, 0, b"\n"
+    num_ends, run, last, is_odd, tail = 0, 0, b"\n", False, b""
     try:
-        with opened(path) as file:
+        with contextlib.ExitStack() as files:
+            file = files.enter_context(opened(path))
+            written = files.enter_context(copy.open("wb")) if copy else None
             for block in _blocks(file, path):
+                if written:
+                    written.write(block)
+                is_odd = is_odd or bool(odd and odd.search(tail + block))
+                tail = block[-16:]
                 num_ends += block.count(b"\n") or block.count(b"\r")
                 pieces = re.split(b"[\r\n]", block) if limits.max_line < len(block) else [block]
                 end = max(block.rfind(b"\n"), block.rfind(b"\r"))
@@ -95,7 +126,8 @@ def measured(path: pathlib.Path) -> Size:
     except BROKEN as error:
         raise damaged(path, error) from error
     is_ended = last in (b"\n", b"\r")
-    return Size(num_ends + (not is_ended), is_ended)
+    is_odd = is_odd or bool(odd and odd.search(tail + b"\n"))
+    return Size(num_ends + (not is_ended), is_ended, is_odd)
 
 
 def check_rows(count: int, name: object) -> None:
@@ -151,6 +183,16 @@ def damaged(path: pathlib.Path, error: Exception) -> InputError:
     """The error for a packed file that cannot be unpacked."""
     reason = told(error) if str(error) else "one that is cut short"
     return InputError(f"Expected a whole file at {path}. Received: {reason}. Get it again.")
+
+
+def _of_zstd(path: pathlib.Path) -> BinaryIO:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise InputError(
+            f"Expected pyarrow, to unpack {path}. Received: none. Install it: pip install pyarrow."
+        ) from error
+    return io.BufferedReader(pyarrow.CompressedInputStream(str(path), "zstd"), 1 << 20)
 
 
 def _only_one(path: pathlib.Path) -> BinaryIO:

@@ -6,8 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from drrec.data.config import LogConfig
-from drrec.data.logs import LogFrame, dataset_of
+from drrec.data.logs import dataset_of
 from drrec.data.readers import columns, files, lines
+from drrec.data.readers.staged import staging
 from drrec.data.readers.titles import ItemTable, ItemWords, read_words
 from drrec.data.strategies import TEST, TRAIN, VALIDATION
 from drrec.errors import InputError
@@ -36,9 +37,11 @@ def load(path: pathlib.Path, repeats: Repeats = "drop", config: LogConfig | None
     config = config or LogConfig()
     ratings = inter_file(path) if path.is_dir() else path
     if parted := benchmark_files(ratings):
-        frames = {part: files.log_frame(file, config) for part, file in parted.items()}
         name = ratings.name.split(".")[0]
-        dataset = dataset_of(LogFrame.joined(frames), name, config, repeats)
+        with staging(str(next(iter(parted.values()))), list(parted.values())) as log:
+            for part, file in parted.items():
+                files.read(file, config, log, part)
+            dataset = dataset_of(log, name, config, repeats)
         words_file = ratings.with_name(f"{name}.item")
     else:
         dataset = files.load(ratings, config, repeats)

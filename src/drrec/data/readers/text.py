@@ -1,46 +1,37 @@
-"""Delimited text to columns: fast where all is well, line by line to name the line that is not."""
+"""Delimited text, by DuckDB where all is well, line by line to name the line that is not."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import functools
 import itertools
 import logging
-import warnings
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from drrec.data.config import LogConfig
-from drrec.data.logs import LogFrame
+from drrec.data.engine import literal
 from drrec.data.readers import checks, lines
 from drrec.data.readers.columns import Columns, described, recognised, split_header
-from drrec.data.readers.opened import (
-    BROKEN,
-    ENCODINGS,
-    Size,
-    check_rows,
-    damaged,
-    measured,
-    opened,
-    suffix,
-    unreadable,
-)
-from drrec.errors import InputError
+from drrec.data.readers.opened import ENCODINGS, check_rows, is_plain, measured, suffix
+from drrec.errors import InputError, told
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
 
     from drrec.data.config import Kind
+    from drrec.data.readers.staged import Staged
 
 logger = logging.getLogger(__name__)
 
-_PIECE = 1 << 19
 _SEPARATORS = ",\t;|"
-_NUMBERS = ("rating", "timestamp", "part")
-_TEXTS = ("user", "item", "session", "title", "genres")
+_LONGEST = 2_000_000
+"""Bytes of a line that DuckDB reads unasked."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,138 +74,122 @@ def table_of(path: pathlib.Path, config: LogConfig | None = None) -> LogTable:
     )
 
 
-def read(path: pathlib.Path, table: LogTable) -> LogFrame:
-    """Read the columns of a file: plain or packed; UTF-8, UTF-16, or of Windows.
+def read(path: pathlib.Path, table: LogTable, log: Staged, part: int | None = None) -> None:
+    """Append the rows of a file: plain or packed; UTF-8, UTF-16, or of Windows.
+
+    Args:
+        path: the file.
+        table: its layout.
+        log: where the rows go.
+        part: which part of the split `given` they are.
 
     Raises:
         InputError: the file is missing, empty or cut, or a row has too few fields or too many, or
             a quote has swallowed rows; the message says which line.
     """
-    size = measured(path)
-    check_rows(size.num_lines - table.before, path)
+    import duckdb
+
+    copy = None if is_plain(path) else log.scratch / f"{len(log)}.unpacked"
+    size = measured(path, _odd(table), copy)
+    num_rows = size.num_lines - table.before
+    check_rows(num_rows, path)
+    started, added = len(log), None
+    where = functools.partial(_line_of, path, table)
+    if not size.is_odd and num_rows > 0:
+        with contextlib.suppress(duckdb.InvalidInputException, duckdb.ConversionException):
+            added = _append(path, copy or path, table, log, part, where)
+    if added not in (None, num_rows):  # blank lines, or fields of several lines
+        log.forget_last()
+    if added != num_rows:
+        _append_exactly(path, table, log, part, where)
+    if len(log) == started:
+        raise lines.no_rows(path)
+    if not size.is_ended:
+        _check_end(path, table, log, started)
+
+
+def _odd(table: LogTable) -> re.Pattern[bytes]:
+    """What DuckDB reads otherwise than is meant: a field too many that is empty, `, "quoted"`."""
+    mark = re.escape(table.separator.encode())
+    odd = [mark + rb"\r?\n"]
+    if table.is_quoted:
+        odd += [mark + rb'""\r?\n', rb"(?:" + mark + rb"|\n)[ \t]+\"", rb"\"[ \t]+(?:" + mark + rb"|\r?\n)"]
+    return re.compile(b"|".join(odd))
+
+
+def _append(
+    path: pathlib.Path,
+    plain: pathlib.Path,
+    table: LogTable,
+    log: Staged,
+    part: int | None,
+    where: Callable[[int], str],
+    more: str = "",
+) -> int:
+    names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(table.num_fields))
+    quote = '"' if table.is_quoted else ""
+    source = (
+        f"read_csv(?, columns = {{{names}}}, auto_detect = false, header = false, delim = ?, "
+        f"quote = ?, escape = ?, skip = {table.before}, strict_mode = true, compression = 'none', "
+        f"hive_partitioning = false, max_line_size = {_LONGEST}{more})"
+    )
+    columns = {name: f"c{index}" for name, index in table.columns.places().items()}
+    if part is not None:
+        columns["part"] = str(part)
+    values = [literal(plain), table.separator, quote, quote]
+    return log.add(str(path), source, columns, where, values, table.kind)
+
+
+def _append_exactly(
+    path: pathlib.Path,
+    table: LogTable,
+    log: Staged,
+    part: int | None,
+    where: Callable[[int], str],
+) -> None:
+    """Append what the exact reader makes of a file, which refuses the first row that is none."""
+    import duckdb
+
+    copy = log.scratch / f"{len(log)}.exact"
     for encoding in ENCODINGS:
         try:
-            frame = _read(path, table, encoding, size)
+            with copy.open("w", encoding="utf-8", newline="") as file:
+                rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+                rows.writerows(fields for _, fields in lines.numbered(path, table, encoding))
         except UnicodeDecodeError:
             continue
-        except OSError as error:
-            raise unreadable(path, error) from error
-        except BROKEN as error:
-            raise damaged(path, error) from error
-        if frame.empty:
-            raise lines.no_rows(path)
-        where = functools.partial(_line_of, path, table, encoding)
-        return LogFrame(frame, str(path), where, table.kind)
+        break
+    same = dataclasses.replace(table, separator=",", is_quoted=True, before=0)
+    try:
+        _append(path, copy, same, log, part, where, ", new_line = '\\n'")
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise InputError(
+            f"Expected rows of ratings in {path}. Received: {checks.short(told(error))}. "
+            "Get the file again."
+        ) from error
+    copy.unlink()
+
+
+def _line_of(path: pathlib.Path, table: LogTable, row: int) -> str:
+    for encoding in ENCODINGS:
+        with contextlib.suppress(UnicodeDecodeError):
+            rows = lines.numbered(path, table, encoding)
+            number, _ = next(itertools.islice(rows, row, None))
+            return f"line {number} of {path}"
     raise AssertionError  # Latin-1 decodes every byte
 
 
-def _read(path: pathlib.Path, table: LogTable, encoding: str, size: Size) -> pd.DataFrame:
-    try:
-        try:
-            frame = _parse(path, table, encoding, as_text=False)
-        except (UnicodeDecodeError, pd.errors.ParserError):
-            raise
-        # A number that is none: dates, words, a fault, or digits without end.
-        except (ValueError, OverflowError):
-            frame = _parse(path, table, encoding, as_text=True)
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        _check_rows(path, table, encoding)
-        raise _not_rows(path, str(error)) from error
-    num_rows = size.num_lines - table.before
-    if frame.pop("is_short").any() or (len(frame) and num_rows != len(frame)):
-        count = _check_rows(path, table, encoding)
-        frame = frame[~frame.pop("is_comment")].reset_index(drop=True)
-        if count != len(frame):
-            raise _not_rows(path, f"{len(frame):,} rows of {count:,} lines")
-    else:
-        frame = frame.drop(columns="is_comment")
-    if len(frame) and not size.is_ended:
-        _check_end(path, table, frame)
-    return frame
-
-
-def _parse(path: pathlib.Path, table: LogTable, encoding: str, *, as_text: bool) -> pd.DataFrame:
-    # The C parser takes one character. So "::" is read as ":" with an empty column in each gap.
-    step = len(table.separator)
-    width = table.num_fields * step - step + 1
-    names = [f"gap{index}" if index % step else f"other{index}" for index in range(width)]
-    places = table.columns.places()
-    for name, index in places.items():
-        names[index * step] = name
-    numbers = [name for name in _NUMBERS if name in places and not as_text]
-    pieces, raw = [], {name: _Raw() for name in _TEXTS if name in places}
-    gaps = [name for name in names if name.startswith("gap")]
-    last = names[-1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is too long
-        with (
-            opened(path) as file,
-            pd.read_csv(
-                file,
-                sep=table.separator[0],
-                names=names,
-                header=None,
-                skiprows=table.before,
-                index_col=False,
-                dtype={name: np.float64 if name in numbers else object for name in names},
-                keep_default_na=False,  # a user may be called NA
-                na_values={name: [""] for name in numbers},
-                quoting=csv.QUOTE_MINIMAL if table.is_quoted else csv.QUOTE_NONE,
-                encoding=encoding,
-                engine="c",
-                chunksize=_PIECE,
-            ) as reader,
-        ):
-            for piece in reader:
-                is_short = piece[last].isna() | (piece[last] == "")  # missing, or empty
-                is_short |= (piece[gaps] != "").any(axis=1)
-                starts = piece[names[0]].astype(str).str.startswith("#")
-                kept = piece[list(places)].assign(is_short=is_short, is_comment=is_short & starts)
-                pieces.append(kept.assign(**{name: raw[name].codes(kept[name]) for name in raw}))
-    frame = pd.concat(pieces, ignore_index=True)
-    return frame.assign(**{name: raw[name].texts(frame[name]) for name in raw})
-
-
-class _Raw:
-    """Text of one column, each held once: pandas holds one for each row and piece."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def codes(self, column: pd.Series) -> np.ndarray:
-        codes, found = pd.factorize(column.fillna("").to_numpy())
-        numbers = self._numbers
-        known = [numbers.setdefault(text, len(numbers)) for text in found.tolist()]
-        return np.array(known, np.int32)[codes]
-
-    def texts(self, codes: pd.Series) -> pd.Series:
-        return pd.Series(np.array([*self._numbers], object)[codes.to_numpy()], dtype=object)
-
-
-def _check_rows(path: pathlib.Path, table: LogTable, encoding: str) -> int:
-    """How many rows the exact reader finds, which refuses the first that is none."""
-    return sum(1 for _ in lines.numbered(path, table, encoding))
-
-
-def _line_of(path: pathlib.Path, table: LogTable, encoding: str, row: int) -> str:
-    number, _ = next(itertools.islice(lines.numbered(path, table, encoding), row, None))
-    return f"line {number} of {path}"
-
-
-def _not_rows(path: pathlib.Path, reason: str) -> InputError:
-    return InputError(
-        f"Expected rows of ratings in {path}. Received: {checks.short(reason)}. Get the file again."
-    )
-
-
-def _check_end(path: pathlib.Path, table: LogTable, frame: pd.DataFrame) -> None:
+def _check_end(path: pathlib.Path, table: LogTable, log: Staged, started: int) -> None:
     """See that a last row without a line end has lost no digits of its timestamp."""
-    if table.columns.timestamp != table.num_fields - 1 or frame["timestamp"].dtype == object:
+    is_last = table.columns.timestamp == table.num_fields - 1
+    if not is_last or log.types["timestamp"] != "DOUBLE" or len(log) - started < 2:
         return
-    timestamp = frame["timestamp"].to_numpy()
-    if checks.cut_short(timestamp):
+    last = log.cell("timestamp", len(log) - 1)
+    before = f"rowid >= {started} AND rowid < {len(log) - 1}"
+    (least,) = log.one(f"SELECT min(timestamp) FROM raw WHERE {before}")
+    if None not in (least, last) and checks.cut_short(np.array([least, last])):
         raise InputError(
-            f"Expected a whole last row (row {len(timestamp)}) in {path}. Received: the timestamp "
-            f"{timestamp[-1]:.0f} and no line end: the file is cut short. Get it again, or end its "
-            "last line if it is whole."
+            f"Expected a whole last row (row {len(log) - started}) in {path}. Received: the "
+            f"timestamp {last:.0f} and no line end: the file is cut short. Get it again, or end "
+            "its last line if it is whole."
         )
