@@ -78,6 +78,8 @@ class Known:
         self, history: np.ndarray, items: np.ndarray, is_liked: np.ndarray, rewards: np.ndarray
     ) -> np.ndarray:
         """[L] a history of either form after `items [n]` were shown, in this order."""
+        if not len(items):
+            return history
         # Histories of liked items ask for the sign alone, and a like may be worth 0.
         paid = rewards if history.dtype == np.int64 else np.where(is_liked, 1, -1)
         for item, reward in zip(items, paid, strict=True):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from drrec.types import Scorer
 
 _BLOCK = 64
-_LEAST_BLOCKS = 32
+_BLOCKS_EACH = 2  # for each of K, from which on looking at blocks first is faster
 
 MAX_SCORES = 2**23
 """Scores held in memory at once: users are scored in batches of about this size."""
@@ -64,7 +64,7 @@ def top_items(scores: np.ndarray, k: int) -> TopItems:
     Ties are broken by item number. `scores` is written to.
     """
     scores[:, PADDING] = -np.inf
-    if scores.shape[1] >= _BLOCK * max(k, _LEAST_BLOCKS):
+    if scores.shape[1] >= _BLOCK * _BLOCKS_EACH * k:
         row, item = _candidates_by_block(scores, k)
     else:
         kept = min(k, scores.shape[1])

@@ -134,7 +134,7 @@ class Engine:
         k = checked_k(k)
         asked = [understood(query, self.known) for query in queries]
         found = answers(self.recommender, self.searcher, asked, k)
-        return [list(map(self._named, *map(np.ndarray.tolist, each))) for each in found]
+        return [self._named(*each) for each in found]
 
     def similar(self, item: str, k: int = 10) -> list[Recommendation]:
         """The K items most similar to an item; see `Recommender.similar_items`.
@@ -147,7 +147,7 @@ class Engine:
         if cosine is None:
             return self.recommend([Query(liked=[item])], k)[0]
         top = top_items(cosine[None], checked_k(k))
-        return list(map(self._named, top.item.tolist(), top.score.tolist()))
+        return self._named(top.item, top.score)
 
     def search(self, text: str, k: int = 10) -> list[Titled]:
         """The K items whose titles fit a text; see `TitleIndex.search`.
@@ -189,8 +189,10 @@ class Engine:
     def _title_index(self) -> TitleIndex:
         return TitleIndex(self.known)
 
-    def _named(self, item: int, score: float) -> Recommendation:
-        return Recommendation(str(self.items.raw[item]), str(self.titles[item]), score)
+    def _named(self, items: np.ndarray, scores: np.ndarray) -> list[Recommendation]:
+        """[K] dense ids and scores as answers have them."""
+        parts = self.items.raw[items], self.known.titles[items], scores
+        return list(map(Recommendation, *map(np.ndarray.tolist, parts)))
 
 
 def _name_of(path: pathlib.Path) -> str:
