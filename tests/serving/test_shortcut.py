@@ -49,7 +49,6 @@ def both(make_service):
     ],
 )
 def test_the_shortcut_answers_as_the_route(both, path):
-    client, longer = both
     found, expected = (each.get(path, follow_redirects=False) for each in both)
     assert (found.status_code, found.content) == (expected.status_code, expected.content)
     for name in ("content-type", "content-length"):

@@ -1,7 +1,7 @@
 """Micro-batches: requests that wait while the engine is at work go into its next call together.
 
-A call for known users that takes less than two milliseconds is made on the event loop: to hand it to
-another thread takes longer, up to five milliseconds each way while both want Python's lock.
+A call for known users that takes less than two milliseconds is made on the event loop: to hand it
+to another thread takes longer, up to five milliseconds each way while both want Python's lock.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ class Batcher:
     @property
     def _num_quick(self) -> int:
         """Queries that a call on the event loop may have; 0 before any was timed."""
-        is_timed = self._seconds is not None and self._engine.backend == "numpy"
-        return int(MOST_SECONDS / max(self._seconds, 1e-9)) if is_timed else 0
+        if not self._seconds or self._engine.backend != "numpy":
+            return 0
+        return int(MOST_SECONDS / self._seconds)
 
     def _timed(self, queries: list[Query], k: int) -> list[list[Recommendation]]:
         """The engine's answers; notes the processor time that they took."""

@@ -210,7 +210,7 @@ async def reasons(
     """What speaks for each item."""
 
     def explained() -> list[Any]:
-        told = [served.engine.explain(query, each.item, TOP_REASONS) for each in items]
+        told = served.engine.explain_all(query, [each.item for each in items], TOP_REASONS)
         return [
             {"method": each.method, "reasons": [reason._asdict() for reason in each.reasons]}
             for each in told
