@@ -38,7 +38,7 @@ def test_top_items_are_those_of_a_full_sort(num_items, k):
 def test_top_items_by_block_are_those_of_a_full_sort(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "_BLOCK", 3)
-        patch.setattr(scoring, "_LEAST_BLOCKS", 1)
+        patch.setattr(scoring, "_BLOCKS_EACH", 1)
         num_items = data.draw(st.integers(2, 30))
         values = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])
         rows = st.lists(values, min_size=num_items, max_size=num_items)

@@ -412,10 +412,13 @@ class Recommender(abc.ABC):
         """The same model with the one user of `log`, who liked `liked`, as its only user."""
         return copy.copy(self)
 
-    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """The user's items [n] and what each adds to the score of `item`, which is their sum.
+    def _shares(
+        self, user: int, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """What the user's items add to the scores of `items [K]`; None if no score is such a sum.
 
-        None where the score is no such sum.
+        Returns:
+            The user's items [n], what they add [n, K], and whether it makes the score, [K] bool.
         """
         return None
 
@@ -425,6 +428,15 @@ class Recommender(abc.ABC):
         """A model, users [n] and histories [n, L]: as if one of `items [n]` had not been shown."""
         histories = np.stack([without(history, item) for item in items])
         return self, np.full(len(items), user, np.int32), histories
+
+    def _folded_in_without(
+        self, log: Interactions, liked: np.ndarray, items: np.ndarray
+    ) -> Self | None:
+        """As `_folded_in`, with n users: to each, one of `items [n]` had not been shown.
+
+        None where each needs a model of their own.
+        """
+        return None
 
     def _queries(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
         """[B, D] vectors whose products with `_answers` are the scores of `_scored`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.data.histories import items_of, pushed
+from drrec.data.histories import entries, items_of
 from drrec.data.interactions import LIKED_ABOVE, Interactions
 from drrec.scoring import seen_pairs
 
@@ -78,11 +78,9 @@ class Known:
         self, history: np.ndarray, items: np.ndarray, is_liked: np.ndarray, rewards: np.ndarray
     ) -> np.ndarray:
         """[L] a history of either form after `items [n]` were shown, in this order."""
-        # Histories of liked items ask for the sign alone, and a like may be worth 0.
-        paid = rewards if history.dtype == np.int64 else np.where(is_liked, 1, -1)
-        for item, reward in zip(items, paid, strict=True):
-            history = pushed(history[None], np.array([item]), np.array([reward]))[0]
-        return history
+        has_rewards = history.dtype == np.int64
+        new = entries(items, rewards) if has_rewards else items[is_liked].astype(history.dtype)
+        return np.concatenate([history, new])[len(new) :]
 
 
 class Newcomer(NamedTuple):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Score = TypeVar("Score", bound="Callable[..., np.ndarray]")
 
 _BLOCK = 64
-_LEAST_BLOCKS = 32
+_BLOCKS_EACH = 2  # for each of K, from which on looking at blocks first is faster
 
 MAX_SCORES = 2**23
 """Scores held in memory at once: users are scored in batches of about this size."""
@@ -125,7 +125,7 @@ def top_items(scores: np.ndarray, k: int) -> TopItems:
 
 def is_wide(num_items: int, k: int) -> bool:
     """Whether the top K of so many items are found by `candidates_by_block`."""
-    return num_items >= _BLOCK * max(k, _LEAST_BLOCKS)
+    return num_items >= _BLOCK * _BLOCKS_EACH * k
 
 
 def candidates_by_block(

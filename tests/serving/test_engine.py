@@ -1,15 +1,18 @@
 """The engine: sessions, filters, reasons, refusals, and no TensorFlow."""
 
+import itertools
 import pathlib
 import subprocess
 import sys
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from tests.serving.policies import small_agent_file
 
 import drrec
-from drrec.data.histories import items_of, rewards_of
+from drrec.data.histories import items_of, pushed, rewards_of
 from drrec.errors import InputError
 from drrec.serving.engine import Engine
 from drrec.serving.queries import Query, understood
@@ -52,6 +55,19 @@ def test_what_it_says_of_itself(engine, rewarded, log):
     assert engine.users.raw.tolist() == log.users.raw.tolist()
     assert len(engine.version) == 12
     assert engine.version != rewarded.version
+
+
+@hypothesis.given(events=st.lists(st.tuples(st.integers(1, 80), st.sampled_from([-1, 0, 0.5, 1]))))
+def test_events_pushed_together_are_those_pushed_one_by_one(engine, rewarded, events):
+    items = np.array([item for item, _ in events], np.int32)
+    rewards = np.array([reward for _, reward in events], float)
+    for known in (engine.known, rewarded.known):
+        expected = known.history[2]
+        for item, reward in events:
+            expected = pushed(expected[None], np.array([item]), np.array([reward]))[0]
+        found = known.pushed(known.history[2], items, rewards > 0, rewards)
+        assert found.dtype == expected.dtype
+        assert found.tolist() == expected.tolist()
 
 
 def test_a_session_moves_the_state_as_training_does(engine, rewarded, log):
@@ -198,6 +214,36 @@ def test_reasons_for_somebody_new_are_what_they_like(engine, log):
         other = [each for each in liked if each != reason.item]
         rest = engine.recommend([Query(liked=other, allow=[item.item])], k=1)[0][0]
         assert reason.amount == pytest.approx(item.score - rest.score, rel=1e-3, abs=1e-6)
+
+
+def test_several_items_are_explained_as_each_alone(engine, neighbours, log):
+    raw = log.items.raw
+    known = Query(user=str(log.users.raw[4]), session=[(str(raw[7]), 1.0)])
+    new = Query(liked=raw[[20, 30, 40]].tolist(), disliked=[str(raw[50])])
+    for asked, query in itertools.product((engine, neighbours), (known, new)):
+        items = raw[[3, 9, 12]].tolist()
+        together = asked.explain_all(query, items)
+        for item, found in zip(items, together, strict=True):
+            alone = asked.explain(query, item)
+            assert found[::2] == alone[::2]
+            assert found.score == pytest.approx(alone.score, rel=1e-5)
+            assert [each.item for each in found.reasons] == [each.item for each in alone.reasons]
+            for one, other in zip(found.reasons, alone.reasons, strict=True):
+                assert one.amount == pytest.approx(other.amount, rel=1e-3, abs=1e-6)
+
+
+def test_leaving_out_at_once_is_as_answering_anew_without_each(engine, log, monkeypatch):
+    raw = log.items.raw
+    events = [(20, 1.0), (30, 0.5), (20, -1.0), (40, 1.0), (50, -0.5), (30, 1.0)]
+    query = Query(session=[(str(raw[item]), reward) for item, reward in events])
+    items = raw[[3, 9, 12]].tolist()
+    found = engine.explain_all(query, items)
+    monkeypatch.setattr(type(engine.recommender), "_folded_in_without", lambda *_: None)
+    for one, other in zip(found, engine.explain_all(query, items), strict=True):
+        assert [each.item for each in one.reasons] == [each.item for each in other.reasons]
+        amounts = [each.amount for each in other.reasons]
+        assert [each.amount for each in one.reasons] == pytest.approx(amounts, rel=1e-3, abs=1e-6)
+    assert any(each.reasons for each in found)
 
 
 def test_a_run_names_its_engine(log, tmp_path):

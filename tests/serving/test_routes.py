@@ -155,7 +155,7 @@ def test_health_models_and_metrics(client):
 
 def test_a_store_that_fails_makes_it_not_ready(client, monkeypatch):
     monkeypatch.setattr("drrec.serving.store._databases", None)
-    service = client.app._app.state.service
+    service = client.app._app._app.state.service
     service.store.close()
     monkeypatch.setattr(service.store._read, "connect", _broken)
     assert "store" in refusal(client.get("/readyz"), 503)

@@ -58,5 +58,6 @@ class TinyEngine:
     def title(self, item):
         return f"Film {item}"
 
-    def explain(self, query, item, top=3):
-        return Explanation(item, 1.0, "shares", [Reason("i0", "Film i0", 0.75)][:top])
+    def explain_all(self, query, items, top=3):
+        reasons = [Reason("i0", "Film i0", 0.75)][:top]
+        return [Explanation(item, 1.0, "shares", reasons) for item in items]

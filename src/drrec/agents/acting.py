@@ -85,9 +85,8 @@ class ActingRecommender(Recommender):
         return np.where(chosen, scores, -np.inf)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
-        policy, levels = self._policy, self._levels
-        target = np.where(np.isin(log.item, liked), levels.liked, levels.disliked)
-        user = policy.prior.folded_in(policy.item[log.item], target, levels.noise_variance)
+        policy = self._policy
+        user = policy.prior.folded_in(*self._told(log, liked))
         other = copy.copy(self)
         other._policy = dataclasses.replace(policy, user=user[None])
         if self._blend:
@@ -101,6 +100,24 @@ class ActingRecommender(Recommender):
                 proposer, log, settings.propose_k, self.setup, mask_seen=True
             )
         return other
+
+    def _folded_in_without(
+        self, log: Interactions, liked: np.ndarray, items: np.ndarray
+    ) -> Self | None:
+        if self._blend or self._proposer is not None:
+            return None
+        users = self._policy.prior.folded_in_without(*self._told(log, liked))  # [n', D]
+        place = np.argsort(log.item)
+        rows = place[np.searchsorted(log.item, items, sorter=place)]
+        other = copy.copy(self)
+        other._policy = dataclasses.replace(self._policy, user=users[rows])
+        return other
+
+    def _told(self, log: Interactions, liked: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """What a newcomer's log says: items [n, D], products [n], and their variance."""
+        levels = self._levels
+        target = np.where(np.isin(log.item, liked), levels.liked, levels.disliked)
+        return self._policy.item[log.item], target, levels.noise_variance
 
     def _item_vectors(self) -> np.ndarray:
         return self._policy.item

@@ -128,12 +128,10 @@ class ContentKNN(Recommender):
         shape = (log.num_users, log.num_items)
         return sp.csr_array((taken, (log.user, log.item)), shape)
 
-    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
-        if np.asarray(self._is_absent)[item]:
-            return None
+    def _shares(self, user: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         own = self._taken[[user]]
-        near = self._nearness[:, [item]].toarray()[:, 0]  # [I]
-        return own.indices, own.data * near[own.indices]
+        near = self._nearness[own.indices][:, items].toarray()  # [n, K]
+        return own.indices, own.data[:, None] * near, ~np.asarray(self._is_absent)[items]
 
     @in_batches
     def score(

@@ -83,10 +83,12 @@ class EASE(Recommender):
         """[U, n] float32, like the weights: another type would copy them in each product."""
         return confidences(log)[:, self._items].astype(np.float32)
 
-    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray]:
-        own, column = self._taken[[user]], np.flatnonzero(self._items == item)
-        weight = self._weight[own.indices, column[0]] if len(column) else np.zeros(own.nnz)
-        return self._items[own.indices], own.data * weight
+    def _shares(self, user: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        own = self._taken[[user]]
+        column = np.minimum(np.searchsorted(self._items, items), len(self._items) - 1)
+        has_rows = self._items[column] == items  # others score 0
+        amount = own.data[:, None] * self._weight[np.ix_(own.indices, column)] * has_rows
+        return self._items[own.indices], amount, np.ones(len(items), bool)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         other = copy.copy(self)

@@ -48,12 +48,14 @@ class _BySets(Recommender):
         )
         return other
 
-    def _shares(self, user: int, item: int) -> tuple[np.ndarray, np.ndarray] | None:
+    def _shares(
+        self, user: int, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         if self.by == "user":
             return None
         own = self._own[[user]]
-        near = self._near.similarity[:, [item]].toarray()[:, 0]  # [I]
-        return own.indices, own.data * near[own.indices]
+        near = self._near.similarity[own.indices][:, items].toarray()  # [n, K]
+        return own.indices, own.data[:, None] * near, np.ones(len(items), bool)
 
     @in_batches
     def score(

@@ -69,7 +69,8 @@ def main_serve(arguments: Serve) -> int:
     config, root = arguments.serve, str(_root(arguments).resolve())
 
     def source(run: str | None) -> Source:
-        return Source(run=run, root=root, retrieval=config.retrieval)
+        data_dir = str((arguments.data_dir or home() / "data").resolve())
+        return Source(run=run, root=root, retrieval=config.retrieval, data_dir=data_dir)
 
     job = Job(
         config=config,

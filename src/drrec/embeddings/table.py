@@ -189,6 +189,21 @@ class Prior(NamedTuple):
         weight = np.linalg.solve(spread, target - rows @ self.mean)
         return (self.mean + self.covariance @ rows.T @ weight).astype(np.float32)
 
+    def folded_in_without(
+        self, items: np.ndarray, target: np.ndarray, noise_variance: float
+    ) -> np.ndarray:
+        """[n, D] float32 the same without each of the items in turn.
+
+        With S the covariance of the targets and w = S⁻¹ y, leaving out j leaves w − S⁻¹[:, j] w_j /
+        S⁻¹[j, j], of which entry j is 0 (Rasmussen and Williams 2006, eq. 5.12).
+        """
+        rows = items.astype(np.float64)
+        spread = rows @ self.covariance @ rows.T + noise_variance * np.eye(len(rows))
+        inverse = np.linalg.inv(spread)
+        weight = inverse @ (target - rows @ self.mean)
+        rest = weight[:, None] - inverse * (weight / np.diag(inverse))  # [n, n], one each column
+        return (self.mean + rest.T @ rows @ self.covariance).astype(np.float32)
+
 
 def folded_in(
     users: np.ndarray, items: np.ndarray, target: np.ndarray, noise_variance: float

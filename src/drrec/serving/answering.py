@@ -75,13 +75,14 @@ def model_for(recommender: Recommender, asked: Asked) -> Recommender:
 
 def _vectors(recommender: Recommender, asked: Sequence[Asked]) -> np.ndarray:
     """[B, D] whose products with the items are the scores."""
-    rows: dict[int, np.ndarray] = {}
     known, new = _apart(asked)
+    if known and not new:
+        return recommender._queries(*_together(asked, known))
+    rows = {
+        row: model_for(recommender, asked[row])._queries(*_together(asked, [row]))[0] for row in new
+    }
     if known:
         rows |= dict(zip(known, recommender._queries(*_together(asked, known)), strict=True))
-    for row in new:
-        model = model_for(recommender, asked[row])
-        rows[row] = model._queries(*_together(asked, [row]))[0]
     return np.array([rows[row] for row in range(len(asked))])
 
 
@@ -100,7 +101,7 @@ def _scores(recommender: Recommender, asked: Sequence[Asked]) -> np.ndarray:
 def _apart(asked: Sequence[Asked]) -> tuple[list[int], list[int]]:
     """Rows of users of the training log, and of others, each of whom has a model of their own."""
     new = [row for row, each in enumerate(asked) if each.newcomer is not None]
-    return sorted(set(range(len(asked))) - set(new)), new
+    return [row for row, each in enumerate(asked) if each.newcomer is None], new
 
 
 def _together(asked: Sequence[Asked], rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

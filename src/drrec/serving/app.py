@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import pathlib
 import signal
@@ -19,6 +20,7 @@ from drrec.serving import browsing, docs, operating, recommending, session_route
 from drrec.serving.answers import StrictRoute, refuse_in_one_line
 from drrec.serving.bodies import Error
 from drrec.serving.guard import Guard
+from drrec.serving.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +74,9 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
     app.include_router(docs.routes(app))
     if (page / "index.html").is_file():
         app.mount("/", _Page(directory=page, html=True))
-    guard = Guard(app, service.config, service.metrics, token)
+    answer = functools.partial(recommending.list_of_user, service)
+    inner = Shortcut(app, recommending.OF_USER, answer)
+    guard = Guard(inner, service.config, service.metrics, token)
     app.state.gauges = lambda: _set_gauges(service, guard)
     return guard
 

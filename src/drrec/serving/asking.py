@@ -9,21 +9,20 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from collections.abc import Mapping
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
-def checked(form: type[Form], request: Request) -> Form:
-    """A request's path and query as a form.
+def checked(form: type[Form], path: Mapping[str, str], query: bytes) -> Form:
+    """What a request has in its path, and its query string, as a form.
 
     Raises:
         RequestValidationError: they are not of it.
     """
-    given: dict[str, Any] = dict(request.path_params)
-    text = request.scope["query_string"].decode("latin-1")
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        if name in request.path_params:
+    given: dict[str, Any] = dict(path)
+    for name, value in _pairs(query.decode("latin-1")):
+        if name in path:
             name = f"{name} beside the path"
         if _is_list(form, name):
             given.setdefault(name, []).append(value)
@@ -34,9 +33,16 @@ def checked(form: type[Form], request: Request) -> Form:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
         for each in faults:
-            is_path = each["loc"][0] in request.path_params
+            is_path = each["loc"][0] in path
             each["loc"] = ("path" if is_path else "query", *each["loc"])
         raise RequestValidationError(faults) from error
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    if "%" in text or "+" in text:
+        return parse_qsl(text, keep_blank_values=True)
+    parts = [each.partition("=") for each in text.split("&") if each]  # the same, in a tenth
+    return [(name, value) for name, _, value in parts]
 
 
 def parameters_of(form: type[BaseModel]) -> dict[str, Any]:

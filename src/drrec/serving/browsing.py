@@ -7,7 +7,8 @@ import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from drrec.errors import InputError
 from drrec.serving.answers import Json, StrictRoute
@@ -15,6 +16,7 @@ from drrec.serving.bodies import MOST_ITEMS, Error, FoundItem, Id
 from drrec.serving.recommending import InPath, Number
 from drrec.serving.reports import genres_of, report_of
 from drrec.serving.service import no_model
+from drrec.serving.truth import MOST_TURNS, judge_of
 
 if TYPE_CHECKING:
     from drrec.serving.models import Served
@@ -60,6 +62,33 @@ class Report(BaseModel):
     curve: list[dict[str, float]]
 
 
+class TrueTurn(BaseModel):
+    """An answered item, and what the world says of it."""
+
+    item: str
+    boredom: float = Field(description="What the items before took from its reward.")
+    reward: float | None = Field(
+        description="Appeal minus boredom; null where nobody knows the user's taste."
+    )
+    best: float | None = Field(description="What the best session has earned by then.")
+
+
+class Truth(BaseModel):
+    """What a session is worth in the world that its data were drawn from."""
+
+    session: str
+    user: str | None
+    model: str
+    turns: list[TrueTurn]
+    most_turns: int = Field(description="Items that are judged at most, the first ones.")
+
+
+_NOT_MADE_UP = (
+    "Expected a run on made-up data, such as demo, whose world.npz is in --data-dir. Received: "
+    "another, of which nobody knows the truth."
+)
+
+
 def routes(service: Service) -> APIRouter:
     """The routes."""
     router = APIRouter(route_class=StrictRoute, tags=["browsing"])
@@ -84,6 +113,23 @@ def routes(service: Service) -> APIRouter:
         """Titles and genres of items."""
         served = service.models.served[0]
         return Json({"model": served.label, "items": await asyncio.to_thread(_about, served, item)})
+
+    @router.get(
+        "/v1/sessions/{session}/truth",
+        response_model=Truth,
+        responses={404: {"model": Error}},
+    )
+    async def truth(session: InPath) -> Json:
+        """Judge a session by the world that a made-up data set was drawn from."""
+        history = await service.history(session)
+        served = service.models.pick(history.session.user or session)
+        judge = await asyncio.to_thread(judge_of, served)
+        if judge is None:
+            raise HTTPException(404, _NOT_MADE_UP)
+        user, items = history.session.user, [each.item for each in history.events]
+        turns = await asyncio.to_thread(judge.turns, user, items)
+        told = {"turns": [each._asdict() for each in turns], "most_turns": MOST_TURNS}
+        return Json({"session": session, "user": user, "model": served.label, **told})
 
     @router.get(
         "/v1/models/{model:id}/report",

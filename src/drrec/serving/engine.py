@@ -13,7 +13,7 @@ from drrec.base import checked_k
 from drrec.experiment.run import MODEL, SERVED
 from drrec.scoring import top_items
 from drrec.serving.answering import answers, searcher_of
-from drrec.serving.explaining import Explanation, Reason, amounts
+from drrec.serving.explaining import Amounts, Explanation, Reason, amounts
 from drrec.serving.loading import Backend, read_served
 from drrec.serving.people import Person, found_users
 from drrec.serving.queries import Query, Recommendation, dense_items, understood
@@ -134,7 +134,7 @@ class Engine:
         k = checked_k(k)
         asked = [understood(query, self.known) for query in queries]
         found = answers(self.recommender, self.searcher, asked, k)
-        return [list(map(self._named, *map(np.ndarray.tolist, each))) for each in found]
+        return [self._named(*each) for each in found]
 
     def similar(self, item: str, k: int = 10) -> list[Recommendation]:
         """The K items most similar to an item; see `Recommender.similar_items`.
@@ -147,7 +147,7 @@ class Engine:
         if cosine is None:
             return self.recommend([Query(liked=[item])], k)[0]
         top = top_items(cosine[None], checked_k(k))
-        return list(map(self._named, top.item.tolist(), top.score.tolist()))
+        return self._named(top.item, top.score)
 
     def search(self, text: str, k: int = 10) -> list[Titled]:
         """The K items whose titles fit a text; see `TitleIndex.search`.
@@ -175,9 +175,20 @@ class Engine:
         Raises:
             InputError: an id is unknown, or `top` is below 1.
         """
-        dense = int(dense_items(self.known, [item], "item")[0])
+        return self.explain_all(query, [item], top)[0]
+
+    def explain_all(self, query: Query, items: Sequence[str], top: int = 3) -> list[Explanation]:
+        """The same for several items, in little more time.
+
+        Raises:
+            InputError: an id is unknown, or `top` is below 1.
+        """
+        dense = dense_items(self.known, items, "item")
         found = amounts(self.recommender, understood(query, self.known), dense)
-        best = np.argsort(-found.amount, kind="stable")[: checked_k(top)]
+        return [self._explained(*each, checked_k(top)) for each in zip(items, found, strict=True)]
+
+    def _explained(self, item: str, found: Amounts, top: int) -> Explanation:
+        best = np.argsort(-found.amount, kind="stable")[:top]
         reasons = [
             Reason(str(self.items.raw[each]), str(self.titles[each]), float(amount))
             for each, amount in zip(found.items[best], found.amount[best], strict=True)
@@ -189,8 +200,10 @@ class Engine:
     def _title_index(self) -> TitleIndex:
         return TitleIndex(self.known)
 
-    def _named(self, item: int, score: float) -> Recommendation:
-        return Recommendation(str(self.items.raw[item]), str(self.titles[item]), score)
+    def _named(self, items: np.ndarray, scores: np.ndarray) -> list[Recommendation]:
+        """[K] dense ids and scores as answers have them."""
+        parts = self.items.raw[items], self.known.titles[items], scores
+        return list(map(Recommendation, *map(np.ndarray.tolist, parts)))
 
 
 def _name_of(path: pathlib.Path) -> str:

@@ -30,6 +30,8 @@ class Source:
     """Run name or folder, or a .drrec file; None is the latest run."""
     root: str
     """Parent folder of save_model/."""
+    data_dir: str = "data"
+    """Folder of the data sets; worlds of made-up ones are looked for in it."""
     retrieval: Any = "auto"
     """As `Engine.load` takes it."""
 
@@ -88,6 +90,7 @@ class Served:
     batcher: Batcher
     identity: Identity
     since: float
+    data_dir: str
 
     @property
     def label(self) -> str:
@@ -186,4 +189,10 @@ class Models:
         identity = _identity(path)  # before: a file that is replaced meanwhile is loaded again
         engine = Engine.load(path, retrieval=source.retrieval)
         batcher = Batcher(engine, self._observe)
-        return Served(engine=engine, batcher=batcher, identity=identity, since=time.time())
+        return Served(
+            engine=engine,
+            batcher=batcher,
+            identity=identity,
+            since=time.time(),
+            data_dir=source.data_dir,
+        )

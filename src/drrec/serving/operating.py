@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from drrec.errors import InputError
 from drrec.serving.answers import Json
 from drrec.serving.bodies import Error
 from drrec.serving.metrics import CONTENT_TYPE
+from drrec.serving.truth import has_truth
 
 if TYPE_CHECKING:
     from drrec.serving.service import Service
@@ -37,6 +38,7 @@ class Model(BaseModel):
     users: int
     items: int
     since: float
+    has_truth: bool = Field(description="Whether GET /v1/sessions/{session}/truth answers.")
 
 
 class ModelList(BaseModel):
@@ -75,7 +77,7 @@ def routes(service: Service) -> APIRouter:
     @router.get("/v1/models", response_model=ModelList)
     async def models() -> Json:
         """The served models."""
-        return Json({"models": _told(service)})
+        return Json({"models": await asyncio.to_thread(_told, service)})
 
     @router.post("/v1/models/reload", response_model=Reloaded, responses={409: {"model": Error}})
     async def reload() -> Json:
@@ -86,7 +88,8 @@ def routes(service: Service) -> APIRouter:
             raise HTTPException(409, f"{error} What was served is still served.") from error
         if exchanged and SUPERVISOR in os.environ:  # the other workers
             os.kill(int(os.environ[SUPERVISOR]), signal.SIGHUP)
-        return Json({"exchanged": exchanged, "models": _told(service)})
+        told = await asyncio.to_thread(_told, service)
+        return Json({"exchanged": exchanged, "models": told})
 
     return router
 
@@ -107,6 +110,7 @@ def _told(service: Service) -> list[dict[str, Any]]:
             "users": len(each.engine.users),
             "items": each.engine.num_items,
             "since": each.since,
+            "has_truth": has_truth(each),
         }
         for each, share in zip(models.served, models.shares, strict=True)
     ]

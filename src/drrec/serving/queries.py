@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from drrec.known import Newcomer
 
 _MOST_NAMED = 10
+_NO_ITEMS = np.zeros(0, np.int32)
+_NO_EVENTS = (_NO_ITEMS, np.zeros(0, bool), np.zeros(0))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,14 +75,7 @@ def understood(query: Query, known: Known) -> Asked:
     Raises:
         InputError: an id is unknown, an item is there twice, or a reward is no number.
     """
-    good = dense_items(known, query.liked, "liked", once=True)
-    bad = dense_items(known, query.disliked, "disliked", once=True)
-    shown_items = dense_items(known, [item for item, _ in query.session], "session")
-    paid = np.array([_checked_reward(reward) for _, reward in query.session])
-    sizes = [len(bad), len(good), len(paid)]
-    events = np.concatenate([bad, good, shown_items])
-    is_liked = np.concatenate([np.repeat([False, True], sizes[:2]), paid > 0])
-    rewards = np.concatenate([np.repeat([-known.like, known.like], sizes[:2]), paid])
+    events, is_liked, rewards = _happened(query, known)
     hidden = [events, dense_items(known, query.block, "block")]
     allowed = None if query.allow is None else dense_items(known, query.allow, "allow")
     new = None
@@ -93,6 +88,21 @@ def understood(query: Query, known: Known) -> Asked:
         if query.filter_seen:
             hidden.append(known.item[known.offsets[user] : known.offsets[user + 1]])
     return Asked(user, new, history, events, is_liked, rewards, np.concatenate(hidden), allowed)
+
+
+def _happened(query: Query, known: Known) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What was shown since training, whether it was liked, and what it paid: [n] each."""
+    if not (query.liked or query.disliked or query.session):
+        return _NO_EVENTS  # as of most queries
+    good = dense_items(known, query.liked, "liked", once=True)
+    bad = dense_items(known, query.disliked, "disliked", once=True)
+    shown_items = dense_items(known, [item for item, _ in query.session], "session")
+    paid = np.array([_checked_reward(reward) for _, reward in query.session])
+    sizes = [len(bad), len(good)]
+    events = np.concatenate([bad, good, shown_items])
+    is_liked = np.concatenate([np.repeat([False, True], sizes), paid > 0])
+    rewards = np.concatenate([np.repeat([-known.like, known.like], sizes), paid])
+    return events, is_liked, rewards
 
 
 def dense_user(known: Known, raw: str) -> int:
@@ -116,6 +126,8 @@ def dense_items(known: Known, raw: Iterable[str], name: str, *, once: bool = Fal
         InputError: some are unknown, all of which are named; or with `once`, one is there twice.
     """
     given = [str(each) for each in raw]
+    if not given:
+        return _NO_ITEMS
     if unknown := [each for each in given if each not in known.items]:
         rest = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         named = ", ".join(map(shown, unknown[:_MOST_NAMED]))

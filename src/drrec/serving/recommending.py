@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 InPath = Annotated[Id, Path()]
 Number = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="K, number of items.")]
 
+OF_USER = "/v1/users/{user:id}/recommendations"
+
 TOP_REASONS = 3
 
 MOST_EXPLAINED = 50
@@ -40,28 +42,15 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(route_class=StrictRoute, tags=["recommendations"])
 
     @router.get(
-        "/v1/users/{user:id}/recommendations",
+        OF_USER,
         response_model=Items,
         responses={404: {"model": Error}},
         openapi_extra=parameters_of(ToUser),
     )
     async def to_user(request: Request) -> Json:
         """Recommend to a user of the training log."""
-        asked = checked(ToUser, request)
-        check_explained(asked.k, asked.explain)
-        served = service.models.pick(asked.user)
-        _check_known(served, [asked.user])
-        query = queries.Query(
-            user=asked.user,
-            filter_seen=not asked.keep_seen,
-            allow=asked.among or None,
-            block=asked.filter,
-        )
-        items = await service.listed(served, query, asked.k)
-        if service.config.log_lists:
-            await service.log([_shown(asked.user, items, served)])
-        why = await reasons(served, query, items) if asked.explain else None
-        return Json({"model": served.label, "user": asked.user, "items": as_json(items, why)})
+        user, query = request.path_params["user"], request.scope["query_string"]
+        return Json(await list_of_user(service, user, query))
 
     @router.post(
         "/v1/recommendations", response_model=Items | Lists, responses={404: {"model": Error}}
@@ -105,6 +94,34 @@ def routes(service: Service) -> APIRouter:
         return Json({"model": served.label, "items": found})
 
     return router
+
+
+async def list_of_user(service: Service, user: str, text: bytes) -> dict[str, Any]:
+    """What is answered to a user of the training log.
+
+    Args:
+        service: of the routes.
+        user: as in the path.
+        text: the query string.
+
+    Raises:
+        HTTPException, RequestValidationError: it cannot be answered.
+    """
+    asked = checked(ToUser, {"user": user}, text)
+    check_explained(asked.k, asked.explain)
+    served = service.models.pick(asked.user)
+    _check_known(served, [asked.user])
+    query = queries.Query(
+        user=asked.user,
+        filter_seen=not asked.keep_seen,
+        allow=asked.among or None,
+        block=asked.filter,
+    )
+    items = await service.listed(served, query, asked.k)
+    if service.config.log_lists:
+        await service.log([_shown(asked.user, items, served)])
+    why = await reasons(served, query, items) if asked.explain else None
+    return {"model": served.label, "user": asked.user, "items": as_json(items, why)}
 
 
 def _asked_model(service: Service, asked: Asked) -> Served:
@@ -193,7 +210,7 @@ async def reasons(
     """What speaks for each item."""
 
     def explained() -> list[Any]:
-        told = [served.engine.explain(query, each.item, TOP_REASONS) for each in items]
+        told = served.engine.explain_all(query, [each.item for each in items], TOP_REASONS)
         return [
             {"method": each.method, "reasons": [reason._asdict() for reason in each.reasons]}
             for each in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # models and code stay: a full collection would look through them again
         self._ready()
 
     @contextlib.contextmanager

@@ -7,14 +7,11 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from drrec.data.datasets import DATASETS
-from drrec.worlds.world import World
+from drrec.worlds.world import WORLD, World
 
 if TYPE_CHECKING:
     from drrec.data.dataset import Dataset
     from drrec.worlds.world import Truth
-
-WORLD = "world.npz"
-"""File of the true user model in a data set's folder."""
 
 
 def load_truth(

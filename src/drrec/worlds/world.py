@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from drrec.data.interactions import IdMap
 
+WORLD = "world.npz"
+"""File of the true user model in a data set's folder."""
+
 KINDS = ("storm", "chase", "romance", "comedy", "mystery")
 IS_LOUD = np.array([True, True, False, False, False])
 TRAITS = ("brightness", "pace", "depth")

@@ -7,6 +7,7 @@ import { rows } from "./rows.js";
 import { forget, keep, newId } from "./session.js";
 import { summary } from "./summary.js";
 import { called, listed } from "./text.js";
+import { truth } from "./truth.js";
 
 const K = 10;
 const MOST_CONTEXT = 1_000;
@@ -34,7 +35,8 @@ export async function stage(root, signal, state, history, anew) {
     return { head, list, empty, root: h("section", { class: "list" }, head, list.root, empty) };
   });
   const legend = h("p", { class: "hint" });
-  const panel = summary();
+  const real = truth();
+  const panel = summary(real.root);
   const toggle = h(
     "button",
     { type: "button", class: "plain", "aria-pressed": String(state.beside), onclick: turn },
@@ -119,10 +121,12 @@ export async function stage(root, signal, state, history, anew) {
     if (state.beside || own?.model !== mine.model) ({ models } = await ask("/v1/models", { signal }));
     own = models.find(({ model }) => model === mine.model) ?? models[0];
     const theirs = state.beside ? await asked(other()) : { items: [] };
+    const told = own.has_truth ? await ask(`/v1/sessions/${session}/truth`, { signal }) : null;
     await learn([...mine.items, ...theirs.items]);
     if (signal.aborted || isWanted || state.pending.length) return;
     now = [mine.items, theirs.items];
     draw(mine, theirs);
+    real.show(told);
   }
 
   /** What another model recommends in this session; a model that cannot says why. */

@@ -8,7 +8,8 @@ import { called, counted, reward } from "./text.js";
 const BOTH = "Since both answer, each gets the reward of what was in its list.";
 const WORDS = { like: "liked", dislike: "disliked", skip: "skipped" };
 
-export function summary() {
+/** @param {Element} more what stands between the reward and the answers */
+export function summary(more) {
   const total = h("p", { class: "total" });
   const chart = h("div", { class: "curve" });
   const counts = h("p", { class: "hint" });
@@ -28,6 +29,7 @@ export function summary() {
     h("div", { class: "gained" }, total, chart),
     keys,
     counts,
+    more,
     opened,
   );
 
