@@ -22,6 +22,7 @@ from drrec.cli.flags import (
     Train,
     Tune,
 )
+from drrec.cli.llm import Llm, run_llm
 from drrec.cli.serving import (
     SERVING,
     EvaluateLog,
@@ -311,6 +312,17 @@ def main_recommend(arguments: Recommend) -> int:
     return 0
 
 
+def main_llm(arguments: Llm) -> int:
+    """`run.py llm`: PyTorch's process but for stage train, which begins one."""
+    from drrec.experiment.language_config import default_name
+    from drrec.experiment.run import Run
+
+    config = arguments.llm
+    run = Run.named(_root(arguments), arguments.name or default_name(config))
+    _say(run_llm(arguments, run, _task(config.run, _data(arguments))))
+    return 0
+
+
 def _select(device: Device) -> None:
     from drrec.device import select
 
@@ -332,6 +344,7 @@ STAGES: dict[type, Callable[[Any], int]] = {
     Benchmark: main_benchmark,
     Eval: main_eval,
     Recommend: main_recommend,
+    Llm: main_llm,
     Serve: main_serve,
     EvaluateLog: main_evaluate_log,
 }

@@ -77,7 +77,7 @@ class RunConfig:
     )
     """Settings of baselines that are not their defaults, by name, as `tune` writes them."""
     also: str = ""
-    """More protocols, joined by commas: unmasked, sampled and sampled_9, with --split leave_one_out;
+    """More protocols, joined by commas: unmasked, sampled, sampled_9, with --split leave_one_out;
     simulator; tiring, the simulator with users who tire; observed, with --split given of coat and
     kuairec; offpolicy, which adds off-policy estimates."""
     steps: int = 40_000

@@ -60,7 +60,7 @@ class ModelConfig:
 class SFTConfig:
     """Supervised fine-tuning: epochs of three tasks, one after the other."""
 
-    next_epochs: float = 30.0
+    next_epochs: float = 20.0
     """Epochs of task next: each item after those before it, over whole histories. [0 to 10^6]"""
     list_epochs: float = 0.0
     """Epochs of task list: cross-entropy of the next item among candidates. [0 to 10^6]"""
@@ -70,7 +70,7 @@ class SFTConfig:
     negatives: int = 9
     """Candidates beside the next item, drawn anew in each epoch. [1 to 10^6]"""
     lr: float | None = None
-    """Peak learning rate; by default 0.002 for all weights, 0.0002 for LoRA. [> 0]"""
+    """Peak learning rate; by default 0.003 for all weights, 0.0002 for LoRA. [> 0]"""
     batch_size: int = 32
     """Rows in one step of the optimizer, on all processes together. [1 to 10^6]"""
     micro_batch: int = 32
@@ -115,7 +115,7 @@ class GRPOConfig:
     """Where rewards come from. rankings: a group of rankings of the candidates, drawn from the
     Plackett-Luce model of their scores; exact: the expected reward of that model, without draws;
     generated: a group of answers, written token by token."""
-    grpo_epochs: float = 30.0
+    grpo_epochs: float = 20.0
     """Epochs; each has one prompt of every user. [0 to 10^6]"""
     generations: int = 8
     """Group size G: rankings or answers drawn for each prompt. [2 to 10,000]"""

@@ -50,7 +50,7 @@ _DECLARED = {
     "context": int,
     "number_titles": bool,
 }
-_LR = {False: {"sft": 2e-3, "grpo": 5e-4}, True: {"sft": 2e-4, "grpo": 1e-5}}
+_LR = {False: {"sft": 3e-3, "grpo": 5e-4}, True: {"sft": 2e-4, "grpo": 1e-5}}
 """Default learning rates, of all weights and of adapters."""
 
 
@@ -118,6 +118,22 @@ class Stages:
                 self._trained("grpo", done, processes)
                 return self._merged("grpo", done, processes)
             return done
+
+    def folder_after(self, stage: str) -> pathlib.Path:
+        """The folder to score with after a stage, which is done.
+
+        Raises:
+            InputError: it is not.
+        """
+        if stage == "zero":
+            return self.run("zero")
+        folder = self.folder / (f"{stage}-merged" if self.config.has_adapter else stage)
+        if notes_of(folder) is None:
+            raise InputError(
+                f"Expected a trained model in {folder}. Received: nothing there. Train it first: "
+                f"drrec llm {stage if folder.name == stage else 'merge'}."
+            )
+        return folder
 
     def _base(self, processes: Processes) -> pathlib.Path:
         """The folder of the model before training."""

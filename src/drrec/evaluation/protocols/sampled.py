@@ -150,7 +150,7 @@ SAMPLED = Protocol(
 SAMPLED_9 = Protocol(
     run=functools.partial(sampled, num_negatives=9, metrics=SAMPLED_9_METRICS),
     metrics=SAMPLED_9_METRICS,
-    primary="ndcg@3",
+    primary="hr@1",
     columns=("hr@1", "hr@3", "ndcg@3", "hr@5", "ndcg@5"),
     chance=functools.partial(sampled_chance, num_negatives=9, cuts=CUTS[9]),
     any_rating=True,
