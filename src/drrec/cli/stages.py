@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import pathlib
 import sys
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
     from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
     from drrec.experiment.task import Task
     from drrec.experiment.tuning import Found
+
+
+LANGUAGE = "llm"
+"""The benchmark's table of language models, which --only asks for."""
 
 
 def _data(arguments: Stage) -> pathlib.Path:
@@ -221,7 +226,15 @@ def main_benchmark(arguments: Benchmark) -> int:
 
     config = arguments.benchmark
     dataset = pathlib.PurePath(config.dataset).stem
-    path = arguments.tables or _tables_for(config, _data(arguments))
+    path = arguments.tables
+    if path is None and config.only == LANGUAGE:
+        _fetch(config.dataset, _data(arguments))
+        path, config = (
+            PRESETS / "benchmark" / f"{LANGUAGE}.yaml",
+            dataclasses.replace(config, only=""),
+        )
+        dataset = f"{dataset}-{LANGUAGE}"
+    path = path or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
     with run.held():

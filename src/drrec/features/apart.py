@@ -80,7 +80,7 @@ class Apart:
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self.close()
             raise InputError(
-                "Expected PyTorch's process to end by itself. Received: it was killed, perhaps for "
+                "Expected PyTorch to finish its work. Received: its process was killed, perhaps for "
                 "want of memory. Run this again: it goes on where it stopped."
             ) from error
         except BaseException:
