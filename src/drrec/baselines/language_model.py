@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -80,9 +81,8 @@ class LanguageModel(Following):
         config = self._config
         if self.folder:
             run = pathlib.Path(self.folder)
-        else:  # shared by all that are fine-tuned in the same way
-            tuning = dataclasses.replace(config, grpo=type(config.grpo)())
-            of = [dataclasses.asdict(tuning), dataclasses.asdict(config.grpo), titles.tolist()]
+        else:  # shared by the stages of the same settings
+            of = [dataclasses.asdict(config), self._titles.tolist()]
             run = apart.temporary_folder(log.fingerprint, json.dumps(of))
         self._place = apart.trained(run, kept, config, self.stage)
         self._fingerprint = log.fingerprint
@@ -175,7 +175,7 @@ def _written(files: dict[str, np.ndarray]) -> pathlib.Path:
     for name in files:
         if not _PLAIN_NAME.fullmatch(name):
             raise InputError(f"Expected plain names of files. Received: {shown(name)}.")
-    folder = apart.temporary_folder("saved", str(id(files)), str(len(files)))
+    folder = apart.temporary_folder("saved", secrets.token_hex(8))
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / name).write_bytes(np.asarray(content, np.uint8).tobytes())

@@ -228,12 +228,9 @@ def main_benchmark(arguments: Benchmark) -> int:
     dataset = pathlib.PurePath(config.dataset).stem
     path = arguments.tables
     if path is None and config.only == LANGUAGE:
-        _fetch(config.dataset, _data(arguments))
-        path, config = (
-            PRESETS / "benchmark" / f"{LANGUAGE}.yaml",
-            dataclasses.replace(config, only=""),
-        )
+        path, config = PRESETS / "language/benchmark.yaml", dataclasses.replace(config, only="")
         dataset = f"{dataset}-{LANGUAGE}"
+        _fetch(config.dataset, _data(arguments))
     path = path or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")

@@ -80,8 +80,8 @@ class Apart:
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             self.close()
             raise InputError(
-                "Expected PyTorch to finish its work. Received: its process was killed, perhaps for "
-                "want of memory. Run this again: it goes on where it stopped."
+                "Expected PyTorch to finish its work. Received: its process was killed, perhaps "
+                "for want of memory. Run this again: it goes on where it stopped."
             ) from error
         except BaseException:
             self.close()  # it has not answered, and whoever asks next would get that answer

@@ -51,7 +51,7 @@ class PolicyOptimisation:
         """`reference` is the fine-tuned model; None where it is `language` without its adapters."""
         self._language, self._reference, self._prompts = language, reference, prompts
         self._sampler, self._settings = sampler, config.grpo
-        self._size = config.sft.micro_batch
+        self._size, self._is_checkpointed = config.sft.micro_batch, config.sft.checkpointing
         self._per_epoch = math.ceil(len(sampler.users) / self._settings.grpo_batch_size)
         self.num_steps = round(self._settings.grpo_epochs * self._per_epoch)
         self._validation = sampler.validation(self._settings.grpo_negatives)
@@ -69,7 +69,8 @@ class PolicyOptimisation:
 
     def loss(self, rows: Sequence[Sample]) -> Loss:
         """Minus the advantage-weighted log-probability, and β times the divergence, summed."""
-        self._language.model.eval()  # dropout would have one policy draw and another one learn
+        # Dropout would have one policy draw and another one learn; checkpointing asks for train().
+        self._language.model.train(self._is_checkpointed)
         if self._settings.rollouts == "generated":
             return self._of_answers(rows)
         scores = torch.stack(sample_scores(self._language, self._prompts, rows))

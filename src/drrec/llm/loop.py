@@ -130,20 +130,22 @@ class Loop:
         torch.manual_seed(seed % (1 << 63))
         rows = self._objective.rows(self._step)
         weight = self._objective.weight(rows)
-        mine = rows[processes.rank :: processes.size]
+        mine, share = rows[processes.rank :: processes.size], 1.0
+        if not len(mine):  # a process without rows logs the same names, and adds nothing
+            mine, share = rows[:1], 0.0
         logged: dict[str, float] = {}
         for first in range(0, len(mine), config.micro_batch):
             loss, sums = self._objective.loss(mine[first : first + config.micro_batch])
-            (loss / weight).backward()
+            (share * loss / weight).backward()
             for name, value in ({"loss": float(loss.detach())} | sums).items():
-                logged[name] = logged.get(name, 0.0) + value / weight
+                logged[name] = logged.get(name, 0.0) + share * value / weight
         self._step_optimizer()
         return logged
 
     def _step_optimizer(self) -> None:
         gradients = []
         for weight in self._weights.values():
-            if weight.grad is None:  # of a process without rows in this step
+            if weight.grad is None:  # it had no part in this step
                 weight.grad = torch.zeros_like(weight)
             gradients.append(weight.grad)
         self._processes.summed(gradients)

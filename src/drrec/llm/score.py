@@ -141,7 +141,9 @@ def score_requests(
         if processes.is_first:
             write_scores(out, requests, scores.numpy())
         processes.wait()
-        _journal(out, processes).unlink(missing_ok=True)
+        if processes.is_first:
+            for left in out.parent.glob(f".{out.name}.*-of-*.part"):
+                left.unlink()
     prompts.num_prompts, prompts.num_cut = counts.tolist()
     said = f"{len(scores):,} rows scored; {prompts.said_cut()}"
     if config.answer == "generate":

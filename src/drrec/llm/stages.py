@@ -165,7 +165,8 @@ class Stages:
         key = self._key(stage, [*of, weights_sha256(base, "the language model")])
         if not self._is_made(stage, key):
             language, loop = self._loop(stage, base, key, processes)
-            with dropped(language, 0.0 if config.has_adapter else config.sft.dropout):
+            rate = config.sft.dropout if stage == "sft" and not config.has_adapter else 0.0
+            with dropped(language, rate):
                 loop.run()
             if processes.is_first:
                 self._made(stage, key, lambda side: save(language, side), loop.log, said=True)
