@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv with the pinned requirements; does nothing where that is done already.
-#   bash scripts/setup.sh [requirements.txt | requirements-serve.txt | requirements-dev.txt | requirements-gpu.txt]
+#   bash scripts/setup.sh [requirements.txt | requirements-serve.txt | requirements-llm.txt | requirements-dev.txt | requirements-gpu.txt]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 wanted=${1:-requirements.txt}
@@ -22,7 +22,7 @@ fi
 
 # One stamp for each file, of its content and all that it includes.
 stamp=.venv/stamp-$wanted
-content=$(cat requirements.txt requirements-serve.txt "$wanted" | sha256sum)
+content=$(cat requirements.txt requirements-serve.txt requirements-llm.txt "$wanted" | sha256sum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$content" ] && exit 0
 
 if [ ! -x .venv/bin/python ] || ! supported .venv/bin/python; then

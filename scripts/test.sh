@@ -10,23 +10,24 @@ bash scripts/setup.sh requirements-dev.txt
 # What is compiled once, asserts above all, serves every process and the next run.
 unset PYTHONDONTWRITEBYTECODE
 
-# PyTorch and TensorFlow never share a process: tests/features has one of its own. The others run
+# PyTorch and TensorFlow never share a process: tests/features and tests/llm have one. The others run
 # in two, each file in one, for what it compiles is shared within it; the longest first, as
 # tests/conftest.py has them, not those of the most tests. Flags that come later win: -n 4 takes
 # four, -n 0 none beside pytest's own, and --pdb takes none either.
 export PYTEST_XDIST_AUTO_NUM_WORKERS="${PYTEST_XDIST_AUTO_NUM_WORKERS:-2}"
-others=(--ignore=tests/features -n auto --dist loadfile --no-loadscope-reorder)
+torch=(tests/features tests/llm)
+others=(--ignore=tests/features --ignore=tests/llm -n auto --dist loadfile --no-loadscope-reorder)
 
 if [ "$#" -eq 0 ]; then
-  # Beside each other, so that no processor waits; tests/features print when all have ended. A shell
+  # Beside each other, so that no processor waits; those of PyTorch print when all have ended. A shell
   # has what it starts in the background ignore Ctrl-C, which tests send and whoever waits may.
   printed=$(mktemp)
   trap 'rm -f "$printed"' EXIT
-  env --default-signal=INT .venv/bin/python -m pytest tests/features > "$printed" 2>&1 &
-  features=$! status=0
+  env --default-signal=INT .venv/bin/python -m pytest "${torch[@]}" > "$printed" 2>&1 &
+  beside=$! status=0
   .venv/bin/python -m pytest "${others[@]}" || status=$?
-  wait "$features" || status=$?
-  echo "tests/features:"
+  wait "$beside" || status=$?
+  echo "${torch[*]}:"
   cat "$printed"
   exit "$status"
 fi
@@ -41,6 +42,6 @@ part() {
     parts_without=$((parts_without + 1))
   }
 }
-part tests/features "$@"
+part "${torch[@]}" "$@"
 part "${others[@]}" "$@"
 [ "$parts_without" -lt 2 ] || exit 5

@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = attach(
         "Interactions": "drrec.data.interactions",
         "ItemCF": "drrec.baselines.collaborative",
         "ItemKNN": "drrec.baselines.knn",
+        "LanguageModel": "drrec.baselines.language_model",
         "PMF": "drrec.baselines.factorisation",
         "PPO": "drrec.agents.ppo",
         "PersonalPopularity": "drrec.baselines.personal",

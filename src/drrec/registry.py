@@ -145,6 +145,17 @@ CONTENT_BASELINES = Registry(
 )
 """Baselines that need content features."""
 
+LANGUAGE_MODELS = Registry(
+    "language_models",
+    {
+        "llm_zero": "drrec.baselines.language_model:UntrainedLanguageModel",
+        "llm_sft": "drrec.baselines.language_model:TunedLanguageModel",
+        "llm_sft_long": "drrec.baselines.language_model:LongTunedLanguageModel",
+        "llm": "drrec.baselines.language_model:LanguageModel",
+    },
+)
+"""Baselines that learn for minutes in PyTorch's process: they are named, `all` leaves them out."""
+
 STATES = Registry(
     "states",
     {
@@ -170,6 +181,7 @@ PROTOCOLS = Registry(
         "full": "drrec.evaluation.protocols.full:FULL",
         "unmasked": "drrec.evaluation.protocols.full:UNMASKED",
         "sampled": "drrec.evaluation.protocols.sampled:SAMPLED",
+        "sampled_9": "drrec.evaluation.protocols.sampled:SAMPLED_9",
         "ranked": "drrec.evaluation.protocols.ranked:RANKED",
         "cold_items": "drrec.evaluation.protocols.ranked:COLD_ITEMS",
         "cold_users": "drrec.evaluation.protocols.rated:COLD_USERS",
@@ -181,7 +193,11 @@ PROTOCOLS = Registry(
     },
 )
 REGISTRIES = {
-    each.kind: each for each in (AGENTS, BASELINES, CONTENT_BASELINES, STATES, FUSIONS, PROTOCOLS)
+    each.kind: each
+    for each in (
+        *(AGENTS, BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS),
+        *(STATES, FUSIONS, PROTOCOLS),
+    )
 }
 
 
@@ -250,7 +266,8 @@ def register(kind: str, name: str, thing: Any) -> None:
     """Register a class under a name, which flags, YAML files and `drrec.load` then accept.
 
     Args:
-        kind: agents, baselines, content_baselines, states, fusions or protocols.
+        kind: agents, baselines, content_baselines, language_models, states, fusions or
+            protocols.
         name: an identifier. An entry of the same name is replaced.
         thing: the class (for protocols, a `Protocol`), or its path `module:name`.
 

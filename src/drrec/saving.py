@@ -12,7 +12,7 @@ import numpy as np
 from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError, shown, told
 from drrec.reading import parsed_json
-from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
+from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +27,7 @@ VERSION = 1
 """Version of the file format."""
 
 _MEND = "Save the model again."
-_HOMES = (AGENTS, BASELINES, CONTENT_BASELINES)
+_HOMES = (AGENTS, BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS)
 _PLAIN = (str, int, float, bool, type(None))
 
 

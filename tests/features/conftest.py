@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if "tensorflow" in sys.modules:
     raise pytest.UsageError(
-        "tests/features need a process of their own: pytest tests/features, and then pytest "
-        "--ignore=tests/features (scripts/test.sh does both)"
+        "tests/features and tests/llm need a process of their own: pytest tests/features "
+        "tests/llm, and then pytest --ignore=tests/features --ignore=tests/llm "
+        "(scripts/test.sh does both)"
     )

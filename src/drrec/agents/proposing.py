@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drrec.errors import InputError, shown
-from drrec.registry import BASELINES, CONTENT_BASELINES
+from drrec.registry import BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS
 from drrec.scoring import batches, candidate_scores, catalogue
 from drrec.types import PADDING
 
@@ -28,10 +28,10 @@ def check_proposer(name: str) -> None:
     Raises:
         InputError: there is not.
     """
-    if name and name not in BASELINES:
+    if name and name not in {*BASELINES, *LANGUAGE_MODELS}:
         raise InputError(
             f"Expected a baseline for --propose. Received: {shown(name)}. "
-            f"There are: {', '.join(BASELINES)}."
+            f"There are: {', '.join([*BASELINES, *LANGUAGE_MODELS])}."
         )
 
 
@@ -59,8 +59,9 @@ def fitted_baseline(
     """A baseline with the settings that were tuned, if any, fitted on `log`."""
     logger.info("fitting %s, for the agent", name)
     settings = {"seed": config.seed} | getattr(config, "tuned", {}).get(name, {})
-    if name in BASELINES:
-        return BASELINES[name](**settings).fit(log)
+    for registry in (BASELINES, LANGUAGE_MODELS):
+        if name in registry:
+            return registry[name](**settings).fit(log)
     return CONTENT_BASELINES[name](features, **settings).fit(log)
 
 

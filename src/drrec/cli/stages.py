@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import pathlib
 import sys
@@ -22,6 +23,7 @@ from drrec.cli.flags import (
     Train,
     Tune,
 )
+from drrec.cli.llm import Llm, run_llm
 from drrec.cli.serving import (
     SERVING,
     EvaluateLog,
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
     from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
     from drrec.experiment.task import Task
     from drrec.experiment.tuning import Found
+
+
+LANGUAGE = "llm"
+"""The benchmark's table of language models, which --only asks for."""
 
 
 def _data(arguments: Stage) -> pathlib.Path:
@@ -225,7 +231,12 @@ def main_benchmark(arguments: Benchmark) -> int:
 
     config = arguments.benchmark
     dataset = pathlib.PurePath(config.dataset).stem
-    path = arguments.tables or _tables_for(config, _data(arguments))
+    path = arguments.tables
+    if path is None and config.only == LANGUAGE:
+        path, config = PRESETS / "language/benchmark.yaml", dataclasses.replace(config, only="")
+        dataset = f"{dataset}-{LANGUAGE}"
+        _fetch(config.dataset, _data(arguments))
+    path = path or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
     with run.held():
@@ -316,6 +327,17 @@ def main_recommend(arguments: Recommend) -> int:
     return 0
 
 
+def main_llm(arguments: Llm) -> int:
+    """`run.py llm`: PyTorch's process but for stage train, which begins one."""
+    from drrec.experiment.language_config import default_name
+    from drrec.experiment.run import Run
+
+    config = arguments.llm
+    run = Run.named(_root(arguments), arguments.name or default_name(config))
+    _say(run_llm(arguments, run, _task(config.run, _data(arguments))))
+    return 0
+
+
 def _select(device: Device) -> None:
     from drrec.device import select
 
@@ -337,6 +359,7 @@ STAGES: dict[type, Callable[[Any], int]] = {
     Benchmark: main_benchmark,
     Eval: main_eval,
     Recommend: main_recommend,
+    Llm: main_llm,
     Serve: main_serve,
     EvaluateLog: main_evaluate_log,
 }

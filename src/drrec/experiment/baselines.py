@@ -13,7 +13,7 @@ from drrec.embeddings.config import listed
 from drrec.errors import InputError, shown, told
 from drrec.evaluation.cost import Cost, Watch
 from drrec.files import removed
-from drrec.registry import BASELINES, CONTENT_BASELINES
+from drrec.registry import BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS
 from drrec.saving import load_noted, size_of, write_model
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def asked_for(baselines: str) -> tuple[str, ...]:
     Raises:
         InputError: one is unknown, or there twice.
     """
-    known = tuple(BASELINES)
-    return known if baselines.strip() == "all" else listed("baselines", baselines, known)
+    if baselines.strip() == "all":
+        return tuple(BASELINES)
+    return listed("baselines", baselines, (*BASELINES, *LANGUAGE_MODELS))
 
 
 def kept_in(weights: pathlib.Path) -> pathlib.Path:
@@ -82,7 +83,10 @@ def baselines(
         InputError: one cannot be fitted to so much; of `all` it is left out.
     """
     every = config.baselines.strip() == "all"
-    made: dict[str, Any] = {name: BASELINES[name] for name in asked_for(config.baselines)}
+    made: dict[str, Any] = {
+        name: (BASELINES if name in BASELINES else LANGUAGE_MODELS)[name]
+        for name in asked_for(config.baselines)
+    }
     if content:
         for name, baseline in CONTENT_BASELINES.items():
             made[name] = functools.partial(baseline, content.features)
@@ -136,7 +140,7 @@ def _key(model: Any, judged: Task, content: Content | None) -> str:
 def _fitted(name: str, model: Any, judged: Task, path: pathlib.Path | None) -> Fitted:
     logger.info("fitting %s%s", name, f", seed {model.seed}" if model.is_random else "")
     with Watch() as watch:
-        model.fit(judged.train)
+        model.fit(judged.train_data if getattr(model, "reads_titles", False) else judged.train)
     if path is not None and watch.cost.seconds >= SHORTEST_KEPT:
         try:
             if size_of(model) <= LARGEST_KEPT:

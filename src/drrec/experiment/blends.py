@@ -12,7 +12,7 @@ import numpy as np
 from drrec.agents.blending import Blend
 from drrec.experiment.baselines import asked_for, made_by
 from drrec.experiment.search import Bench, found_any, rounded
-from drrec.registry import BASELINES, CONTENT_BASELINES
+from drrec.registry import BASELINES, CONTENT_BASELINES, LANGUAGE_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ def tuned_baselines(bench: Bench, most_trials: int) -> list[Tuned]:
     found = []
     for name in dict.fromkeys([*asked, *(CONTENT_BASELINES if bench.content else ()), *_UNASKED]):
         is_asked = name in asked or name in CONTENT_BASELINES
-        if name == "random":
+        if name == "random" or name in LANGUAGE_MODELS:  # a trial of those would take minutes
             continue
         default = _searched(_made(bench, name, {}))
         limit = min(most_trials, (MOST_TRIALS if is_asked else _TRIALS_UNASKED) if default else 1)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 FLAGS = {"from": "source"}
 """Settings by the names of their flags, where Python keeps those to itself."""
 
-ALSO = ("unmasked", "sampled", "simulator", "offpolicy")
+ALSO = ("unmasked", "sampled", "sampled_9", "simulator", "offpolicy")
 """What runs beside the split's own protocol if asked for; protocols of plug-ins do, too."""
 
 OWN = ("rated", "full", "ranked", "cold_items", "cold_users", "session", "drifting")
@@ -77,7 +77,7 @@ class RunConfig:
     )
     """Settings of baselines that are not their defaults, by name, as `tune` writes them."""
     also: str = ""
-    """More protocols, joined by commas: unmasked and sampled, with --split leave_one_out;
+    """More protocols, joined by commas: unmasked, sampled, sampled_9, with --split leave_one_out;
     simulator; tiring, the simulator with users who tire; observed, with --split given of coat and
     kuairec; offpolicy, which adds off-policy estimates."""
     steps: int = 40_000
@@ -115,9 +115,9 @@ class RunConfig:
                 f"{type(self.agent).__name__}. Give the algorithm with its own settings."
             )
         also = self.asked_also
-        if self.split != "leave_one_out" and {"unmasked", "sampled"} & {*also}:
+        if self.split != "leave_one_out" and {"unmasked", "sampled", "sampled_9"} & {*also}:
             raise InputError(
-                "Expected --split leave_one_out for the protocols unmasked and sampled. "
+                "Expected --split leave_one_out for the protocols unmasked, sampled and sampled_9. "
                 f"Received: {self.split}."
             )
         for name in ("cold_items", "cold_users"):
@@ -184,7 +184,8 @@ class BenchmarkConfig:
     baselines: str | None = None
     """Baselines to compare with, joined by commas; by default those of the tables."""
     only: str = ""
-    """Agents to train, joined by commas; '' is all agents of the tables."""
+    """Agents to train, joined by commas; '' is all agents of the tables. llm stands for the table
+    of language models."""
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def trials_of(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str,
     seen = {"mask_seen": False} if judged.train.has_repeats else {}
     if config.split == "leave_one_out":
         trials["full"] = judged.test, seen
-        trials |= {name: (judged.test, {}) for name in ("unmasked", "sampled") if name in also}
+        one_hidden = ("unmasked", "sampled", "sampled_9")
+        trials |= {name: (judged.test, {}) for name in one_hidden if name in also}
     elif is_implicit(judged.dataset):
         trials["ranked"] = judged.test, seen
     else:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from multiprocessing import connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
 from drrec.limits import Limits, current, hold
@@ -45,30 +45,60 @@ def extract_apart(config: ExtractConfig, dataset: Dataset, data_dir: pathlib.Pat
     return run_apart(_extracted, config, dataset, data_dir)
 
 
-def run_apart(work: Callable[..., str], *given: object) -> str:
+def run_apart(work: Callable[..., Any], *given: object) -> Any:
     """Call `work(*given)` in a new process and return what it returns.
 
     Raises:
         InputError: it raised one, or the process was killed.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(there, current(), work, given))
-    process.start()
-    there.close()  # its end is the process's alone: that it ends is seen here
-    try:
-        answer = here.recv()
-    except EOFError as error:
-        raise InputError(
-            "Expected the extraction to end. Received: its process was killed, perhaps for "
-            "want of memory. Run this again: it goes on where it stopped."
-        ) from error
-    finally:
-        here.close()
-        _end(process)
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    with contextlib.closing(Apart()) as apart:
+        return apart.call(work, *given)
+
+
+class Apart:
+    """A process that calls functions for this one, one after the other, until it is closed.
+
+    It ends with this one, however that ends.
+    """
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_run, args=(there, current()))
+        self._process.start()
+        there.close()  # its end is the process's alone: that it ends is seen here
+
+    def call(self, work: Callable[..., Any], *given: object) -> Any:
+        """What `work(*given)` returns there.
+
+        Raises:
+            InputError: it raised one, or the process was killed.
+        """
+        try:
+            self._here.send((work, given))
+            answer = self._here.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            self.close()
+            raise InputError(
+                "Expected PyTorch to finish its work. Received: its process was killed, perhaps "
+                "for want of memory. Run this again: it goes on where it stopped."
+            ) from error
+        except BaseException:
+            self.close()  # it has not answered, and whoever asks next would get that answer
+            raise
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be called."""
+        return not self._here.closed
+
+    def close(self) -> None:
+        """End the process: at once if it has answered, else at its next chance, as by Ctrl-C."""
+        self._here.close()
+        _end(self._process)
 
 
 def _end(process: multiprocessing.process.BaseProcess) -> None:
@@ -82,22 +112,19 @@ def _end(process: multiprocessing.process.BaseProcess) -> None:
         process.join()
 
 
-def _run(
-    there: connection.Connection,
-    limits: Limits,
-    work: Callable[..., str],
-    given: tuple[object, ...],
-) -> None:
+def _run(there: connection.Connection, limits: Limits) -> None:
     hold(limits)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
-        try:
-            there.send(work(*given))
-        except Exception as error:
-            there.send(error)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError, EOFError):
+        while True:
+            work, given = there.recv()
+            try:
+                there.send(work(*given))
+            except Exception as error:
+                there.send(error)
 
 
 def _interrupt(*_: object) -> None:

@@ -17,11 +17,22 @@ from drrec.reading import read_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 
 
 def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
-    """The folder of an encoder, downloaded if it is neither a folder nor in the hub's cache.
+    """The folder of an encoder, see `model_folder`."""
+    return model_folder(name, revision, f"the {modality} model", f"--{modality}-model")
+
+
+def model_folder(name: str, revision: str, what: str, flag: str) -> pathlib.Path:
+    """The folder of a model, downloaded if it is neither a folder nor in the hub's cache.
+
+    Args:
+        name: a folder, or a name on the hub.
+        revision: commit, tag or branch on the hub.
+        what: the model in an error's words.
+        flag: that names it.
 
     Raises:
         InputError: it cannot be had; the message says the name and both ways to mend it.
@@ -50,11 +61,10 @@ def encoder_folder(name: str, revision: str, modality: str) -> pathlib.Path:
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split()).split(". ")[0][:200]
         raise InputError(
-            f"Expected the {modality} model {shown(name)} (revision {revision}) as a "
-            "folder or on the "
+            f"Expected {what} {shown(name)} (revision {revision}) as a folder or on the "
             f"hub. Received: neither ({type(error).__name__}: {reason}). Either download it where "
             f"there is a network (`hf download {name} --revision {revision} --local-dir FOLDER`) "
-            f"and give --{modality}-model FOLDER, or bring that machine's cache of the hub and "
+            f"and give {flag} FOLDER, or bring that machine's cache of the hub and "
             "name it in HF_HOME."
         ) from error
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from drrec.base import Recommender
 from drrec.baselines.sequential.config import SequenceConfig
-from drrec.baselines.sequential.sequences import Seen, followed_by
-from drrec.data.histories import without
+from drrec.baselines.sequential.following import Following
 from drrec.errors import InputError, shown
 from drrec.scoring import in_batches
 
@@ -20,11 +17,9 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 
-class Sequential(Recommender):
+class Sequential(Following):
     """What both sequential recommenders have in common."""
 
-    uses_history = True
-    is_random = True
     encoder: ClassVar[str]
 
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
@@ -51,8 +46,7 @@ class Sequential(Recommender):
         self._encoder = trainer.encoder()
         self._is_known = trainer.is_known
         self._table = np.where(self._is_known[:, None], np.array(trainer.model.table), 0)
-        self._sequences = log.histories(self.config.length)
-        self._seen = Seen.of(train)
+        self._follow(log, train, self.config.length)
 
     def state(self) -> dict[str, Any]:
         """Fitted attributes by name; the network as a list of weights."""
@@ -71,26 +65,6 @@ class Sequential(Recommender):
         size = len(self._table)
         self._encoder = SequenceEncoder.of(size, self.encoder, self.config, weights, compiled)
         return self
-
-    def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
-        other = copy.copy(self)
-        other._sequences = log.where(log.liked).histories(self.config.length)
-        other._seen = Seen.of(log)
-        return other
-
-    def _followed(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
-        """[B, L] the users' sequences in `train`, then what is new in [B, L'] histories."""
-        is_new = ~self._seen.has(users, histories) & self._is_known[histories]
-        return followed_by(self._sequences[users], histories, is_new)
-
-    def _leaving_out(
-        self, user: int, history: np.ndarray, items: np.ndarray
-    ) -> tuple[Recommender, np.ndarray, np.ndarray]:
-        sequence = self._followed(np.array([user]), history[None])[0]
-        other = copy.copy(self)
-        other._sequences = np.stack([without(sequence, item) for item in items])
-        nothing = np.zeros((len(items), len(history)), history.dtype)
-        return other, np.arange(len(items), dtype=np.int32), nothing
 
     def _item_vectors(self) -> np.ndarray:
         return self._table

@@ -6,6 +6,7 @@ they stand here to be compared with published tables, and choose nothing.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.types import Scorer
 
-CUTS = (1, 5, 10)
-SAMPLED_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS)
+CUTS = {99: (1, 5, 10), 9: (1, 3, 5)}
+"""Lengths of lists by the number of negatives of the two protocols."""
+
+SAMPLED_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS[99])
+SAMPLED_9_METRICS = tuple(f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in CUTS[9])
 
 NUM_NEGATIVES = 99
 """The customary number of items beside the hidden one; 9 and 100 are found, too."""
@@ -45,6 +49,7 @@ def sampled(
     state_size: int = 10,
     seed: int = 0,
     num_negatives: int = NUM_NEGATIVES,
+    metrics: tuple[str, ...] = SAMPLED_METRICS,
 ) -> PerUser:
     """Rank the hidden item among `num_negatives` items that the user does not have.
 
@@ -56,9 +61,10 @@ def sampled(
         seed: of the draw of the negatives and of their order, which decides between equal scores.
             All methods meet the same.
         num_negatives: how many are drawn for each user, uniformly and none twice.
+        metrics: what is measured.
 
     Returns:
-        `SAMPLED_METRICS` for each user with a test item and so many items left to draw from, and
+        `metrics` for each user with a test item and so many items left to draw from, and
         the items on top.
 
     Raises:
@@ -75,20 +81,25 @@ def sampled(
         scores = candidate_scores(recommender, users, histories[users], items, is_item)
         # Stable on shuffled columns: ties fall by the shuffle.
         order = np.argsort(-scores, axis=1, kind="stable")
-        hits = (order == own)[:, : max(CUTS)]  # [B, K]
-        parts.append(measured(hits, np.ones(len(rows), int), SAMPLED_METRICS))
+        hits = (order == own)[:, : max(CUTS[99])]  # [B, K]
+        parts.append(measured(hits, np.ones(len(rows), int), metrics))
         lists.append(top_list(np.take_along_axis(items, order, axis=1), is_item))
     return collected(draws.users, parts, lists)
 
 
 def sampled_chance(
-    train: Interactions, test: Interactions, *, num_negatives: int = NUM_NEGATIVES
+    train: Interactions,
+    test: Interactions,
+    *,
+    num_negatives: int = NUM_NEGATIVES,
+    cuts: tuple[int, ...] = CUTS[99],
 ) -> PerUser:
     """What a random order is expected to reach in `sampled`, user by user."""
     users = _taken(train, test, num_negatives)[0]
     size = np.full(len(users), num_negatives + 1)
-    level = expected(size, np.ones_like(size), CUTS)
-    return collected(users, [{name: level[name] for name in SAMPLED_METRICS}] if len(users) else [])
+    level = expected(size, np.ones_like(size), cuts)
+    names = [f"{metric}@{cut}" for metric in ("hr", "ndcg", "mrr") for cut in cuts]
+    return collected(users, [{name: level[name] for name in names}] if len(users) else [])
 
 
 def drawn(train: Interactions, test: Interactions, *, seed: int, num_negatives: int) -> Draws:
@@ -135,5 +146,13 @@ SAMPLED = Protocol(
     primary="ndcg@10",
     columns=("hr@1", "hr@5", "hr@10", "ndcg@10", "mrr@10"),
     chance=sampled_chance,
+    any_rating=True,
+)
+SAMPLED_9 = Protocol(
+    run=functools.partial(sampled, num_negatives=9, metrics=SAMPLED_9_METRICS),
+    metrics=SAMPLED_9_METRICS,
+    primary="hr@1",
+    columns=("hr@1", "hr@3", "ndcg@3", "hr@5", "ndcg@5"),
+    chance=functools.partial(sampled_chance, num_negatives=9, cuts=CUTS[9]),
     any_rating=True,
 )

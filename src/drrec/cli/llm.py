@@ -1,0 +1,87 @@
+"""`drrec llm`: the stages of language models; each imports what it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import pathlib
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+from drrec.cli.flags import Device, Stage
+from drrec.experiment.language_config import LanguageConfig
+
+if TYPE_CHECKING:
+    from drrec.experiment.run import Run
+    from drrec.experiment.task import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Llm(Stage):
+    """Train a language model that ranks, stage by stage, and report it beside baselines."""
+
+    stage: tyro.conf.Positional[Literal["train", "sft", "merge", "grpo", "score"]]
+    """train: all stages, and the report; sft: supervised fine-tuning; merge: adapters into
+    weights; grpo: group relative policy optimisation; score: candidates of protocols sampled_9 and
+    sampled. A stage does those before it that are not done, and resumes where it stopped."""
+    llm: LanguageConfig = dataclasses.field(default_factory=LanguageConfig)
+    device: Device = dataclasses.field(default_factory=Device)
+    name: str | None = None
+    """Run name; the run's folder under save_model/. By default llm-<dataset>-<model>. An existing
+    run is resumed."""
+    after: Literal["zero", "sft", "grpo"] = "grpo"
+    """Stage score: the training after which to score; it must be done."""
+
+
+def run_llm(arguments: Llm, run: Run, task: Task) -> str:
+    """Do a stage in the folder of a run; returns what to print."""
+    from drrec.experiment.language import prepare, text_of, train_and_report
+
+    config = arguments.llm
+    is_first = os.environ.get("RANK", "0") == "0"
+    with run.held() if is_first else contextlib.nullcontext():
+        if arguments.stage == "train":
+            if arguments.device.gpu is not None:  # for PyTorch's process, which is begun from here
+                gpu = arguments.device.gpu
+                os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == -1 else str(gpu)
+            summary = train_and_report(run, config, task)
+            logging.info("all of it is in %s", run.folder)
+            return text_of(summary)
+        from drrec.features.encoders import chosen_device
+        from drrec.llm.stages import Stages
+
+        prepare(run.folder, config, task)
+        device = chosen_device(arguments.device.gpu)
+        stages = Stages(run.folder, config.training, device)
+        if arguments.stage == "score":
+            model = stages.folder_after(arguments.after)
+            return _scored(arguments, run.folder, model, device, task)
+        return f"{arguments.stage}: {stages.run(arguments.stage)}"
+
+
+def _scored(
+    arguments: Llm, folder: pathlib.Path, model: pathlib.Path, device: str, task: Task
+) -> str:
+    import numpy as np
+
+    from drrec.experiment.language import NEGATIVES, ask
+    from drrec.llm.score import score_requests
+    from drrec.llm.wall import read_requests, read_scores
+
+    config = arguments.llm
+    lines = []
+    for protocol in NEGATIVES:
+        asked = folder / f"requests-{protocol}.npz"
+        answered = folder / f"scores-{protocol}-{arguments.after}-{config.score.answer}.npz"
+        draws = ask(asked, config, task, protocol)
+        placed = dataclasses.replace(config.training.model, model=str(model))
+        said = score_requests(asked, answered, placed, config.score, device)
+        scores = read_scores(answered, read_requests(asked))
+        order = np.argsort(-scores, axis=1, kind="stable")
+        rank = (order == draws.place[:, None]).argmax(axis=1)
+        hit = [float((rank < cut).mean()) for cut in (1, 3)]
+        lines.append(f"{protocol}: HR@1 {hit[0]:.3f}, HR@3 {hit[1]:.3f}; {said}; {answered}")
+    return "\n".join(lines)

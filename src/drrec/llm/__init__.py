@@ -1,0 +1,1 @@
+"""Language models that rank: fine-tuning, merging, GRPO and scoring, in PyTorch's process."""
