@@ -14,7 +14,6 @@ from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.result import Background
 from drrec.experiment.ceilings import ceilings
 from drrec.experiment.config import ALSO
-from drrec.experiment.task import is_implicit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,7 @@ def trials_of(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str,
     if config.split == "leave_one_out":
         trials["full"] = judged.test, seen
         trials |= {name: (judged.test, {}) for name in ("unmasked", "sampled") if name in also}
-    elif is_implicit(judged.dataset):
+    elif judged.dataset.is_implicit:
         trials["ranked"] = judged.test, seen
     else:
         trials["rated"] = judged.test, least
