@@ -251,6 +251,9 @@ class Agent(ActingRecommender):
         self._restore_rest(state)
         return self
 
+    def went_on(self) -> None:
+        """Follow networks that were set to those of an earlier run, after `begin`."""
+
     @abc.abstractmethod
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         """Build the networks and optimizers over one item table or several."""

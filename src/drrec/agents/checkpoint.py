@@ -90,22 +90,38 @@ def restore_latest(folder: pathlib.Path, learner: Any, settings: str = "") -> in
         InputError: all are broken, or one was written with other settings or holds other variables
             than `learner` has.
     """
+    path, values = _latest(folder)
+    if path is None:
+        return 0
     variables = dict(named_variables(learner))
+    _check_settings(path, values.pop(_SETTINGS, None), settings)
+    _check_variables(path, values, variables)
+    for name, variable in variables.items():
+        variable.assign(values[name])
+    return int(_NAME.fullmatch(path.name).group(1))  # type: ignore[union-attr]
+
+
+def latest_values(folder: pathlib.Path) -> dict[str, np.ndarray]:
+    """The variables in the last whole checkpoint by name; none if there is no checkpoint.
+
+    Raises:
+        InputError: all are broken.
+    """
+    values = _latest(folder)[1]
+    values.pop(_SETTINGS, None)
+    return values
+
+
+def _latest(folder: pathlib.Path) -> tuple[pathlib.Path | None, dict[str, np.ndarray]]:
     found = checkpoints(folder)[::-1]
     for path, before in itertools.zip_longest(found, found[1:]):
         try:
-            values = _whole(path)
+            return path, _whole(path)
         except InputError:
             if before is None:
                 raise
             logger.warning("%s is broken: going on from %s", path, before.name)
-            continue
-        _check_settings(path, values.pop(_SETTINGS, None), settings)
-        _check_variables(path, values, variables)
-        for name, variable in variables.items():
-            variable.assign(values[name])
-        return int(_NAME.fullmatch(path.name).group(1))  # type: ignore[union-attr]
-    return 0
+    return None, {}
 
 
 def _whole(path: pathlib.Path) -> dict[str, np.ndarray]:

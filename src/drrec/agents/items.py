@@ -37,6 +37,9 @@ class ItemTable(keras.layers.Layer):
         """[I, D] other vectors with the same axes, moved as far as these have moved."""
         return item
 
+    def go_on_from(self, item: np.ndarray) -> None:
+        """Take learned coordinates from `item [I, D + E]`, the `moved` of another; NaN of none."""
+
 
 class TunedItemTable(ItemTable):
     """Vectors whose last columns follow an encoder as it is tuned, from where they stand.
@@ -91,6 +94,10 @@ class GrownItemTable(ItemTable):
             name="grown", shape=shape, initializer="zeros", trainable=False
         )
 
+    def go_on_from(self, item: np.ndarray) -> None:
+        """Take what is learned by the table beside; what has grown is learned elsewhere."""
+        self.base.go_on_from(item)
+
     def grow(self, learned: tf.Tensor) -> None:
         """Take `learned [I, E]` for the coordinates beside."""
         self.grown.assign(tf.where(tf.range(len(self._item))[:, None] > 0, learned, 0.0))
@@ -118,6 +125,7 @@ class LearnedItemTable(ItemTable):
         start = np.array(drawn((len(self._item), width)))
         start[PADDING] = 0
         self._start = start
+        self.width = width
         self.learned = self.add_weight(
             name="learned", shape=start.shape, initializer=keras.initializers.Constant(start)
         )
@@ -137,6 +145,12 @@ class LearnedItemTable(ItemTable):
         mean = learned[is_shown].mean(axis=0) if is_shown.any() else 0
         learned[1:] = np.where(is_shown[1:, None], learned[1:], mean)
         return np.concatenate([self.base.moved(item), learned], axis=1)
+
+    def go_on_from(self, item: np.ndarray) -> None:
+        """Take learned coordinates from `item [I, D + E]`, the `moved` of another; NaN of none."""
+        first = self._item.shape[1]
+        learned = item[:, first : first + self.width]
+        self.learned.assign(np.where(np.isnan(learned), self._start, learned))
 
 
 def item_table(

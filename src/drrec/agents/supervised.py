@@ -63,6 +63,10 @@ class Supervised(PPO):
         self._before = tf.constant(log.where(~is_new).histories(own.window))  # [U, W]
         self._factors = self.user  # [U, D]
         self.user = tf.Variable(tf.pad(self._factors, [[0, 0], [0, own.sequence_width]]))
+        self.went_on()
+
+    def went_on(self) -> None:
+        """Recompute all users' vectors."""
         for first in range(0, len(self._before), REFRESHED_AT_ONCE):
             self._refresh_users(tf.constant(first))
 

@@ -6,9 +6,11 @@ import dataclasses
 import os
 import pathlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from drrec.cli.flags import Data, Stage
+import tyro
+
+from drrec.cli.flags import Data, Device, Stage
 from drrec.errors import InputError, escaped, shown
 from drrec.files import home
 from drrec.serving.config import ServeConfig
@@ -57,6 +59,26 @@ class EvaluateLog(Stage):
         check_ranges(self, {"(0, 1]": ("explore",)})
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Update(Stage):
+    """Go on from a trained run with the feedback of a store, and write a new run."""
+
+    run: str | None = None
+    """Run name or folder; by default the latest trained run."""
+    source: Annotated[pathlib.Path | None, tyro.conf.arg(name="from")] = None
+    """The store: a file or a URL. By default store/events.db beside save_model/."""
+    name: str | None = None
+    """Name of the new run. By default data set, agent and time."""
+    steps_share: float = 0.25
+    """Steps to train for, as a share of those of the run that was trained first. (0 to 100]"""
+    device: Device = dataclasses.field(default_factory=Device)
+
+    def __post_init__(self) -> None:
+        from drrec.ranges import check_ranges
+
+        check_ranges(self, {"(0, 100]": ("steps_share",)})
+
+
 def main_serve(arguments: Serve) -> int:
     """`run.py serve`."""
     for library in ("OPENBLAS", "MKL", "OMP"):  # read when NumPy is loaded, which is below
@@ -94,7 +116,7 @@ def main_data_serving(arguments: Data) -> int:
             f"{STORE} unless `serve` was told otherwise."
         )
     folder = (arguments.data_dir or home() / "data") / (arguments.prepare.to or SERVING)
-    store = _opened(_address(str(where)))
+    store = opened_store(arguments, str(where))
     try:
         path, rows = write_log(store, folder)
     finally:
@@ -111,7 +133,7 @@ def main_evaluate_log(arguments: EvaluateLog) -> int:
     from drrec.serving.models import Source
 
     root = _root(arguments)
-    store = _opened(arguments.store or str(root / STORE))
+    store = opened_store(arguments, arguments.store)
     try:
         path = Source(run=arguments.run, root=str(root)).path()
         found = estimated(store, path, arguments.explore)
@@ -126,8 +148,13 @@ def _root(arguments: Stage) -> pathlib.Path:
     return arguments.runs_dir or home()
 
 
-def _opened(where: str) -> Store:
-    """A store that is there already."""
+def opened_store(arguments: Stage, named: str | None) -> Store:
+    """A store that is there already: by a file's name or a URL, or that of the folder of runs.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    where = _address(named or str(_root(arguments) / STORE))
     _check_installed()
     from drrec.serving.store import Store
 

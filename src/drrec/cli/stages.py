@@ -28,9 +28,11 @@ from drrec.cli.serving import (
     SERVING,
     EvaluateLog,
     Serve,
+    Update,
     main_data_serving,
     main_evaluate_log,
     main_serve,
+    opened_store,
 )
 from drrec.cli.settings import PRESETS
 from drrec.data.published.config import PrepareConfig
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from drrec.data.dataset import Dataset
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import BenchmarkConfig, RunConfig, TrainConfig
+    from drrec.experiment.run import Run
     from drrec.experiment.task import Task
     from drrec.experiment.tuning import Found
 
@@ -125,9 +128,7 @@ def main_embed(arguments: Embed) -> int:
 def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
-    from drrec.experiment.evaluating import evaluate_run, report_run
     from drrec.experiment.run import Run
-    from drrec.experiment.train import train_run
 
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     if not resumed and arguments.name is not None:
@@ -145,19 +146,82 @@ def main_train(arguments: Train) -> int:
         if not resumed:
             locks.enter_context(run.held())
             run.begin(config)
+        return _trained(run, config, task, content)
+
+
+def _trained(run: Run, config: TrainConfig, task: Task, content: Content | None) -> int:
+    """Train a run from where it stopped, evaluate it and report; the exit status."""
+    from drrec.experiment.evaluating import evaluate_run, report_run
+    from drrec.experiment.train import train_run
+
+    try:
+        if train_run(run, config, task, content):
+            metrics = evaluate_run(run, config, task, content)
+            _say(report_run(run, config, metrics))
+            logging.info("all of it is in %s", run.folder)
+            return 0
+    except InputError:
+        run.remove_if_empty()
+        raise
+    except KeyboardInterrupt:  # outside of training: say so as within
+        pass
+    logging.warning("interrupted: go on with --resume %s", run.name)
+    return 130
+
+
+def main_update(arguments: Update) -> int:
+    """`run.py update`."""
+    _select(arguments.device)
+    from drrec.experiment.run import Run
+    from drrec.serving.models import latest_trained
+    from drrec.serving.updating import unfinished
+
+    root = _root(arguments)
+    run = Run.find(root, arguments.run or latest_trained(root))
+    if arguments.name is not None:
+        Run.named(root, arguments.name).check_is_new()
+    with run.held():
+        if going := unfinished(run):
+            logging.info("%s is not trained to its end: going on with it", going.name)
+        new = going or _begun(run, arguments)
+        if new is None:
+            return 0
+        with contextlib.ExitStack() as locks:
+            if new != run:
+                locks.enter_context(new.held())
+            new.sweep()
+            try:
+                config = new.config()
+                return _trained(new, config, *_inputs(config, _data(arguments)))
+            except InputError:
+                new.remove_if_empty()
+                raise
+
+
+def _begun(run: Run, arguments: Update) -> Run | None:
+    """A run that goes on from another; None, and a line that says so, where nothing is new."""
+    from drrec.serving.updating import begin_update, feedback_since
+
+    where = arguments.source
+    store = opened_store(arguments, None if where is None else str(where))
+    try:
+        feedback = feedback_since(run, store)
+    finally:
+        store.close()
+    new = None
+    if feedback.is_new:
+        data = _data(arguments)
         try:
-            if train_run(run, config, task, content):
-                metrics = evaluate_run(run, config, task, content)
-                _say(report_run(run, config, metrics))
-                logging.info("all of it is in %s", run.folder)
-                return 0
-        except InputError:
-            run.remove_if_empty()
-            raise
-        except KeyboardInterrupt:  # outside of training: say so as within
-            pass
-        logging.warning("interrupted: go on with --resume %s", run.name)
-        return 130
+            task = _task(run.config(), data)
+        except InputError as error:
+            raise InputError(
+                f"{error} It is the log that {run.name} was trained on: put it back, or train a "
+                "new run."
+            ) from error
+        new = begin_update(run, task, feedback, data, arguments.name, arguments.steps_share)
+    if new is None:
+        _say(f"nothing new in {feedback.store} since {run.name}")
+    return new
 
 
 def main_tune(arguments: Tune) -> int:
@@ -250,14 +314,12 @@ def main_benchmark(arguments: Benchmark) -> int:
 
 def _tables_for(config: BenchmarkConfig, data_dir: pathlib.Path) -> pathlib.Path:
     """The benchmark tables of a data set, which is downloaded if needed."""
-    from drrec.experiment.task import is_implicit
-
     tables = PRESETS / "benchmark"
     dataset = _fetched(config.dataset, data_dir, config.log)
     own = tables / f"{pathlib.PurePath(config.dataset).stem}.yaml"
     if own.is_file():
         return own
-    kind = "implicit" if is_implicit(dataset) else "explicit"
+    kind = "implicit" if dataset.is_implicit else "explicit"
     return tables / f"{kind}.yaml"
 
 
@@ -362,4 +424,5 @@ STAGES: dict[type, Callable[[Any], int]] = {
     Llm: main_llm,
     Serve: main_serve,
     EvaluateLog: main_evaluate_log,
+    Update: main_update,
 }

@@ -51,6 +51,11 @@ class Dataset:
         if not self.genres.size:
             object.__setattr__(self, "genres", np.full(self.interactions.num_items, ""))
 
+    @property
+    def is_implicit(self) -> bool:
+        """Whether feedback is implicit: all ratings are equal."""
+        return bool(np.ptp(self.interactions.rating) == 0)
+
     @classmethod
     def from_pandas(
         cls,

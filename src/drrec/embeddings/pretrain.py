@@ -177,6 +177,7 @@ def pretrain(
     content: Content | None = None,
     everything: Interactions | None = None,
     keep: Keep = _made,
+    start: np.ndarray | None = None,
 ) -> Pretrained:
     """Fit on the past of `train`, then on all of it, or on `everything` there is by now.
 
@@ -190,6 +191,8 @@ def pretrain(
         content: what items are known by beside their ids.
         everything: ratings for the final fit; None takes `train`.
         keep: called for each fit in turn; it may keep them for a run that comes after a kill.
+        start: [I, D'] item vectors of an earlier fit, whose axes the factorisations keep: they go
+            on from there, or are turned onto it, as `Factorisation.fit` does. D' may be larger.
 
     Raises:
         InputError: there is too little to fit to, or too few coordinates for what is joined.
@@ -197,7 +200,8 @@ def pretrain(
     held_out = config.in_sessions("logged").held_out or 0.0
     past, _ = train.past_and_future(held_out)
     contrast = _contrast(past, content, seed)
-    early = _factorised(past, config, content, seed, {}, _named("prefix", keep))
+    starts = {} if start is None else _views_of(start, past, _widths(config, content))
+    early = _factorised(past, config, content, seed, starts, _named("prefix", keep))
     prefix = keep("prefix-joined", content, lambda: _finished(early, past, config, content, seed))
     if contrast and content:
         weight = content.config.contrast
@@ -240,6 +244,19 @@ def _factorised(
     starts: dict[str, Embeddings],
     keep: Keep,
 ) -> dict[str, Embeddings]:
+    def fitted(name: str, dim: int) -> Vectors:
+        chosen = FACTORISATIONS[name]
+        settings = {key: getattr(config, key) for key in chosen.fit_by}
+        return Vectors(chosen.fit(ratings, dim=dim, seed=seed, start=starts.get(name), **settings))
+
+    return {
+        name: keep(name, None, functools.partial(fitted, name, dim)).table
+        for name, dim in _widths(config, content).items()
+    }
+
+
+def _widths(config: EmbeddingConfig, content: Content | None) -> dict[str, int]:
+    """How many coordinates each factorisation gets, beside those of content."""
     widths = config.widths()
     if content and content.config.identity == "half":
         widths = config.shared_out(sum(widths.values()) // 2)
@@ -248,16 +265,16 @@ def _factorised(
                 "`dim_emb` must leave each factorisation at least 2 coordinates of the ids' half. "
                 f"Received: {config.dim_emb}. Raise it, or choose --identity prior."
             )
+    return widths
 
-    def fitted(name: str, dim: int) -> Vectors:
-        chosen = FACTORISATIONS[name]
-        settings = {key: getattr(config, key) for key in chosen.fit_by}
-        return Vectors(chosen.fit(ratings, dim=dim, seed=seed, start=starts.get(name), **settings))
 
-    return {
-        name: keep(name, None, functools.partial(fitted, name, dim)).table
-        for name, dim in widths.items()
-    }
+def _views_of(item: np.ndarray, log: Interactions, widths: dict[str, int]) -> dict[str, Embeddings]:
+    """The factorisations' parts of `item [I, D]`; fits start from items alone, users follow."""
+    views = {}
+    for columns, (name, dim) in zip(_columns([*widths.values()]), widths.items(), strict=True):
+        user = np.zeros((log.num_users, dim), np.float32)
+        views[name] = Embeddings(item[:, columns], user, 0.0, log.fingerprint)
+    return views
 
 
 def _named(part: str, keep: Keep) -> Keep:

@@ -15,6 +15,7 @@ from drrec.experiment.advice import advice
 from drrec.experiment.baselines import Fitted, baselines, forget, kept_in
 from drrec.experiment.protocols import measure
 from drrec.experiment.provenance import made_by
+from drrec.experiment.run import UPDATE
 from drrec.experiment.train import (
     agree_on_split,
     check_learned_by,
@@ -22,6 +23,7 @@ from drrec.experiment.train import (
     control_name,
     has_control,
 )
+from drrec.reading import read_json
 from drrec.saving import load, load_noted
 
 if TYPE_CHECKING:
@@ -68,11 +70,24 @@ def evaluate_run(
         summary["content_added"] = gains(found, [agent], by_ids)
     if content:
         summary["encoders"] = content.encoders
-    if warnings := advice(config, summary):
+    if (run.folder / UPDATE).exists():
+        summary["update"] = read_json(run.folder / UPDATE, {"learned_before": int})
+    if warnings := [*advice(config, summary), *_learned_before(summary)]:
         summary["warnings"] = warnings
         for warning in warnings:
             logger.warning("%s", warning)
     return summary
+
+
+def _learned_before(summary: dict[str, Any]) -> list[str]:
+    """A sentence where a run goes on from one that was trained on what it is evaluated on."""
+    count = summary.get("update", {}).get("learned_before", 0)
+    if not count:
+        return []
+    return [
+        f"The run that this one goes on from was trained on {count:,} of the ratings that it is "
+        "evaluated on: its results may be too good."
+    ]
 
 
 def reported(

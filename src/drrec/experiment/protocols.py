@@ -14,7 +14,6 @@ from drrec.evaluation.protocols.protocol import protocol_of
 from drrec.evaluation.result import Background
 from drrec.experiment.ceilings import ceilings
 from drrec.experiment.config import ALSO
-from drrec.experiment.task import is_implicit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +66,7 @@ def trials_of(config: RunConfig, judged: Task) -> dict[str, tuple[Any, dict[str,
         trials["full"] = judged.test, seen
         one_hidden = ("unmasked", "sampled", "sampled_9")
         trials |= {name: (judged.test, {}) for name in one_hidden if name in also}
-    elif is_implicit(judged.dataset):
+    elif judged.dataset.is_implicit:
         trials["ranked"] = judged.test, seen
     else:
         trials["rated"] = judged.test, least

@@ -36,6 +36,9 @@ SERVED = "served.drrec"
 GENRES = "genres.json"
 """Genres by raw item id, joined by ", ", where the data set has them; for who shows items."""
 
+UPDATE = "update.json"
+"""Which run this one goes on from, and with how much feedback; see `serving.updating`."""
+
 CONFIG = "config.yaml"
 """The settings of a run, all of them: `train.py --config` on it trains the same again."""
 

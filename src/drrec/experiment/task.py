@@ -114,11 +114,6 @@ class Task:
         return simulators(self.dataset.interactions, genres=self.dataset.genres)
 
 
-def is_implicit(dataset: Dataset) -> bool:
-    """Whether feedback is implicit: all ratings are equal."""
-    return bool(np.ptp(dataset.interactions.rating) == 0)
-
-
 def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> None:
     environment = config.environment
     _check_says_something(dataset)
@@ -138,7 +133,7 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
         )
     chosen = (config.vectors.embedding, environment.unlogged)
     is_logged = environment.sessions == "logged"
-    if is_logged and is_implicit(dataset) and chosen != ("implicit", "constant"):
+    if is_logged and dataset.is_implicit and chosen != ("implicit", "constant"):
         raise InputError(
             f"Expected --embedding implicit --unlogged constant for {dataset.name}, all of whose "
             f"ratings are alike. Received: --embedding {chosen[0]} --unlogged {chosen[1]}, which "
@@ -155,7 +150,7 @@ def _check_can_be_evaluated(task: Task, config: RunConfig) -> None:
         )
     if "observed" in config.asked_also:
         protocol_of("observed").asked(task.test_data)
-    is_rated = config.split != "leave_one_out" and not is_implicit(task.dataset)
+    is_rated = config.split != "leave_one_out" and not task.dataset.is_implicit
     if is_rated and not len(eligible_users(task.test, config.min_items)):
         most = int(task.test.counts().max(initial=0))
         raise InputError(
@@ -168,7 +163,7 @@ def _check_can_be_evaluated(task: Task, config: RunConfig) -> None:
 def _check_says_something(dataset: Dataset) -> None:
     """See that some ratings are likes and some are not, unless all are alike."""
     share = float(np.mean(dataset.interactions.rating >= RELEVANT_FROM))
-    if is_implicit(dataset) or 0 < share < 1:
+    if dataset.is_implicit or 0 < share < 1:
         return
     read = f", read as {dataset.scale}" if dataset.scale else ""
     raise InputError(

@@ -13,6 +13,7 @@ from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
+from drrec.experiment.start import Start
 from drrec.experiment.vectors import Parts, embed, vectors_folder
 from drrec.files import removed, write_json
 from drrec.registry import AGENTS, CONTENT_BASELINES
@@ -72,10 +73,14 @@ def train_seed(
         return True
     weights, fit = run.root / "save_weights", run.folder / FIT
     settings = learned_by(config) + (content.fingerprint if content else "")
-    pretrained = embed(config, judged.train, weights, content)
-    vectors = vectors_folder(config, judged.train, weights, content)
+    start = Start.of(run)
+    before = start.vectors_of(judged.dataset.interactions.items) if start else None
+    pretrained = embed(config, judged.train, weights, content, before)
+    vectors = vectors_folder(config, judged.train, weights, content, before)
     with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)) as note:
         agent = build_agent(config, judged, pretrained.prefix, content)
+        if start:
+            start.handed_to(agent, judged.dataset.interactions.items)
         knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
         label = f"{config.algorithm}, {knows}, seed {config.seed}"
         if not train(agent, config.steps, run.folder, run.weights, label, settings, note):
@@ -89,7 +94,8 @@ def train_seed(
         everything = judged.dataset.interactions
         logger.info("final fit, for recommendations: on all %s rows", f"{len(everything):,}")
         fits = config.vectors, config.seed, content, everything
-        vectors_now = pretrain(judged.train, *fits, keep=Parts(run.weights / vectors.name))
+        parts = Parts(run.weights / vectors.name)
+        vectors_now = pretrain(judged.train, *fits, keep=parts, start=before)
         agent.finish(judged.dataset, vectors_now.final)
         write_model(run.folder / SERVED, agent, notes)
         removed(run.weights / vectors.name)

@@ -21,7 +21,7 @@ from drrec.experiment.config import TrainConfig, from_dict, laid_over
 from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.protocols import trials_of
 from drrec.experiment.search import Bench, Search, ended, found_any, optuna_module, rounded
-from drrec.experiment.task import Task, is_implicit
+from drrec.experiment.task import Task
 from drrec.experiment.train import agree_on_split, build_agent
 from drrec.experiment.vectors import content_of
 from drrec.files import write_yaml
@@ -82,7 +82,7 @@ def suited(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     A log without ratings, and the split leave_one_out, which ranks the whole catalogue, get the
     preset for that.
     """
-    if is_implicit(dataset) or config.split == "leave_one_out":
+    if dataset.is_implicit or config.split == "leave_one_out":
         name = "supervised_full" if config.algorithm == "supervised" else "whole_catalogue"
         default = dataclasses.asdict(TrainConfig(algorithm=config.algorithm))
         own = _changed(dataclasses.asdict(config), default)
@@ -269,7 +269,7 @@ def _task(config: TrainConfig, data_dir: pathlib.Path) -> Task:
 
 def _min_items(config: TrainConfig, task: Task) -> int:
     """The least test items of a user, lowered until enough users are judged."""
-    if config.split == "leave_one_out" or is_implicit(task.dataset):
+    if config.split == "leave_one_out" or task.dataset.is_implicit:
         return config.min_items
     for least in range(config.min_items, 1, -1):
         if len(eligible_users(task.test, least)) >= _FEWEST_USERS:

@@ -93,6 +93,7 @@ def embed(
     train: Interactions,
     weights: pathlib.Path,
     content: Content | None = None,
+    start: np.ndarray | None = None,
 ) -> Pretrained:
     """Pre-train, or read what an earlier run with the same ratings and settings left.
 
@@ -104,11 +105,12 @@ def embed(
         train: the ratings to learn from.
         weights: the folder `save_weights`.
         content: what items are known by beside their ids.
+        start: item vectors to go on from, see `pretrain`.
 
     Raises:
         InputError: the vectors that are there are damaged, or of other ratings.
     """
-    folder = vectors_folder(config, train, weights, content)
+    folder = vectors_folder(config, train, weights, content, start)
     with held(folder, f"vectors in {folder}", wait=True):
         sweep(folder)
         if all((folder / f"{name}.npz").is_file() for name in Pretrained._fields):
@@ -118,7 +120,7 @@ def embed(
         named = [*config.vectors.widths(), *(content.features if content else ())]
         logger.info("vectors: fitting %s", ", ".join(named))
         parts = Parts(folder)
-        pretrained = pretrain(train, config.vectors, config.seed, content, keep=parts)
+        pretrained = pretrain(train, config.vectors, config.seed, content, keep=parts, start=start)
         write_cost(folder / FIT, parts.cost)
         for name, vectors in zip(Pretrained._fields, pretrained, strict=True):
             vectors.save(folder, name)
@@ -171,13 +173,19 @@ def _remove_parts(folder: pathlib.Path) -> None:
 
 
 def vectors_folder(
-    config: TrainConfig, train: Interactions, weights: pathlib.Path, content: Content | None = None
+    config: TrainConfig,
+    train: Interactions,
+    weights: pathlib.Path,
+    content: Content | None = None,
+    start: np.ndarray | None = None,
 ) -> pathlib.Path:
     """Where `embed` keeps what it fits, by a hash of all that it depends on."""
     settings = {"vectors": dataclasses.asdict(config.vectors), "seed": config.seed}
     made_by = {"ratings": train.fingerprint, "version": drrec.__version__}
     if content:
         made_by["content"] = content.fingerprint
+    if start is not None:
+        made_by["start"] = hashlib.sha256(np.ascontiguousarray(start).tobytes()).hexdigest()
     identity = json.dumps(settings | made_by, sort_keys=True)
     key = hashlib.sha256(identity.encode()).hexdigest()[:12]
     return weights / "embeddings" / f"{config.vectors.embedding}-{key}"

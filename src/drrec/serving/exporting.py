@@ -47,9 +47,14 @@ def write_log(store: Store, folder: pathlib.Path) -> tuple[pathlib.Path, int]:
     return path, rows
 
 
+def user_of(event: Event) -> str:
+    """Whose feedback it is; a session without a user is a user of its own."""
+    return event.user if event.user is not None else f"session {event.session}"
+
+
 def _row(event: Event) -> dict[str, str | float]:
     return {
-        "user": event.user if event.user is not None else f"session {event.session}",
+        "user": user_of(event),
         "item": event.item,
         "rating": stars_of(event),
         "timestamp": event.time,

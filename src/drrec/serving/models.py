@@ -46,7 +46,7 @@ class Source:
         from drrec.experiment.run import MODEL, SERVED, Run
 
         root = pathlib.Path(self.root)
-        run = Run.find(root, _latest(root) if self.run is None else self.run)
+        run = Run.find(root, latest_trained(root) if self.run is None else self.run)
         first, _ = run.seeds(run.config())[0]
         for path in (first.folder / SERVED, first.folder / MODEL):
             if path.is_file():
@@ -57,8 +57,12 @@ class Source:
         )
 
 
-def _latest(root: pathlib.Path) -> str:
-    """The run that had a model first most lately."""
+def latest_trained(root: pathlib.Path) -> str:
+    """The run that had a model first most lately.
+
+    Raises:
+        InputError: there is none.
+    """
     from drrec.experiment.run import MODEL
 
     home = root / "save_model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import secrets
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
@@ -121,16 +122,50 @@ class Store:
         with self._reading() as connection:
             return list(connection.scalars(query))
 
-    def events(self) -> Iterator[Event]:
-        """All feedback, in the order in which it was stored."""
-        yield from map(_event, self._all(schema.events))
+    def events(self, after: int = 0, until: int | None = None) -> Iterator[Event]:
+        """All feedback, in the order in which it was stored; of a part by numbers of events."""
+        for row in self._all(schema.events, after):
+            if until is not None and row.number > until:
+                return
+            yield _event(row)
+
+    def last_event(self) -> int:
+        """The number of the last event, 0 without any; no lower number is stored after this.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        try:
+            with self._write.begin() as connection:
+                if connection.dialect.name == "postgresql":  # where numbers may overtake each other
+                    connection.execute(sa.text("LOCK TABLE events IN SHARE MODE"))
+                return connection.scalar(sa.select(sa.func.max(schema.events.c.number))) or 0
+        except sa.exc.SQLAlchemyError as error:
+            raise fault_of(error) from error
+
+    def identity(self) -> str:
+        """A name that no other store has, and that its copies share; given at the first call.
+
+        Raises:
+            StoreError: it could not be read or written.
+        """
+        table = schema.meta
+        query = sa.select(table.c.value).where(table.c.name == "id")
+        try:
+            with self._write.begin() as connection:
+                found = connection.scalar(query)
+                if found is None:
+                    found = secrets.token_hex(16)
+                    connection.execute(sa.insert(table).values(name="id", value=found))
+                return found
+        except sa.exc.SQLAlchemyError as error:
+            raise fault_of(error) from error
 
     def recommendations(self) -> Iterator[Shown]:
         """All recommendations, in the order in which they were stored."""
         yield from map(_list, self._all(schema.shown))
 
-    def _all(self, table: sa.Table) -> Iterator[Any]:
-        last = 0
+    def _all(self, table: sa.Table, last: int = 0) -> Iterator[Any]:
         query = sa.select(table).where(table.c.number > sa.bindparam("last"))
         query = query.order_by(table.c.number).limit(_ROWS_AT_ONCE)
         while True:
