@@ -104,15 +104,15 @@ def _measured(
 @contextlib.contextmanager
 def _ours(config: Any, encoder: Encoder, sources: list[Any]) -> Any:
     """As `extract` does it, without what it does once: loading, and starting processes."""
-    from drrec.features.decoding import Decoders
     from drrec.features.processors import ProcessorConfig
     from drrec.features.work import MediaWork, TextWork
 
     folder = str(encoder.config.folder)
     if encoder.config.modality == "text":
         text = TextWork(config, folder, sources)
-        next(text.batches(encoder, len(text.groups) - 1))
-        yield lambda: _in_order(text, list(text.batches(encoder, 0)), len(sources))
+        numbers = range(len(text.groups))
+        next(text.batches(encoder, numbers[-1:]))
+        yield lambda: _in_order(text, list(text.batches(encoder, numbers)), len(sources))
         return
     processor = ProcessorConfig(
         modality=encoder.config.modality,
@@ -122,9 +122,10 @@ def _ours(config: Any, encoder: Encoder, sources: list[Any]) -> Any:
     )
     ids = [path.stem for path in sources]
     media = MediaWork(config, processor, ids, {path.stem: [path] for path in sources}, False)
-    with contextlib.closing(Decoders(processor, config.workers)) as decoders:
-        list(media.encoded_by(decoders, encoder, len(media.groups) - 1))
-        yield lambda: _in_order(media, list(media.encoded_by(decoders, encoder, 0)), len(ids))
+    numbers = range(len(media.groups))
+    with contextlib.closing(media):
+        list(media.batches(encoder, numbers[-1:]))
+        yield lambda: _in_order(media, list(media.batches(encoder, numbers)), len(ids))
 
 
 def _in_order(work: Work, batches: list[Any], size: int) -> np.ndarray:

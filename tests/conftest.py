@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import gc
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import hypothesis
 import numpy as np
@@ -150,3 +152,19 @@ def ml_100k_folder(
 def ml_100k(ml_100k_folder: pathlib.Path) -> Dataset:
     """MovieLens-100K."""
     return load_dataset("ml-100k", ml_100k_folder.parent)
+
+
+@pytest.fixture(scope="session")
+def machines():
+    """A Ray cluster, begun once for a test process: `tests/machines.py`."""
+    pytest.importorskip("ray")
+    from tests.machines import Machines
+
+    folder = tempfile.mkdtemp(prefix="drrec-ray-test-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        pathlib.Path(folder, "ray").mkdir()
+        made = Machines()
+        yield made
+        made.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)

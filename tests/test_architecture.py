@@ -7,10 +7,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 ARROWS = [
-    {"errors"}, {"lazy", "types", "files", "ranges", "locks"}, {"limits"}, {"reading", "arrays"},
-    {"registry"}, {"data"}, {"saving", "scoring"}, {"known"}, {"base"}, {"worlds"}, {"features"},
-    {"llm"}, {"nn"}, {"embeddings"}, {"baselines"}, {"envs"}, {"agents"}, {"evaluation"},
-    {"experiment"}, {"serving"}, {"device", "api", "bulk"}, {"cli"}, {"__main__"},
+    {"errors"}, {"lazy", "types", "files", "ranges", "locks"}, {"limits"}, {"cluster"},
+    {"reading", "arrays"}, {"registry"}, {"data"}, {"saving", "scoring"}, {"known"}, {"base"},
+    {"worlds"}, {"features"}, {"llm"}, {"nn"}, {"embeddings"}, {"baselines"}, {"envs"}, {"agents"},
+    {"evaluation"}, {"experiment"}, {"serving"}, {"device", "api", "bulk"}, {"cli"}, {"__main__"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(ARROWS) for room in rooms}
 MODULES = sorted((ROOT / "src/drrec").rglob("*.py"))
@@ -44,6 +44,12 @@ def test_torch_stays_behind_the_wall(path):
     if not {"features", "llm"} & {*path.parts}:
         used = {name.split(".")[0] for name in imported(path, at_run_time=False)}
         assert used.isdisjoint({"torch", "transformers", "peft", "tokenizers"})
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT / "src/drrec")))
+def test_ray_stays_in_one_package(path):
+    if "cluster" not in path.parts:
+        assert "ray" not in {name.split(".")[0] for name in imported(path, at_run_time=False)}
 
 
 def test_every_room_has_its_place():

@@ -118,13 +118,13 @@ def test_committed_tables_can_be_read_and_have_every_agent(path):
 
 def begun_by(monkeypatch, *, up_to=99):
     """Note each training; the one that comes after `up_to` others is interrupted."""
-    begun, as_ever = [], grid.train_seed
+    begun, as_ever = [], grid.train_cell
 
-    def noted(run, *rest):
-        begun.append(run.name)
-        return len(begun) <= up_to and as_ever(run, *rest)
+    def noted(cell, *rest):
+        begun.append(cell.run.name)
+        return len(begun) <= up_to and as_ever(cell, *rest)
 
-    monkeypatch.setattr(grid, "train_seed", noted)
+    monkeypatch.setattr(grid, "train_cell", noted)
     return begun
 
 

@@ -64,13 +64,13 @@ def whole(config, judged, tmp_path_factory):
 
 def count(patch, begun, *, up_to=99):
     """Note each training; the one that comes after `up_to` others is interrupted."""
-    as_ever = grid.train_seed
+    as_ever = grid.train_cell
 
-    def noted(run, *rest):
-        begun.append(run.name)
-        return len(begun) <= up_to and as_ever(run, *rest)
+    def noted(cell, *rest):
+        begun.append(cell.run.name)
+        return len(begun) <= up_to and as_ever(cell, *rest)
 
-    patch.setattr(grid, "train_seed", noted)
+    patch.setattr(grid, "train_cell", noted)
 
 
 def test_every_subset_in_every_way_and_one_modality_in_one():

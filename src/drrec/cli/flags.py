@@ -8,6 +8,7 @@ from typing import Literal
 
 import tyro
 
+from drrec.cluster.config import RayConfig
 from drrec.data.config import LogConfig
 from drrec.data.published.config import PrepareConfig
 from drrec.experiment.config import BenchmarkConfig, CompareConfig, TrainConfig
@@ -73,6 +74,7 @@ class Extract(Stage):
 
     extract: ExtractConfig = dataclasses.field(default_factory=ExtractConfig)
     device: Device = dataclasses.field(default_factory=Device)
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,7 @@ class Train(Stage):
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     device: Device = dataclasses.field(default_factory=Device)
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
     name: str | None = None
     """Run name; the run's folder under save_model/. By default data set, agent and time."""
     resume: str | None = None
@@ -115,6 +118,7 @@ class Tune(Stage):
 
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     device: Device = dataclasses.field(default_factory=Device)
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
     name: str | None = None
     """Name of the search; its folder under save_model/. By default tuning-<dataset>-<agent>.
     An existing search goes on."""
@@ -134,6 +138,7 @@ class Compare(Stage):
 
     compare: CompareConfig = dataclasses.field(default_factory=CompareConfig)
     device: Device = dataclasses.field(default_factory=Device)
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
     name: str
     """Run name; the run's folder under save_model/. An existing run is resumed."""
 
@@ -144,6 +149,7 @@ class Benchmark(Stage):
 
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
     device: Device = dataclasses.field(default_factory=Device)
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
     name: str | None = None
     """Run name; the run's folder under save_model/. By default benchmark-<dataset>.
     An existing run is resumed."""

@@ -82,7 +82,7 @@ def settings_in(path: pathlib.Path, stage: type) -> Any:
     values = read_yaml(path) or {}
     hints = typing.get_type_hints(stage)
     given: dict[str, Any] = {}
-    shared = {"device", "limits"}
+    shared = {"device", "limits", "cluster"}
     parts = [name for name in hints if dataclasses.is_dataclass(hints[name]) and name not in shared]
     if isinstance(values, dict):
         values = {key: value for key, value in values.items() if key != "version"}

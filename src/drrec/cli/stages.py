@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import pathlib
 import sys
@@ -43,6 +44,7 @@ from drrec.reading import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drrec.cluster.tasks import Cluster
     from drrec.data.config import LogConfig
     from drrec.data.dataset import Dataset
     from drrec.embeddings.pretrain import Content
@@ -91,10 +93,14 @@ def main_extract(arguments: Extract) -> int:
     """`run.py extract`: PyTorch's process, which never loads TensorFlow."""
     config = arguments.extract
     dataset = _fetched(config.dataset, _data(arguments), config.log)
+    from drrec.cluster.session import connected
+    from drrec.features.encoders import chosen_device
     from drrec.features.extract import extract, summary
     from drrec.features.store import features_path
 
-    outcomes = extract(config, dataset, _data(arguments), arguments.device.gpu)
+    gpu = arguments.device.gpu
+    with connected(arguments.cluster, takes_card=chosen_device(gpu) != "cpu") as cluster:
+        outcomes = extract(config, dataset, _data(arguments), gpu, cluster)
     _say(summary(outcomes, features_path(_data(arguments), dataset.key)))
     return 0
 
@@ -143,18 +149,28 @@ def main_train(arguments: Train) -> int:
             config = _tuned(arguments, arguments.name, config, minutes, _MOST_TRIALS).config
         task, content = _inputs(config, _data(arguments))
         run = resumed or Run.new(_root(arguments), arguments.name, config)
+        cluster = locks.enter_context(_cluster(arguments))
         if not resumed:
             locks.enter_context(run.held())
             run.begin(config)
-        return _trained(run, config, task, content)
+        return _trained(run, config, task, content, cluster)
 
 
-def _trained(run: Run, config: TrainConfig, task: Task, content: Content | None) -> int:
+def _trained(
+    run: Run,
+    config: TrainConfig,
+    task: Task,
+    content: Content | None,
+    cluster: Cluster | None = None,
+) -> int:
     """Train a run from where it stopped, evaluate it and report; the exit status."""
+    from drrec.experiment.apart import train_run_apart
     from drrec.experiment.evaluating import evaluate_run, report_run
     from drrec.experiment.train import train_run
 
     try:
+        if cluster is not None:
+            train_run_apart(cluster, run, config, task, content)
         if train_run(run, config, task, content):
             metrics = evaluate_run(run, config, task, content)
             _say(report_run(run, config, metrics))
@@ -248,7 +264,7 @@ def _search_name(name: str | None, config: TrainConfig) -> str:
 
 
 def _tuned(
-    arguments: Stage, name: str | None, config: TrainConfig, minutes: float, trials: int
+    arguments: Train | Tune, name: str | None, config: TrainConfig, minutes: float, trials: int
 ) -> Found:
     """Settings chosen on validation, from those that the data set calls for on."""
     from drrec.experiment.run import Run
@@ -256,8 +272,8 @@ def _tuned(
 
     run = Run.named(_root(arguments), _search_name(name, config))
     base = suited(config, _fetched(config.dataset, _data(arguments), config.log))
-    with run.held():
-        found = tune(run, base, _data(arguments), minutes, trials)
+    with run.held(), _cluster(arguments) as cluster:
+        found = tune(run, base, _data(arguments), minutes, trials, cluster)
     logging.info(
         "tuned: %s on validation %.4f, by default %.4f, in %d trials",
         *(found.metric, found.best, found.default, found.trials),
@@ -276,8 +292,8 @@ def main_compare(arguments: Compare) -> int:
     config = arguments.compare
     run = Run.named(_root(arguments), arguments.name)
     task = _task(config, _data(arguments))
-    with run.held():
-        metrics = compare(run, config, task, _data(arguments))
+    with run.held(), _cluster(arguments) as cluster:
+        metrics = compare(run, config, task, _data(arguments), cluster)
         if metrics is None:
             raise KeyboardInterrupt
         write_report(run.folder, metrics)
@@ -303,8 +319,8 @@ def main_benchmark(arguments: Benchmark) -> int:
     path = path or _tables_for(config, _data(arguments))
     tables = tables_of(read_yaml(path), config, str(path))
     run = Run.named(_root(arguments), arguments.name or f"benchmark-{dataset}")
-    with run.held():
-        found = benchmark(run, tables, _data(arguments))
+    with run.held(), _cluster(arguments) as cluster:
+        found = benchmark(run, tables, _data(arguments), cluster)
     if found is None:
         raise KeyboardInterrupt
     _say(text_of(found))
@@ -404,6 +420,17 @@ def _select(device: Device) -> None:
     from drrec.device import select
 
     logging.info("device: %s", select(device.gpu))
+
+
+def _cluster(
+    arguments: Train | Tune | Compare | Benchmark,
+) -> contextlib.AbstractContextManager[Cluster | None]:
+    """What `--ray` asks for; each worker has TensorFlow, on a card of its own if there are any."""
+    from drrec.cluster.session import connected
+    from drrec.device import select
+
+    gpu = -1 if arguments.device.gpu == -1 else None
+    return connected(arguments.cluster, functools.partial(select, gpu), takes_card=gpu is None)
 
 
 def _say(text: str) -> None:

@@ -271,7 +271,7 @@ def _widths(config: EmbeddingConfig, content: Content | None) -> dict[str, int]:
 def _views_of(item: np.ndarray, log: Interactions, widths: dict[str, int]) -> dict[str, Embeddings]:
     """The factorisations' parts of `item [I, D]`; fits start from items alone, users follow."""
     views = {}
-    for columns, (name, dim) in zip(_columns([*widths.values()]), widths.items(), strict=True):
+    for columns, (name, dim) in zip(columns_of([*widths.values()]), widths.items(), strict=True):
         user = np.zeros((log.num_users, dim), np.float32)
         views[name] = Embeddings(item[:, columns], user, 0.0, log.fingerprint)
     return views

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Mapping
 
+    from drrec.cluster.tasks import Cluster
     from drrec.experiment.config import BenchmarkConfig
 
 Tables = dict[str, dict[str, TrainConfig]]
@@ -79,11 +80,14 @@ def _is_table(asked: Any) -> bool:
     return all(part is None or isinstance(part, dict) for part in parts)
 
 
-def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dict[str, Any]] | None:
+def benchmark(
+    run: Run, tables: Tables, data_dir: pathlib.Path, cluster: Cluster | None = None
+) -> dict[str, dict[str, Any]] | None:
     """Train and judge everything, and write each table's report as soon as it is there.
 
     Agents that are trained to the end already are not trained again, so that an interrupted
-    benchmark goes on where it stopped.
+    benchmark goes on where it stopped. Where there is a cluster, agents and seeds of a table are
+    trained beside each other.
 
     Returns:
         By table, the content of its `metrics.json`; None if training was interrupted.
@@ -107,7 +111,7 @@ def benchmark(run: Run, tables: Tables, data_dir: pathlib.Path) -> dict[str, dic
         }
         part = Run(run.root, f"{run.name}/{table}")
         part.folder.mkdir(exist_ok=True)
-        measured = judged_grid(part, agents, contents, judged[table])
+        measured = judged_grid(part, agents, contents, judged[table], cluster)
         if measured is None:
             return None
         found[table] = reported(part, settings[table], measured, agents=list(agents))

@@ -15,6 +15,7 @@ from drrec.experiment.vectors import content_of
 if TYPE_CHECKING:
     import pathlib
 
+    from drrec.cluster.tasks import Cluster
     from drrec.experiment.config import CompareConfig
     from drrec.experiment.run import Run
     from drrec.experiment.task import Task
@@ -24,9 +25,15 @@ IDS = "ids"
 
 
 def compare(
-    run: Run, config: CompareConfig, judged: Task, data_dir: pathlib.Path
+    run: Run,
+    config: CompareConfig,
+    judged: Task,
+    data_dir: pathlib.Path,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any] | None:
     """Train each variant with each seed, and judge all on the same candidates.
+
+    Variants and seeds are trained beside each other where there is a cluster.
 
     Returns:
         The content of `metrics.json`, with `content_added`; None if it was interrupted.
@@ -45,7 +52,7 @@ def compare(
         for name, variant in variants.items()
     }
     begin_or_go_on(run, dataclasses.asdict(config))
-    found = judged_grid(run, variants, contents, judged)
+    found = judged_grid(run, variants, contents, judged, cluster)
     if found is None:
         return None
     metrics = reported(run, config, found, agents=list(variants))

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError
 from drrec.evaluation.result import joined
+from drrec.experiment.apart import Work, train_apart
 from drrec.experiment.baselines import baselines, kept_in
 from drrec.experiment.evaluating import with_cost
 from drrec.experiment.protocols import measure
 from drrec.experiment.run import Run
-from drrec.experiment.train import agree_on_split, is_trained, train_seed
+from drrec.experiment.train import Cell, agree_on_split, is_trained, train_cell
 from drrec.files import write_json
 from drrec.reading import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drrec.cluster.tasks import Cluster
     from drrec.embeddings.pretrain import Content
     from drrec.evaluation.result import Evaluation
     from drrec.experiment.baselines import Fitted
@@ -53,6 +55,7 @@ def judged_grid(
     variants: Mapping[str, TrainConfig],
     contents: Mapping[str, Content | None],
     judged: Task,
+    cluster: Cluster | None = None,
 ) -> Evaluation | None:
     """Train each variant with each seed, and judge all with the baselines.
 
@@ -64,39 +67,49 @@ def judged_grid(
         variants: by a name for tables; alike in seeds and in all that says how they are judged.
         contents: by the same names, what each knows items by beside ids.
         judged: what all learn from and are judged by.
+        cluster: where variants are trained beside each other; None trains one after the other.
 
     Returns:
         What all seeds measured; None if training was interrupted.
     """
     agree_on_split(run, judged)
     first = next(iter(variants.values()))
+    seeds = range(first.seed, first.seed + first.seeds)
+    cells = {
+        (seed, name): _cell(run, name, dataclasses.replace(config, seed=seed, seeds=1))
+        for seed in seeds
+        for name, config in variants.items()
+    }
+    if cluster is not None:
+        works = [Work(cell, contents.get(name)) for (_, name), cell in cells.items()]
+        train_apart(cluster, works, judged)
     widest = max(filter(None, contents.values()), key=lambda one: len(one.features), default=None)
     parts: list[Evaluation] = []
     fitted: dict[str, Fitted] = {}
-    for seed in range(first.seed, first.seed + first.seeds):
+    for seed in seeds:
         methods = baselines(
             judged, widest, dataclasses.replace(first, seed=seed), fitted, kept_in(run.weights)
         )
-        for name, config in variants.items():
-            single = dataclasses.replace(config, seed=seed, seeds=1)
-            part = Run(run.root, f"{run.name}/{_folder(name)}/seed-{seed}")
-            is_trained = _train(part, single, judged, contents.get(name))
+        for name in variants:
+            cell = cells[seed, name]
+            is_trained = _train(cell, judged, contents.get(name))
             gc.collect()  # an agent and what it compiled hold each other, some 200 MB
             if not is_trained:
                 return None
-            methods[name] = with_cost(part, single)
-        parts.append(measure(methods, single, judged, is_first=not parts))
+            methods[name] = with_cost(cell.run, cell.config)
+        parts.append(measure(methods, cell.config, judged, is_first=not parts))
     return joined(parts)
 
 
-def _train(run: Run, config: TrainConfig, judged: Task, content: Content | None) -> bool:
-    if is_trained(run, config):
-        logger.info("%s: trained already", run.name)
+def _cell(run: Run, variant: str, config: TrainConfig) -> Cell:
+    return Cell(Run(run.root, f"{run.name}/{_folder(variant)}/seed-{config.seed}"), config)
+
+
+def _train(cell: Cell, judged: Task, content: Content | None) -> bool:
+    if is_trained(cell.run, cell.config):
+        logger.info("%s: trained already", cell.run.name)
         return True
-    run.folder.mkdir(parents=True, exist_ok=True)
-    run.write_config(config)
-    agree_on_split(run, judged)
-    return train_seed(run, config, judged, content)
+    return train_cell(cell, judged, content)
 
 
 def _folder(variant: str) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from drrec.cluster.tasks import Interrupted
 from drrec.errors import InputError
 from drrec.evaluation.evaluate import evaluated
 from drrec.evaluation.protocols.protocol import protocol_of
@@ -16,13 +19,16 @@ from drrec.files import write_text
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import optuna
 
+    from drrec.cluster.tasks import Cluster
     from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
+
+logger = logging.getLogger(__name__)
 
 STARTUP_TRIALS = 5
 """Trials at random before the sampler and the pruner learn from those before."""
@@ -37,6 +43,8 @@ class Search(NamedTuple):
     seed: int
     minutes: float
     is_more: bool
+    cluster: Cluster | None = None
+    """Where trials run beside each other; None runs one after the other, here."""
 
     def __call__(
         self,
@@ -46,29 +54,66 @@ class Search(NamedTuple):
         most_trials: int,
     ) -> optuna.Study:
         """Try the first settings, the default before all, then others while the budget lasts."""
+        study = self.study(name)
+        if not study.trials:
+            for each in first:
+                study.enqueue_trial(each)
+        spent = sum(_seconds(trial) for trial in study.trials)
+        left = 60 * self.minutes - spent / (self.cluster.workers if self.cluster else 1)
+        num_left = most_trials - len(ended(study))
+        if num_left > 0 and (left > 0 or not ended(study)):
+            if self.cluster is None:
+                study.optimize(
+                    objective,
+                    n_trials=num_left,
+                    timeout=max(left, 1e-3),
+                    catch=(InputError,),
+                    callbacks=[lambda study, _: self._write_trials(study)],
+                )
+            else:
+                self._apart(self.cluster, study, objective, num_left, left)
+        return study
+
+    def study(self, name: str, number: int | None = None) -> optuna.Study:
+        """The study of this name; in a worker that of trial `number`, which samples by itself."""
         optuna = optuna_module()
-        study = optuna.create_study(
+        seed = self.seed if number is None else (self.seed + 1 + number) % 2**32
+        return optuna.create_study(
             study_name=name,
             storage=_storage(optuna, self.folder / _LOG),
             load_if_exists=True,
             direction="maximize" if self.is_more else "minimize",
-            sampler=optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=STARTUP_TRIALS),
+            sampler=optuna.samplers.TPESampler(
+                seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=number is not None
+            ),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS),
         )
-        if not study.trials:
-            for each in first:
-                study.enqueue_trial(each)
-        left = 60 * self.minutes - sum(_seconds(trial) for trial in study.trials)
-        num_left = most_trials - len(ended(study))
-        if num_left > 0 and (left > 0 or not ended(study)):
-            study.optimize(
-                objective,
-                n_trials=num_left,
-                timeout=max(left, 1e-3),
-                catch=(InputError,),
-                callbacks=[lambda study, _: _write_trials(self.folder / f"{name}.csv", study)],
-            )
-        return study
+
+    def _apart(
+        self,
+        cluster: Cluster,
+        study: optuna.Study,
+        objective: Callable[[optuna.Trial], float],
+        most_trials: int,
+        seconds: float,
+    ) -> None:
+        """Trials in workers, which share the study's journal; what they come to is told here."""
+        _begin_anew(study)
+        until = time.monotonic() + seconds
+        work = cluster.shared((self._replace(cluster=None), study.study_name, objective))
+        asked: list[optuna.Trial] = []
+
+        def trials() -> Iterator[tuple[Any, int, int]]:
+            while len(asked) < most_trials and (not asked or time.monotonic() < until):
+                asked.append(study.ask())
+                yield work, asked[-1]._trial_id, asked[-1].number
+
+        for number, (state, value) in cluster.results(_tried, trials(), "a trial"):
+            study.tell(asked[number], value, state)
+            self._write_trials(study)
+
+    def _write_trials(self, study: optuna.Study) -> None:
+        _write_trials(self.folder / f"{study.study_name}.csv", study)
 
 
 class Bench(NamedTuple):
@@ -88,6 +133,33 @@ class Bench(NamedTuple):
         found = evaluated({"it": model}, trials, self.task.train, seed=config.seed, state_size=size)
         primary = protocol_of(self.protocol).primary
         return float(np.nanmean(found.cube(self.protocol).of("it", primary)))
+
+
+def _begin_anew(study: optuna.Study) -> None:
+    """Put trials back into the queue that a killed search was at."""
+    optuna = optuna_module()
+    for trial in study.trials:
+        if trial.state == optuna.trial.TrialState.RUNNING:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
+
+
+def _tried(
+    work: tuple[Search, str, Callable[[optuna.Trial], float]], trial_id: int, number: int
+) -> tuple[Any, float | None]:
+    """In a worker: the state and the value of a trial; one that was begun keeps its settings."""
+    optuna = optuna_module()
+    search, name, objective = work
+    trial = optuna.Trial(search.study(name, number), trial_id)
+    try:
+        return optuna.trial.TrialState.COMPLETE, objective(trial)
+    except optuna.TrialPruned:
+        return optuna.trial.TrialState.PRUNED, None
+    except InputError as error:
+        logger.warning("trial %d: %s", number, error)
+        return optuna.trial.TrialState.FAIL, None
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"trial {number}") from error
 
 
 def optuna_module() -> Any:

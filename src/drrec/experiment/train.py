@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drrec.agents.training import train
 from drrec.data.split import Split
@@ -135,6 +135,35 @@ def check_learned_by(run: Run, config: TrainConfig, notes: Mapping[str, Any]) ->
         )
 
 
+class Cell(NamedTuple):
+    """One seed of a run, its control, or one of a grid's variants: what is trained at once."""
+
+    run: Run
+    config: TrainConfig
+    final_fit: bool = False
+    is_part: bool = True
+    """Whether its folder is made with it: not where the run is the cell."""
+
+
+def cells_of(run: Run, config: TrainConfig) -> list[Cell]:
+    """The seeds of a run, and their controls, in the order in which one process trains them."""
+    cells = []
+    for seed_run, seed_config in run.seeds(config):
+        is_served = config.final_fit and seed_config.seed == config.seed
+        cells.append(Cell(seed_run, seed_config, is_served, seed_run != run))
+        if has_control(config):
+            cells.append(Cell(*control(seed_run, seed_config)))
+    return cells
+
+
+def train_cell(cell: Cell, judged: Task, content: Content | None) -> bool:
+    """Begin a cell or go on with it; False if it was interrupted."""
+    if cell.is_part:
+        _begin(cell.run, cell.config, judged)
+    content = content if cell.config.content.modalities else None
+    return train_seed(cell.run, cell.config, judged, content, final_fit=cell.final_fit)
+
+
 def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | None = None) -> bool:
     """Train every seed of a run, and its controls; False if it was interrupted.
 
@@ -142,18 +171,7 @@ def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | No
         InputError: the run was begun with other ratings.
     """
     agree_on_split(run, judged)
-    for seed_run, seed_config in run.seeds(config):
-        if seed_run != run:
-            _begin(seed_run, seed_config, judged)
-        is_served = config.final_fit and seed_config.seed == config.seed
-        if not train_seed(seed_run, seed_config, judged, content, final_fit=is_served):
-            return False
-        if has_control(config):
-            control_run, control_config = control(seed_run, seed_config)
-            _begin(control_run, control_config, judged)
-            if not train_seed(control_run, control_config, judged, None):
-                return False
-    return True
+    return all(train_cell(cell, judged, content) for cell in cells_of(run, config))
 
 
 def has_control(config: TrainConfig) -> bool:

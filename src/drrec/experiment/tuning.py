@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from drrec.agents.base import Agent
     from drrec.base import Recommender
+    from drrec.cluster.tasks import Cluster
     from drrec.data.dataset import Dataset
     from drrec.experiment.run import Run
 
@@ -96,7 +97,12 @@ def suited(config: TrainConfig, dataset: Dataset) -> TrainConfig:
 
 
 def tune(
-    run: Run, config: TrainConfig, data_dir: pathlib.Path, minutes: float, most_trials: int
+    run: Run,
+    config: TrainConfig,
+    data_dir: pathlib.Path,
+    minutes: float,
+    most_trials: int,
+    cluster: Cluster | None = None,
 ) -> Found:
     """Search settings on validation and write `tuned.yaml`; the first trial is the default.
 
@@ -110,6 +116,8 @@ def tune(
         data_dir: where data sets and features are.
         minutes: the budget of each method, all calls together; its default is tried anyway.
         most_trials: after how many it stops.
+        cluster: where trials run beside each other. What they come to depends on which ended
+            first, so a search is not the same twice.
 
     Raises:
         InputError: Optuna is not there, the data do not fit the settings, or the search was begun
@@ -126,7 +134,7 @@ def tune(
     name = _protocol(judged, task)
     primary = protocol_of(name).primary
     is_more = protocol_of(name).higher_is_better(primary)
-    search = Search(run.folder, judged.seed, minutes, is_more)
+    search = Search(run.folder, judged.seed, minutes, is_more, cluster)
     bench = Bench(search, judged, task, content, name)
     objective = functools.partial(_objective, bench)
     study = search(config.algorithm, [_defaults(judged, task)], objective, most_trials)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,8 @@ from tqdm import tqdm
 
 from drrec.errors import InputError
 from drrec.features.checks import listed
-from drrec.features.encoders import Encoder, chosen_device
+from drrec.features.encoders import chosen_device
+from drrec.features.encoding import batches
 from drrec.features.journal import Journal, remove_finished
 from drrec.features.plan import Plan, Task, versions
 from drrec.features.store import (
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
+    from drrec.cluster.tasks import Cluster
     from drrec.data.dataset import Dataset
     from drrec.features.config import ExtractConfig
     from drrec.features.journal import Batch
@@ -47,6 +50,7 @@ def extract(
     dataset: Dataset,
     data_dir: str | os.PathLike[str],
     gpu: int | None = None,
+    cluster: Cluster | None = None,
 ) -> list[Outcome]:
     """Make the features that were asked for and put them into the data set's file.
 
@@ -59,12 +63,15 @@ def extract(
         dataset: whose items.
         data_dir: where `features/<name>.h5` goes.
         gpu: as in `drrec.device.select`.
+        cluster: whose workers encode; None encodes here. The file is the same, byte for byte.
 
     Raises:
         InputError: a modality or a model is unknown or does not fit, there are no media, or, if
             `config.strict`, a file is broken or belongs to no item.
     """
     check_names(config.modalities)
+    if cluster is not None:  # each worker decodes on its own cores
+        config = dataclasses.replace(config, workers=config.workers or cluster.cores)
     path = features_path(data_dir, dataset.key)
     sweep(path.parent)
     known = stored_fingerprints(path, dataset)
@@ -76,7 +83,7 @@ def extract(
             remove_finished(_journal(path, task.encoder.modality))  # of a run killed at its end
             outcomes.append(Outcome(task.encoder.modality, task.encoder.name, 0, 0, {}, False))
         else:
-            outcomes.append(_extracted(task, config, dataset, path))
+            outcomes.append(_extracted(task, config, dataset, path, cluster))
     return outcomes
 
 
@@ -96,13 +103,18 @@ def summary(outcomes: list[Outcome], path: pathlib.Path) -> str:
     return "\n".join(lines)
 
 
-def _extracted(task: Task, config: ExtractConfig, dataset: Dataset, path: pathlib.Path) -> Outcome:
+def _extracted(
+    task: Task,
+    config: ExtractConfig,
+    dataset: Dataset,
+    path: pathlib.Path,
+    cluster: Cluster | None,
+) -> Outcome:
     modality, groups = task.encoder.modality, task.work.groups
     ids = dataset.interactions.items.raw[1:].tolist()
     sizes = [len(group) for group in groups]
     with Journal(_journal(path, modality), task.fingerprint, sizes) as journal:
-        encoder = Encoder(task.encoder)
-        for batch in _with_progress(task, encoder, journal.batches):
+        for batch in _with_progress(task, journal.batches, cluster):
             if config.strict:
                 _refuse_broken(batch, groups[len(journal.batches)], ids, modality)
             journal.add(batch)
@@ -118,7 +130,7 @@ def _extracted(task: Task, config: ExtractConfig, dataset: Dataset, path: pathli
             features=features,
             present=present,
             encoder=task.encoder.name,
-            weights_sha256=encoder.weights_sha256,
+            weights_sha256=task.weights_sha256,
             pooling=task.pooling,
             library_versions=versions(),
             fingerprint=task.fingerprint,
@@ -137,7 +149,7 @@ def _journal(path: pathlib.Path, modality: str) -> pathlib.Path:
     return path.with_name(f".{path.stem}.{modality}.part")
 
 
-def _with_progress(task: Task, encoder: Encoder, done: list[Batch]) -> Iterator[Batch]:
+def _with_progress(task: Task, done: list[Batch], cluster: Cluster | None) -> Iterator[Batch]:
     """The batches that are left; the bar says items a second and the time left."""
     sizes = [len(group) for group in task.work.groups]
     first = len(done)
@@ -151,7 +163,7 @@ def _with_progress(task: Task, encoder: Encoder, done: list[Batch]) -> Iterator[
         dynamic_ncols=True,
     )
     with bar:
-        for batch in task.work.batches(encoder, first):
+        for batch in batches(task, first, cluster):
             yield batch
             bar.update(len(batch.present))
 

@@ -43,6 +43,7 @@ class Task:
     pooling: str
     fingerprint: str
     source: str
+    weights_sha256: str
 
 
 class Plan:
@@ -77,12 +78,14 @@ class Plan:
         )
         pooling = encoder.pooling + (", mean and spread of frames" if spread else "")
         work = self._work(encoder, files, spread)
+        weights = weights_sha256(encoder.folder, encoder.what)
         return Task(
             encoder=encoder,
             work=work,
             pooling=pooling,
-            fingerprint=self._fingerprint(encoder, work, pooling),
+            fingerprint=self._fingerprint(encoder, work, pooling, weights),
             source=kept_with(self._config, self._data_dir, modality, self._dataset),
+            weights_sha256=weights,
         )
 
     def _encoder(self, modality: str) -> EncoderConfig:
@@ -151,7 +154,7 @@ class Plan:
             )
         logger.warning("%s: %d belong to no item (%s)", what, len(names), listed(names, most=50))
 
-    def _fingerprint(self, encoder: EncoderConfig, work: Work, pooling: str) -> str:
+    def _fingerprint(self, encoder: EncoderConfig, work: Work, pooling: str, weights: str) -> str:
         config = self._config
         settings = {
             name: getattr(config, name)
@@ -162,7 +165,7 @@ class Plan:
         decisive = [
             *(READING, settings, pooling, encoder.modality, encoder.name, encoder.bfloat16),
             *(encoder.device.split(":")[0], versions(), self._ids, work.contents()),
-            weights_sha256(encoder.folder, encoder.what),
+            weights,
         ]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 

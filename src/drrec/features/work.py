@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -30,8 +29,12 @@ class Work(Protocol):
         """All that is to be encoded, as JSON has it."""
         ...
 
-    def batches(self, encoder: Encoder, first: int) -> Iterator[Batch]:
-        """Encode the batches from number `first` on."""
+    def batches(self, encoder: Encoder, numbers: range) -> Iterator[Batch]:
+        """Encode the batches of these numbers, of which each is one more than the last."""
+        ...
+
+    def close(self) -> None:
+        """End what works ahead of the encoder."""
         ...
 
 
@@ -56,6 +59,7 @@ class MediaWork:
             spread: whether frames are pooled into mean and spread.
         """
         self._config, self._processor, self._spread = config, processor, spread
+        self._decoders: Decoders | None = None
         self._files = {row: list(files[raw]) for row, raw in enumerate(ids) if raw in files}
         each = config.frames
         if processor.modality == "audio":
@@ -70,18 +74,21 @@ class MediaWork:
             for row, files in self._files.items()
         ]
 
-    def batches(self, encoder: Encoder, first: int) -> Iterator[Batch]:
+    def batches(self, encoder: Encoder, numbers: range) -> Iterator[Batch]:
         """Encode; see `Work`."""
-        with contextlib.closing(Decoders(self._processor, self._config.workers)) as decoders:
-            yield from self.encoded_by(decoders, encoder, first)
-
-    def encoded_by(self, decoders: Decoders, encoder: Encoder, first: int) -> Iterator[Batch]:
-        """The same, with decoders that have begun."""
-        groups = self.groups[first:]
+        if self._decoders is None:
+            self._decoders = Decoders(self._processor, self._config.workers)
+        groups = self.groups[numbers.start : numbers.stop]
         items = (tuple(map(str, self._files[row])) for group in groups for row in group)
-        decoded = decoders.decoded(items)
+        decoded = self._decoders.decoded(items)
         for group in groups:
             yield self._encoded(encoder, [next(decoded) for _ in group])
+
+    def close(self) -> None:
+        """End the decoding processes."""
+        if self._decoders is not None:
+            self._decoders.close()
+            self._decoders = None
 
     def _encoded(self, encoder: Encoder, decoded: list[Decoded]) -> Batch:
         there = [one.prepared for one in decoded if one.prepared is not None]
@@ -122,11 +129,14 @@ class TextWork:
         """The texts."""
         return list(self._texts)
 
-    def batches(self, encoder: Encoder, first: int) -> Iterator[Batch]:
+    def batches(self, encoder: Encoder, numbers: range) -> Iterator[Batch]:
         """Encode; see `Work`."""
-        for group in self.groups[first:]:
+        for group in self.groups[numbers.start : numbers.stop]:
             vectors = encoder.vectors(self._words([self._texts[row] for row in group]))
             yield _batch(list(vectors), [""] * len(group))
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def _chunks(rows: np.ndarray, size: int) -> list[np.ndarray]:

@@ -1,0 +1,53 @@
+"""A cluster whose machines are processes of this one."""
+
+import contextlib
+
+from tests.cluster import work
+
+from drrec.cluster.config import RayConfig
+from drrec.cluster.session import connected, ray_module
+
+STORE = 100 << 20
+"""Bytes that a machine may keep of objects."""
+
+
+class Machines:
+    """A head without cores, and machines that come and go."""
+
+    def __init__(self):
+        ray_module()
+        from ray import cluster_utils
+
+        head = {"num_cpus": 0, "object_store_memory": STORE}
+        self._cluster = cluster_utils.Cluster(
+            initialize_head=True, head_node_args=head | {"include_dashboard": False}
+        )
+        self.address = self._cluster.address
+
+    @contextlib.contextmanager
+    def of(self, *cores):
+        """As many machines, with so many cores each, until the end of the body."""
+        for each in cores:
+            self._cluster.add_node(num_cpus=each, object_store_memory=STORE)
+        try:
+            yield
+        finally:
+            for each in [*self._cluster.worker_nodes]:
+                self._killed(each)
+            self._cluster.wait_for_nodes()
+
+    def kill(self):
+        """Kill one with cores, but not the one that this process is connected to."""
+        from ray._private.worker import global_worker
+
+        own = global_worker.node._raylet_socket_name
+        self._killed(next(e for e in self._cluster.worker_nodes if e._raylet_socket_name != own))
+
+    def _killed(self, machine):
+        self._cluster.remove_node(machine, allow_graceful=False)
+
+    def connected(self, begin=work.nothing, **settings):
+        return connected(RayConfig(ray=self.address, **settings), begin)
+
+    def shutdown(self):
+        self._cluster.shutdown()
