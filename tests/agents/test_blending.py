@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -55,11 +56,62 @@ def test_scores_are_the_weighted_sum_of_both_each_scaled_by_its_spread(fitted, t
     )
 
 
+@pytest.fixture(scope="module")
+def of_two(tiny_dataset):
+    blend = {"blend": "item_knn:3,ease", "blend_weight": 0.8}
+    with without_xla():
+        agent = DDPG(embedding="variational", dim_emb=5, **blend, **DDPG_SETTINGS)
+        return agent.fit(tiny_dataset, steps=1)
+
+
+def test_several_baselines_have_their_shares_of_the_weight(of_two, tiny_interactions, tmp_path):
+    log, histories = tiny_interactions, tiny_interactions.liked_histories(10)
+    is_seen = np.zeros((60, log.num_items), bool)
+    is_seen[log.user, log.item] = True
+    methods = {of_two.alone(): 0.2, ItemKNN().fit(log): 0.6, EASE().fit(log): 0.2}
+    expected = sum(
+        weight * standardised(method.score(USERS, histories), is_seen)
+        for method, weight in methods.items()
+    )
+    found = of_two.score(USERS, histories)
+    np.testing.assert_allclose(found[:, 1:], expected[:, 1:], rtol=1e-4, atol=1e-5)
+    of_two.save(tmp_path / "a.drrec")
+    other = drrec.load(tmp_path / "a.drrec")
+    np.testing.assert_array_equal(other.score(USERS, histories), found)
+    new = [model.recommend_for(["i02", "i04"], k=5) for model in (of_two, other, of_two.alone())]
+    assert new[0].equals(new[1])
+    assert not new[0]["score"].equals(new[2]["score"])
+
+
+def test_a_model_of_one_baseline_that_an_earlier_version_saved_is_read(fitted):
+    state = fitted.state()
+    (state["base"],) = state.pop("bases")
+    other = copy.copy(fitted)
+    other._restore_rest(state)
+    histories = np.zeros((60, 10), np.int32)
+    np.testing.assert_array_equal(other.score(USERS, histories), fitted.score(USERS, histories))
+
+
+@pytest.mark.parametrize(
+    ("blend", "said"),
+    [
+        ("ease,knn", "names of different baselines for `blend`. Received: 'knn'"),
+        ("ease,ease:2", "names of different baselines for `blend`. Received: 'ease' twice"),
+        ("ease:0", "a share above 0 for ease in `blend`. Received: '0'"),
+        ("ease:much", "a share above 0 for ease in `blend`. Received: 'much'"),
+        ("ease:inf", "a share above 0 for ease in `blend`. Received: 'inf'"),
+    ],
+)
+def test_a_blend_that_is_no_list_of_baselines_is_refused(blend, said):
+    with pytest.raises(InputError, match=re.escape(f"Expected {said}")):
+        small(blend=blend)
+
+
 @pytest.mark.parametrize(("weight", "alike"), [(0.0, "agent"), (1.0, "base")])
 def test_a_weight_of_nought_or_one_leaves_one_of_them(weight, alike, fitted, tiny_interactions):
     log, histories = tiny_interactions, tiny_interactions.liked_histories(10)
     own, base = fitted.alone(), EASE().fit(log)
-    found = Blend.of(own, base, weight, log, 10).score(USERS, histories)
+    found = Blend.of(own, [base], [weight], log, 10).score(USERS, histories)
     other = (own if alike == "agent" else base).score(USERS, histories)
     correlations = [np.corrcoef(a[1:], b[1:])[0, 1] for a, b in zip(found, other, strict=True)]
     np.testing.assert_allclose(correlations, 1, atol=1e-5)
@@ -72,8 +124,8 @@ def test_a_method_that_tells_no_items_apart_counts_for_nothing(fitted, tiny_inte
         def score(self, users, histories, candidates=None):
             return np.full((len(users), log.num_items), 7.0)
 
-    blend = Blend.of(fitted.alone(), Flat(), 0.5, log, 10)
-    assert (blend.base_scale == 0).all()
+    blend = Blend.of(fitted.alone(), [Flat()], [0.5], log, 10)
+    assert (blend.base_scales[0] == 0).all()
     assert np.isfinite(blend.score(USERS, log.liked_histories(10))).all()
 
 
@@ -101,12 +153,12 @@ def test_who_liked_the_same_gets_the_baseline_s_neighbours(fitted):
     heavy = copy.copy(fitted)
     heavy._blend = fitted._blend.weighing(1.0)
     found = heavy.recommend_for(["i02", "i04"], k=5)["item"].tolist()
-    expected = fitted._blend.base.recommend_for(["i02", "i04"], k=5)["item"].tolist()
+    expected = fitted._blend.bases[0].recommend_for(["i02", "i04"], k=5)["item"].tolist()
     assert found == expected
 
 
 def test_baselines_that_are_not_there_or_have_no_content_are_refused():
-    with pytest.raises(InputError, match=r"Expected a baseline for `blend`\. Received: 'knn'"):
+    with pytest.raises(InputError, match=r"baselines for `blend`\. Received: 'knn'"):
         DDPG(blend="knn")
     with pytest.raises(InputError, match="Expected `modality` with the blend content_knn"):
         DDPG(blend="content_knn")
@@ -124,7 +176,7 @@ def test_a_run_reports_the_agent_alone_beside_it(tiny_interactions, tmp_path):
     run = Run.create(tmp_path, "first", config)
     with without_xla():
         assert train_run(run, config, judged)
-    bases = [model._blend.base for model in (trained(run), drrec.load(run.served_file()))]
+    bases = [model._blend.bases[0] for model in (trained(run), drrec.load(run.served_file()))]
     assert [base.l2 for base in bases] == [7.0, 7.0]
     assert len(bases[0]._known.item) < len(bases[1]._known.item)  # fitted to more
     content = evaluate_run(run, config, judged)
@@ -132,6 +184,6 @@ def test_a_run_reports_the_agent_alone_beside_it(tiny_interactions, tmp_path):
     assert set(cells) == {"ease", "ddpg", "ddpg_alone"}
     assert cells["ddpg"]["ndcg@5"]["mean"] != cells["ddpg_alone"]["ndcg@5"]["mean"]
     assert set(content["comparisons"]["rated"]["agents"]) == {"ddpg", "ddpg_alone"}
-    assert content["blend"] == {"agent": "ddpg", "baseline": "ease", "weight": 0.8}
+    assert content["blend"] == {"agent": "ddpg", "weights": {"ease": 0.8}}
     said = report_text(json.loads(json.dumps(content, default=float)))
     assert "The scores of ddpg are 20% its own and 80% those of ease" in said

@@ -228,7 +228,7 @@ def test_a_run_that_will_be_judged_by_a_matrix_is_tuned_without_it(here):
 def blended_value(model, weight_of):
     """Stands in for a measure: an agent 0.5, a baseline 0.6, a blend as its weight says."""
     if isinstance(model, Blend):
-        return weight_of(type(model.base).__name__, model.weight)
+        return weight_of(type(model.bases[0]).__name__, *model.weights)
     return 0.5 if isinstance(model, Agent) else 0.6
 
 

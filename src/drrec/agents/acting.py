@@ -33,7 +33,7 @@ class ActingRecommender(Recommender):
     _blend: Blend | None
 
     def alone(self) -> Self:
-        """The same agent without the baseline that its scores are blended with."""
+        """The same agent without the baselines that its scores are blended with."""
         other = copy.copy(self)
         other._blend = None
         return other
@@ -53,7 +53,7 @@ class ActingRecommender(Recommender):
     ) -> np.ndarray:
         """Dot products i·a with the actor's action a; see `Recommender.score`.
 
-        With `blend` they are added to the baseline's, see `blending.Blend`; with `propose` they
+        With `blend` they are added to baselines', see `blending.Blend`; with `propose` they
         rank what is proposed.
         """
         if self._proposer is None:
@@ -72,10 +72,11 @@ class ActingRecommender(Recommender):
         self._levels, self._known = state["levels"], state["known"]
         self._proposals, self._proposer = state["proposals"], state["proposer"]
         self._blend = None
-        if state.get("base") is not None:  # a model of an earlier version has none
-            own, base = state["scales"]
-            weight = self.setup.agent.blend_weight
-            self._blend = Blend(self._policy, state["base"], weight, own, base)
+        earlier = [state["base"]] if state.get("base") is not None else []  # of an earlier version
+        if bases := state.get("bases") or earlier:
+            own, *scales = state["scales"]
+            weights = self.setup.agent.blended.values()
+            self._blend = Blend(self._policy, tuple(bases), tuple(weights), own, tuple(scales))
 
     def _scored(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
         scores = self._ranker.score(users, histories)
@@ -90,8 +91,8 @@ class ActingRecommender(Recommender):
         other = copy.copy(self)
         other._policy = dataclasses.replace(policy, user=user[None])
         if self._blend:
-            base, weight = self._blend.base._folded_in(log, liked), self._blend.weight
-            other._blend = Blend.of(other._policy, base, weight, log, self.history_length)
+            length = self.history_length
+            other._blend = self._blend.folded_in(other._policy, log, liked, length)
         if self._proposer is not None:
             proposer = self._proposer._folded_in(log, liked)
             settings = self.setup.environment.proposals

@@ -217,10 +217,10 @@ class Agent(ActingRecommender):
             self._proposer = fitted_baseline(self.proposer_name, self.setup, log)
             self._proposals = final_proposals(self.setup, log, self._proposer)
         self._blend: Blend | None = None
-        if self.config.blend:
-            base = fitted_baseline(self.config.blend, self.setup, log, self._features)
-            weight = self.config.blend_weight
-            self._blend = Blend.of(self._policy, base, weight, log, self.history_length)
+        if weights := self.config.blended:
+            bases = [fitted_baseline(name, self.setup, log, self._features) for name in weights]
+            length = self.history_length
+            self._blend = Blend.of(self._policy, bases, [*weights.values()], log, length)
         self._note(train)
 
     def settings(self) -> dict[str, Any]:
@@ -237,8 +237,8 @@ class Agent(ActingRecommender):
             "levels": self._levels,
             "proposals": self._proposals,
             "proposer": self._proposer,
-            "base": self._blend and self._blend.base,
-            "scales": self._blend and [self._blend.own_scale, self._blend.base_scale],
+            "bases": self._blend and [*self._blend.bases],
+            "scales": self._blend and [self._blend.own_scale, *self._blend.base_scales],
             "known": self._known,
         }
 

@@ -1,54 +1,71 @@
-"""Scores of an agent added to those of a baseline: a weighted hybrid (Burke 2002)."""
+"""Scores of an agent added to those of baselines: a weighted hybrid (Burke 2002)."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from drrec.data.histories import liked_of
+from drrec.errors import InputError, shown
+from drrec.registry import BASELINES, CONTENT_BASELINES
 from drrec.scoring import batches, catalogue, openings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drrec.data.interactions import Interactions
     from drrec.types import Scorer
 
 
 @dataclasses.dataclass(frozen=True)
 class Blend:
-    """A `Scorer`: (1 − w) own(u, i) / σ_own(u) + w base(u, i) / σ_base(u).
+    """A `Scorer`: (1 − Σ w_j) own(u, i) / σ_own(u) + Σ w_j base_j(u, i) / σ_j(u).
 
     σ(u) is the standard deviation of a user's scores over the catalogue, at the end of the log. A
     method whose scores are all alike for a user says nothing of the order, and counts for nothing.
     """
 
     policy: Scorer
-    base: Any  # a fitted `Recommender`
-    weight: float
+    bases: tuple[Any, ...]  # J fitted `Recommender`s
+    weights: tuple[float, ...]  # J
     own_scale: np.ndarray  # [U] float32, 1 / σ_own
-    base_scale: np.ndarray  # [U] float32, 1 / σ_base
+    base_scales: tuple[np.ndarray, ...]  # J of [U] float32, 1 / σ_j
     uses_history: bool = True
 
     @classmethod
     def of(
-        cls, policy: Scorer, base: Any, weight: float, log: Interactions, state_size: int
+        cls,
+        policy: Scorer,
+        bases: Sequence[Any],
+        weights: Sequence[float],
+        log: Interactions,
+        state_size: int,
     ) -> Self:
-        """Measure the scores of a policy and a baseline, both fitted on `log`.
+        """Measure the scores of a policy and of baselines, all fitted on `log`.
 
         Args:
             policy: the agent's own.
-            base: the baseline.
-            weight: w, of the baseline. [0 to 1]
+            bases: J baselines.
+            weights: J weights of theirs; the policy's is what is left of 1.
             log: what users have seen, and their histories.
             state_size: L, length of the histories.
         """
-        own_scale, base_scale = (_scale(each, log, state_size) for each in (policy, base))
-        return cls(policy, base, weight, own_scale, base_scale)
+        own_scale, *base_scales = (_scale(each, log, state_size) for each in (policy, *bases))
+        return cls(policy, tuple(bases), tuple(weights), own_scale, tuple(base_scales))
 
-    def weighing(self, weight: float) -> Self:
-        """The same, with another weight."""
-        return dataclasses.replace(self, weight=weight)
+    def weighing(self, *weights: float) -> Self:
+        """The same, with other weights."""
+        return dataclasses.replace(self, weights=weights)
+
+    def folded_in(
+        self, policy: Scorer, log: Interactions, liked: np.ndarray, state_size: int
+    ) -> Self:
+        """The same for the one new user of `log`, as `policy` is."""
+        bases = [base._folded_in(log, liked) for base in self.bases]
+        return self.of(policy, bases, self.weights, log, state_size)
 
     @property
     def reads_rewards(self) -> bool:
@@ -64,9 +81,42 @@ class Blend:
     ) -> np.ndarray:
         """[B], [B, L], [B, C] or None -> [B, C] or [B, I]."""
         own = self.policy.score(users, histories, candidates)
-        base = self.base.score(users, liked_of(histories), candidates)
-        own_scale, base_scale = self.own_scale[users, None], self.base_scale[users, None]  # [B, 1]
-        return (1 - self.weight) * own_scale * own + self.weight * base_scale * base
+        total = (1 - sum(self.weights)) * self.own_scale[users, None] * own
+        liked = liked_of(histories)
+        for base, weight, scale in zip(self.bases, self.weights, self.base_scales, strict=True):
+            total = total + weight * scale[users, None] * base.score(users, liked, candidates)
+        return total
+
+
+def shares_of(blend: str) -> dict[str, float]:
+    """Each baseline's share of the weight of `--blend`, by name; they add up to 1.
+
+    Raises:
+        InputError: a name is not a baseline's or there twice, or a share is not above 0.
+
+    Examples:
+        >>> shares_of("gru4rec:3,ease")
+        {'gru4rec': 0.75, 'ease': 0.25}
+    """
+    shares: dict[str, float] = {}
+    for each in filter(None, blend.split(",")):
+        name, _, share = each.strip().partition(":")
+        if name in shares or name not in {*BASELINES, *CONTENT_BASELINES}:
+            raise InputError(
+                "Expected names of different baselines for `blend`. "
+                f"Received: {shown(name)}{' twice' if name in shares else ''}. "
+                f"There are: {', '.join([*BASELINES, *CONTENT_BASELINES])}."
+            )
+        try:
+            shares[name] = float(share or 1)
+        except ValueError:
+            shares[name] = math.nan
+        if not 0 < shares[name] < math.inf:
+            raise InputError(
+                f"Expected a share above 0 for {name} in `blend`. Received: {shown(share)}. "
+                "Write baselines with their shares: gru4rec:4,ease:1."
+            )
+    return {name: share / sum(shares.values()) for name, share in shares.items()}
 
 
 def _scale(scorer: Scorer, log: Interactions, state_size: int) -> np.ndarray:

@@ -6,9 +6,10 @@ import dataclasses
 import math
 from typing import Literal
 
-from drrec.errors import InputError, shown
+from drrec.agents.blending import shares_of
+from drrec.errors import InputError
 from drrec.ranges import check_ranges
-from drrec.registry import BASELINES, CONTENT_BASELINES, State, check_choices
+from drrec.registry import CONTENT_BASELINES, State, check_choices
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,11 +49,12 @@ class AgentConfig:
     products: Literal["float32", "bfloat16"] = "float32"
     """Precision of the networks' matrix products; weights are always float32."""
     blend: str = ""
-    """Baseline whose scores are added to the agent's after training; '' is none.
-    Has no effect on training. train --auto chooses it on validation."""
+    """Baselines whose scores are added to the agent's after training; '' is none.
+    Separated by commas, each with its share of the weight: gru4rec:4,ease:1 (default: 1).
+    Has no effect on training. train --auto chooses one on validation."""
     blend_weight: float = 0.5
-    """Weight of the baseline of --blend; the agent's is the rest. [0 to 1]
-    Both scores are scaled to a variance of 1 over each user's catalogue."""
+    """Weight of the baselines of --blend; the agent's is the rest. [0 to 1]
+    All scores are scaled to a variance of 1 over each user's catalogue."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.discount < 1:
@@ -61,11 +63,7 @@ class AgentConfig:
                 "An endless session needs discount < 1 for a finite return."
             )
         check_choices(self)
-        if self.blend and self.blend not in {*BASELINES, *CONTENT_BASELINES}:
-            raise InputError(
-                f"Expected a baseline for `blend`. Received: {shown(self.blend)}. "
-                f"There are: {', '.join([*BASELINES, *CONTENT_BASELINES])}."
-            )
+        shares_of(self.blend)
         check_ranges(
             self,
             {
@@ -76,6 +74,11 @@ class AgentConfig:
                 "(0, 1]": ("lr_actor", "lr_critic", "lr_encoder"),
             },
         )
+
+    @property
+    def blended(self) -> dict[str, float]:
+        """The weight of each baseline of `blend`, by name."""
+        return {name: self.blend_weight * share for name, share in shares_of(self.blend).items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -292,8 +295,9 @@ def check_blend(agent: AgentConfig, modality: str) -> None:
     Raises:
         InputError: it has none.
     """
-    if agent.blend in CONTENT_BASELINES and not modality:
+    needing = [name for name in agent.blended if name in CONTENT_BASELINES]
+    if needing and not modality:
         raise InputError(
-            f"Expected `modality` with the blend {agent.blend}, which needs content features. "
+            f"Expected `modality` with the blend {needing[0]}, which needs content features. "
             "Received: none. Add --modality, or choose another baseline."
         )

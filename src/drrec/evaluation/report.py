@@ -43,10 +43,12 @@ def report_text(content: Mapping[str, Any], figures: Collection[str] = ()) -> st
     parts = [f"# {content['dataset']}, {content['split']} split"]
     parts += [f"**Warning.** {warning}" for warning in content.get("warnings", [])]
     if blend := content.get("blend"):
-        agent, baseline, weight = blend["agent"], blend["baseline"], blend["weight"]
+        agent, weights = blend["agent"], blend["weights"]
+        others = [f"{weight:.0%} those of {name}" for name, weight in weights.items()]
         parts.append(
-            f"**Blend.** The scores of {agent} are {1 - weight:.0%} its own and {weight:.0%} those "
-            f"of {baseline}, each scaled by its spread; {agent}_alone is the agent by itself."
+            f"**Blend.** The scores of {agent} are {1 - sum(weights.values()):.0%} its own and "
+            f"{' and '.join(others)}, each scaled by its spread; {agent}_alone is the agent by "
+            "itself."
         )
     for protocol in content["protocols"]:
         parts += [f"## Protocol `{protocol}`", table(content, protocol)]

@@ -110,7 +110,7 @@ def best_blend(
     def blend_with(name: str) -> Blend:
         log, size = bench.task.train, bench.config.environment.state_size
         base = _made(bench, name, best[name].settings).fit(log)
-        return Blend.of(agent(), base, 0.5, log, size)
+        return Blend.of(agent(), [base], [0.5], log, size)
 
     def objective(trial: optuna.Trial) -> float:
         name = trial.suggest_categorical("blend", [*best])

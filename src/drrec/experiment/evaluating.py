@@ -64,8 +64,7 @@ def evaluate_run(
     found = joined(parts)
     summary = reported(run, config, found, agents=[agent, by_ids, alone])
     if config.agent.blend:
-        weight = config.agent.blend_weight
-        summary["blend"] = {"agent": agent, "baseline": config.agent.blend, "weight": weight}
+        summary["blend"] = {"agent": agent, "weights": config.agent.blended}
     if has_control(config):
         summary["content_added"] = gains(found, [agent], by_ids)
     if content:

@@ -191,7 +191,7 @@ def without_content(config: TrainConfig) -> TrainConfig:
     """
     refit = config.vectors.refit or config.content.identity == "prior"
     parts: dict[str, Any] = {"vectors": dataclasses.replace(config.vectors, refit=refit)}
-    if config.agent.blend in CONTENT_BASELINES:
+    if any(name in CONTENT_BASELINES for name in config.agent.blended):
         parts["agent"] = dataclasses.replace(config.agent, blend="")
     return dataclasses.replace(config, content=ContentConfig(), **parts)
 

@@ -154,7 +154,7 @@ def tune(
     settings = {
         each.name: each.settings
         for each in tuned
-        if each.settings and (each.is_asked or each.name == agent.blend)
+        if each.settings and (each.is_asked or each.name in agent.blended)
     }
     chosen = dataclasses.replace(
         chosen, min_items=judged.min_items, tuned=config.tuned | settings, agent=agent
