@@ -67,7 +67,7 @@ def scratch_folder() -> Iterator[pathlib.Path]:
     It is removed at the end. Those that killed processes have left are removed, too.
     """
     with _side_folder(pathlib.Path(tempfile.gettempdir(), f"drrec-{os.getuid()}")) as folder:
-        yield folder
+        yield folder.resolve()
 
 
 def made_folder(folder: str | os.PathLike[str]) -> pathlib.Path:

@@ -19,7 +19,7 @@ class Limits:
     max_rows: int = 1_000_000_000
     """Rows of a log. [>= 1]"""
     max_memory: int = 1_000
-    """Megabytes of memory to read a log in; what is beyond goes to temporary files. [>= 400]"""
+    """Megabytes of memory to read a log in; what is beyond goes to temporary files. [>= 500]"""
     max_id_length: int = 1_000
     """Characters of a user's or an item's id. [>= 1]"""
     max_title_length: int = 100_000
@@ -36,7 +36,7 @@ class Limits:
     """Values in a YAML file, aliases written out. [>= 1]"""
 
     def __post_init__(self) -> None:
-        others = {"[1, 500]": ("max_nesting",), f"[400, {_HIGHEST}]": ("max_memory",)}
+        others = {"[1, 500]": ("max_nesting",), f"[500, {_HIGHEST}]": ("max_memory",)}
         apart = {name for names in others.values() for name in names}
         names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
         check_ranges(self, {f"[1, {_HIGHEST}]": names, **others})

@@ -1,4 +1,4 @@
-"""DuckDB, which reads, joins and sorts logs: within a limit of memory, and shut off from the rest."""
+"""DuckDB, which reads, joins and sorts logs: within limits, and shut off from the rest."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import contextlib
 import glob
 import pathlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drrec.errors import InputError, told
-from drrec.files import scratch_folder
 from drrec.limits import current
 
 if TYPE_CHECKING:
@@ -17,51 +16,73 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_OURS = 250
+_OURS = 350
 """Megabytes of `max_memory` that Python, the libraries and one block of rows take."""
-_LEAST = 150
 
 
 @contextlib.contextmanager
 def engine(
-    files: Sequence[pathlib.Path] = (), made: pathlib.Path | None = None
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, pathlib.Path]]:
-    """A new database in memory, and the folder that it spills to.
+    scratch: pathlib.Path, files: Sequence[pathlib.Path] = (), made: pathlib.Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new database in memory.
 
     It reads `files`, writes to the folder `made`, and knows no other file, extension or network.
+
+    Args:
+        scratch: folder that it spills to.
+        files: the files.
+        made: the folder.
 
     Raises:
         InputError: it has no room in memory or on disk.
     """
     import duckdb
 
-    with scratch_folder() as scratch:
-        settings = {
-            "memory_limit": f"{max(current().max_memory - _OURS, _LEAST)}MB",
-            "temp_directory": str(scratch / "spilled"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-            "allow_persistent_secrets": False,
-            "enable_external_file_cache": False,
-        }
-        with duckdb.connect(":memory:", config=settings) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            allowed = ", ".join(quoted(literal(path)) for path in files)
-            connection.execute(f"SET allowed_paths = [{allowed}]")
-            folders = [each.resolve() for each in (scratch, made) if each]
-            allowed = ", ".join(quoted(str(folder)) for folder in folders)
-            connection.execute(f"SET allowed_directories = [{allowed}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            try:
-                yield connection, scratch.resolve()
-            except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-                raise InputError(
-                    f"Expected room to read the log, in memory and in {scratch.parent}. Received: "
-                    f"{told(error)}. Pass a higher --max-memory, or name a folder with more room "
-                    "by TMPDIR."
-                ) from error
+    settings: dict[str, Any] = {
+        "memory_limit": f"{current().max_memory - _OURS}MB",
+        "temp_directory": str(scratch / "spilled"),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "allow_persistent_secrets": False,
+        "enable_external_file_cache": False,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        named = [each for file in files for each in (str(file.resolve()), literal(file))]
+        folders = [each.resolve() for each in (scratch, made) if each]
+        for setting in (
+            "TimeZone = 'UTC'",
+            f"allowed_paths = [{', '.join(quoted(each) for each in named)}]",
+            f"allowed_directories = [{', '.join(quoted(str(each)) for each in folders)}]",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            connection.execute(f"SET {setting}")
+        try:
+            yield connection
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise InputError(
+                f"Expected room to read the log, in memory and in {scratch.parent}. Received: "
+                f"{told(error)}. Pass a higher --max-memory, or name a folder with more room "
+                "by TMPDIR."
+            ) from error
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Within it, what DuckDB refuses to read for what it is raises `Refused`."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
+    except duckdb.Error as error:
+        raise Refused(told(error)) from error
+
+
+class Refused(Exception):
+    """DuckDB does not read a file, or a field, as it was asked to."""
 
 
 def literal(path: pathlib.Path) -> str:

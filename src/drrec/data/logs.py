@@ -39,7 +39,7 @@ class _Ids(NamedTuple):
     raw: np.ndarray  # [n] object, as they stand
     text: np.ndarray  # [n] object, without blanks around them
     is_missing: np.ndarray  # [n] bool
-    count: np.ndarray  # [n] int64 rows
+    rows: np.ndarray  # [n] int64 how many have it
     first: np.ndarray  # [n] int64 the first row
 
 
@@ -70,7 +70,7 @@ class Log:
         parts = columns.pop("part", None)
         items = np.concatenate([as_text([""]), self.items])
         log = Interactions(**columns, users=IdMap(self.users, "user"), items=IdMap(items, "item"))
-        words = self.words()
+        words: dict[str, Any] = {**self.words()}
         words.setdefault("titles", np.full(log.num_items, "", dtype=object))
         return Dataset(name, log, parts=parts, scale=self.scale, **words)
 
@@ -134,9 +134,10 @@ def understood(raw: Staged, config: LogConfig | None = None) -> Log:
 
 def _ids(raw: Staged, kind: str) -> _Ids:
     """The distinct ids of a column, each checked."""
-    query = f"SELECT {kind} AS raw, count(*) AS count, min(rowid) AS first FROM raw GROUP BY 1"
-    found = raw.connection.execute(query).fetchnumpy()
-    ids = np.ma.filled(found["raw"].astype(object), "")
+    found = raw.arrays(
+        f"SELECT {kind} AS raw, count(*) AS rows, min(rowid) AS first FROM raw GROUP BY 1"
+    )
+    ids = found["raw"]
     text = [each.strip() for each in ids.tolist()]
     most = current().max_id_length
     broken = [at for at, each in enumerate(text) if len(each) > most or _CONTROL.search(each)]
@@ -157,12 +158,12 @@ def _ids(raw: Staged, kind: str) -> _Ids:
             "%s: %s ids are whole numbers, some written as 12.0: read as 12", raw.name, kind
         )
         text = [each.removesuffix(".0") for each in text]
-    return _Ids(ids, as_text(text), is_missing, found["count"], found["first"])
+    return _Ids(ids, as_text(text), is_missing, found["rows"], found["first"])
 
 
 def _numbered(raw: Staged, kind: str, ids: _Ids) -> np.ndarray:
     """[n] the sorted ids; a table `<kind>_ids` says which number each text has."""
-    count, size = int(ids.count[ids.is_missing].sum()), len(raw)
+    count, size = int(ids.rows[ids.is_missing].sum()), len(raw)
     if 2 * count > size:
         row = int(ids.first[ids.is_missing].min())
         raise InputError(
@@ -194,7 +195,8 @@ def _join(raw: Staged, times: Times | None, config: LogConfig) -> None:
             (count,) = raw.one(f"SELECT count(*) FROM raw WHERE {is_unrated}")
             logger.warning("%s: %s rows are not rated and left out", raw.name, f"{count:,}")
             rated = f"NOT {is_unrated}"
-    odd = "LEFT JOIN odd_times ON odd_times.text = raw.timestamp" if times and times.is_joined else ""
+    is_odd = times is not None and times.is_joined
+    odd = "LEFT JOIN odd_times ON odd_times.text = raw.timestamp" if is_odd else ""
     raw.connection.execute(
         f"CREATE TABLE log AS SELECT {', '.join(columns)} FROM raw "
         "JOIN user_ids ON user_ids.text = raw.user JOIN item_ids ON item_ids.text = raw.item "
@@ -246,7 +248,8 @@ def _checked(times: Times | None, raw: Staged, size: int, *, is_named: bool) -> 
 def _is_latest_first(raw: Staged) -> bool:
     """Whether no row is later than the one before it, and one is earlier."""
     for some in (" LIMIT 1000", ""):  # the first rows tell of nearly every log that it is not so
-        steps = f"SELECT rank - lag(rank) OVER (ORDER BY row) AS step FROM (SELECT rank, row FROM log ORDER BY row{some})"
+        rows = f"SELECT rank, row FROM log ORDER BY row{some}"
+        steps = f"SELECT rank - lag(rank) OVER (ORDER BY row) AS step FROM ({rows})"
         size, most, least = raw.one(f"SELECT count(*), max(step), min(step) FROM ({steps})")
         if not (size > 2 and most <= 0 and (least < 0 or some)):
             return False
@@ -277,8 +280,7 @@ def _meant(raw: Staged, config: LogConfig) -> tuple[Any, Any, scales.RatingScale
         scales.check_amounts(low, high, kind)
         (mean,) = raw.one("SELECT avg(ln(1 + amount)) FROM log")
         return None, functools.partial(scales.confidence, mean=mean), None
-    found = raw.connection.execute("SELECT DISTINCT amount FROM log ORDER BY 1").fetchnumpy()
-    values = np.asarray(found["amount"])
+    values = raw.arrays("SELECT DISTINCT amount FROM log ORDER BY 1")["amount"]
     if len(values) == 1 and config.scale is None:
         said = f"the rating {values[0]:g} throughout"
         logger.warning("%s has %s: each row counts as %g", raw.name, said, scales.TAKEN)
@@ -290,8 +292,7 @@ def _meant(raw: Staged, config: LogConfig) -> tuple[Any, Any, scales.RatingScale
 
 def _used(raw: Staged, kind: str, ids: np.ndarray) -> np.ndarray:
     """The ids that are left where rows were left out; the table `log` has their new numbers."""
-    found = raw.connection.execute(f"SELECT DISTINCT {kind} AS id FROM log ORDER BY 1").fetchnumpy()
-    used = np.asarray(found["id"])
+    used = raw.arrays(f"SELECT DISTINCT {kind} AS id FROM log ORDER BY 1")["id"]
     if len(used) == len(ids):
         return ids
     raw.give("used", {"id": used, "number": np.arange(len(used), dtype=np.int32)})
@@ -313,11 +314,12 @@ def _shown(value: Any) -> str:
 def _words(raw: Staged, column: str, num_items: int) -> np.ndarray:
     """[I] what each item is called, unless the column says something else of many."""
     text = f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
-    found = raw.connection.execute(
-        "SELECT item, arg_min(text, (coalesce(rank, 0), row)) AS text, count(DISTINCT text) > 1 AS differs FROM "
+    found = raw.arrays(
+        "SELECT item, arg_min(text, (coalesce(rank, 0), row)) AS text, "
+        "count(DISTINCT text) > 1 AS differs FROM "
         f"(SELECT log.item, rank, row, {text} AS text FROM log JOIN raw ON raw.rowid = log.row) "
         "WHERE text <> '' GROUP BY item"
-    ).fetchnumpy()
+    )
     words = np.full(num_items + 1, "", dtype=object)
     if len(found["item"]) and np.mean(found["differs"]) > 0.1:
         logger.warning("%s: its %s are not of items, many of which have several", raw.name, column)

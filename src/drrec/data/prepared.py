@@ -21,7 +21,7 @@ from drrec.data.readers.staged import staging
 from drrec.data.scale import RatingScale
 from drrec.data.split import SplitConfig, parts_of
 from drrec.errors import InputError, told
-from drrec.files import whole_folder, write_json
+from drrec.files import scratch_folder, whole_folder, write_json
 from drrec.locks import held
 from drrec.reading import conform, read_json
 
@@ -46,6 +46,8 @@ VERSION = 1
 USERS, ITEMS, ROWS = "users.parquet", "items.parquet", "rows"
 
 _BLOCK = 1 << 20
+_VECTORS = 256
+"""Of 2,048 rows each, that are read at a time."""
 _FILE = 1 << 23
 """Rows of a Parquet file."""
 _TYPES = {
@@ -65,7 +67,9 @@ def is_prepared(folder: pathlib.Path) -> bool:
     return (folder / USERS).is_file() and (folder / RECORD).is_file()
 
 
-def prepare_log(config: PrepareConfig, log_config: LogConfig, data_dir: pathlib.Path) -> pathlib.Path:
+def prepare_log(
+    config: PrepareConfig, log_config: LogConfig, data_dir: pathlib.Path
+) -> pathlib.Path:
     """Make `<data_dir>/<config.to>` of a log of one's own; whole or not at all.
 
     Of two processes that make one the second waits. What does not fit into `limits.max_memory`
@@ -78,8 +82,8 @@ def prepare_log(config: PrepareConfig, log_config: LogConfig, data_dir: pathlib.
         InputError: there is no such file or row, nothing is left, or the folder is there and was
             made otherwise.
     """
-    found = _checked(config)
-    folder = data_dir / (config.to or files.name_of(config.source or ""))
+    found_at, found = _checked(config)
+    folder = data_dir / (config.to or files.name_of(found_at))
     kept = ("repeats", "min_user", "min_item", "split")
     settings = {
         "name": LOG,
@@ -90,20 +94,21 @@ def prepare_log(config: PrepareConfig, log_config: LogConfig, data_dir: pathlib.
     with held(folder, f"{folder.name} in {data_dir}", wait=True):
         if folder.exists():
             return _made_alike(folder, settings)
-        with (
-            whole_folder(folder) as side,
-            staging(str(config.source), found, side) as raw,
-        ):
-            for file in found:
-                files.read(file, log_config, raw)
-            record = _write(understood(raw, log_config), config, side)
+        with scratch_folder() as scratch, whole_folder(folder) as side:
+            with staging(str(found_at), found, scratch) as raw:
+                for file in found:
+                    files.read(file, log_config, raw)
+                log = understood(raw, log_config)
+                columns, words = log.rows.mapped(config.repeats, scratch), log.words()
+            with engine(scratch, made=side) as connection:  # with the memory of the one before
+                record = _write(connection, log, columns, words, config, side)
             write_json(side / RECORD, {"version": VERSION, "settings": settings, **record})
     logger.info("%s: %s", folder, record)
     return folder
 
 
-def _checked(config: PrepareConfig) -> list[pathlib.Path]:
-    """The files of the log.
+def _checked(config: PrepareConfig) -> tuple[pathlib.Path, list[pathlib.Path]]:
+    """Where the log is, and its files.
 
     Raises:
         InputError: there are none, or a flag is for published data sets alone.
@@ -120,7 +125,7 @@ def _checked(config: PrepareConfig) -> list[pathlib.Path]:
             raise InputError(
                 f"Expected no --{flag} with {LOG}. Received: {getattr(config, name)}. Leave it out."
             )
-    return files.found(config.source)
+    return config.source, files.found(config.source)
 
 
 def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
@@ -135,12 +140,15 @@ def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
     return folder
 
 
-def _write(log: Log, config: PrepareConfig, folder: pathlib.Path) -> dict[str, Any]:
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    log: Log,
+    columns: Columns,
+    words: Columns,
+    config: PrepareConfig,
+    folder: pathlib.Path,
+) -> dict[str, Any]:
     """Write all but the record, which is returned."""
-    connection = log.raw.connection
-    columns = log.rows.read(config.repeats, log.raw.scratch)
-    words = log.words()
-    connection.execute("DROP TABLE log")
     columns, has_user, has_item = _core(columns, log, config)
     items = log.items[has_item]
     part = columns.pop("part", None)
@@ -245,7 +253,7 @@ def load(
     if missing := [place for place in places if not place.is_file()]:
         raise _not_as_made(folder, f"no {missing[0].name}")
     try:
-        with engine(places) as (connection, _):
+        with scratch_folder() as scratch, engine(scratch, places) as connection:
             users = _texts(connection, folder / USERS, ("id",), record["users"])
             items = _texts(connection, folder / ITEMS, ("id", "titles", "genres"), record["items"])
             columns = _columns(connection, rows, record)
@@ -261,8 +269,8 @@ def load(
     _check(log, parts, folder)
     scale = RatingScale(*record["scale"]) if record["scale"] else None
     titles = items.get("titles", np.full(log.num_items, "", dtype=object))
-    words = {"genres": items["genres"]} if "genres" in items else {}
-    dataset = Dataset(folder.resolve().name, log, titles, parts=parts, scale=scale, **words)
+    genres = items.get("genres", np.empty(0, object))
+    dataset = Dataset(folder.resolve().name, log, titles, genres, parts=parts, scale=scale)
     if repeats == "drop" and made == "keep":
         keep = last_of_pairs(log.user, log.item)
         left = None if parts is None else parts[keep]
@@ -318,19 +326,19 @@ def _columns(
     columns: Columns = {name: np.empty(size, _TYPES[name][1]) for name in names}
     result = connection.execute("SELECT * FROM read_parquet(?)", files)
     end = 0
-    while len(frame := result.fetch_df_chunk(_BLOCK // 2048)):
+    while len(frame := result.fetch_df_chunk(_VECTORS)):
         for name, column in columns.items():
             values = frame[name].to_numpy()
             if values.dtype != column.dtype:  # NULL makes them others
                 raise ValueError(f"an empty {name}")
             column[end : end + len(frame)] = values
         end += len(frame)
+    if end != size:
+        raise ValueError(f"{end:,} rows of {size:,}")
     return columns
 
 
-def _described(
-    connection: duckdb.DuckDBPyConnection, paths: list[pathlib.Path]
-) -> dict[str, str]:
+def _described(connection: duckdb.DuckDBPyConnection, paths: list[pathlib.Path]) -> dict[str, str]:
     query = "DESCRIBE SELECT * FROM read_parquet(?)"
     fields = connection.execute(query, [[literal(path) for path in paths]]).fetchall()
     return {name: str(type_) for name, type_, *_ in fields}

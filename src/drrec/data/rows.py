@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from drrec.data.scale import TAKEN
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
-
 
     import duckdb
     import pandas as pd
@@ -46,21 +46,33 @@ class Rows:
     weight: Callable[[np.ndarray], np.ndarray] | None
     """From amounts, if there are any."""
 
-    def read(self, repeats: Repeats, place: pathlib.Path | None = None) -> Columns:
-        """All rows: columns of `Interactions`, and perhaps `part`; in files of a folder if given."""
+    def read(self, repeats: Repeats) -> Columns:
+        """All rows: columns of `Interactions`, and perhaps `part`."""
         columns: Columns = {}
         end = 0
         for block in self.blocks(repeats):
             size = len(block["user"])
             for name, values in block.items():
                 if name not in columns:
-                    columns[name] = _empty(self.size, values.dtype, place and place / name)
+                    columns[name] = np.empty(self.size, values.dtype)
                 columns[name][end : end + size] = values
             end += size
         if end < self.size:
-            columns = {name: column[:end] for name, column in columns.items()}
-            columns = columns if place else {name: c.copy() for name, c in columns.items()}
+            columns = {name: column[:end].copy() for name, column in columns.items()}
         return columns
+
+    def mapped(self, repeats: Repeats, folder: pathlib.Path) -> Columns:
+        """The same in files of a folder, mapped into memory, where changes are kept."""
+        types: dict[str, np.dtype] = {}
+        written: dict[str, BinaryIO] = {}
+        with contextlib.ExitStack() as files:
+            for block in self.blocks(repeats):
+                for name, values in block.items():
+                    if name not in types:
+                        types[name] = values.dtype
+                        written[name] = files.enter_context((folder / name).open("wb"))
+                    values.tofile(written[name])
+        return {name: np.memmap(folder / name, type_, "r+") for name, type_ in types.items()}
 
     def blocks(self, repeats: Repeats) -> Iterator[Columns]:
         """The same, some users at a time, all rows of each."""
@@ -83,7 +95,7 @@ class Rows:
         import pandas as pd
 
         time = "rank" if self.times else "(row_number() OVER (ORDER BY row) - 1)::DOUBLE AS rank"
-        others = [name for name in ("part", "session") if name in self.names]
+        others = sorted({"part", "session"} & self.names)
         others += ["amount"] if self.stars or self.weight else []
         chosen = ", ".join(["user", "item + 1 AS item", time, *others])
         order = f"user, rank, {self.order}"
@@ -114,10 +126,6 @@ class Rows:
         if "part" in frame:
             block["part"] = frame["part"].to_numpy(np.float64).astype(np.int8)
         return block
-
-
-def _empty(size: int, dtype: np.dtype, path: pathlib.Path | None) -> np.ndarray:
-    return np.memmap(path, dtype, "w+", shape=(size,)) if path else np.empty(size, dtype)
 
 
 def _sessions(frame: pd.DataFrame) -> np.ndarray:

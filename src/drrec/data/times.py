@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 _UNITS = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 
-_ISO = (
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?Z|[+-]\d\d(:?\d\d)?)?)?"
-)
+_ISO = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?Z|[+-]\d\d(:?\d\d)?)?)?"
 """Dates that DuckDB reads as pandas does, which reads all others."""
 
 
@@ -74,7 +72,7 @@ def _of_text(raw: Staged) -> Times:
     text = "trim(timestamp)"
     plain = f"regexp_full_match({text}, '{_ISO}')"
     query = f"SELECT DISTINCT timestamp AS text FROM raw WHERE NOT {plain} AND timestamp <> ''"
-    odd = raw.connection.execute(query).fetchnumpy()["text"]
+    odd = raw.arrays(query)["text"]
     read = pd.to_datetime(
         pd.Series(odd, dtype=object).astype(str).str.strip(),
         format="ISO8601", utc=True, errors="coerce",

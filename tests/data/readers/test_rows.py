@@ -290,9 +290,13 @@ THREE = Columns(user=0, item=1, title=2)
 @pytest.mark.parametrize("separator", [",", "\t", "::", "|"])
 @given(rows=st.lists(ROW, min_size=1, max_size=5), ending=st.sampled_from(["\n", "\r\n"]))
 @settings(max_examples=60)
-def test_what_is_read_fast_is_what_the_exact_reader_reads(tmp_path_factory, separator, rows, ending):
+def test_what_is_read_fast_is_what_the_exact_reader_reads(
+    tmp_path_factory, separator, rows, ending
+):
     path = tmp_path_factory.mktemp("rows") / "log"
-    path.write_text("".join(separator.join(row) + ending for row in rows), encoding="utf-8", newline="")
+    path.write_text(
+        "".join(separator.join(row) + ending for row in rows), encoding="utf-8", newline=""
+    )
     table = LogTable(
         separator=separator, num_fields=3, columns=THREE, is_quoted=separator in (",", "|")
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from drrec.data.readers.staged import Staged
 
 SUFFIXES = (".inter", ".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet")
-"""Forms that are read; each may be packed, `.gz`, `.zip` or `.zst`. What a file holds counts, not these."""
+"""Forms that are read; each may be packed (`.gz`, `.zip`, `.zst`). What a file holds counts."""
 
 _PARQUET = b"PAR1"
 _SHEETS = (".xlsx", ".xls", ".ods", ".feather", ".pkl", ".sqlite", ".db")
@@ -48,14 +48,15 @@ def load(path: pathlib.Path, config: LogConfig, repeats: Repeats = "drop") -> Da
 def found(path: pathlib.Path) -> list[pathlib.Path]:
     """The files of a log, by name: one file; those of a folder; or those that a pattern fits.
 
-    Of a folder those count that end in one of `SUFFIXES`, packed or not, and are not hidden.
+    Names that begin with `.` or `_` are left, and in a folder those that do not end in one of
+    `SUFFIXES`, packed or not.
 
     Raises:
         InputError: there are none.
     """
     if is_pattern(str(path)):
         files = sorted(pathlib.Path(each) for each in glob.glob(str(path), recursive=True))
-        files = [file for file in files if file.is_file()]
+        files = [file for file in files if file.is_file() and file.name[0] not in "._"]
     elif path.is_dir():
         files = sorted(file for file in path.iterdir() if is_log(file))
     else:
@@ -78,7 +79,6 @@ def name_of(path: pathlib.Path) -> str:
         parts = list(itertools.takewhile(lambda part: not is_pattern(part), path.parts))
         path = pathlib.Path(*parts).resolve()
     return path.resolve().name if path.is_dir() else stem(path)
-
 
 
 def read(path: pathlib.Path, config: LogConfig, log: Staged, part: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def read(frame: pd.DataFrame, log: Staged) -> None:
     """Append the rows of a frame whose columns are named as those of a log are."""
-    columns = {name: _plain(frame[name], name) for name in frame}
+    columns = {str(name): _plain(frame[name], str(name)) for name in frame}
     log.give("frame", columns)
     log.add(
         log.name, "frame", {name: name for name in columns}, lambda row: f"row {row} of {log.name}"
@@ -23,7 +23,7 @@ def read(frame: pd.DataFrame, log: Staged) -> None:
     log.connection.execute("DROP TABLE frame")
 
 
-def _plain(column: pd.Series, name: Any) -> np.ndarray:
+def _plain(column: pd.Series, name: str) -> np.ndarray:
     """Numbers and dates as they are, all else as text."""
     if name == "timestamp" and pd.api.types.is_datetime64_any_dtype(column):
         utc = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz else column

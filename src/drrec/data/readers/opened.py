@@ -16,7 +16,7 @@ from drrec.limits import current
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
 """Tried in this order: text of Windows with an accent in it is hardly ever valid UTF-8."""
@@ -83,24 +83,26 @@ class Size(NamedTuple):
 
     num_lines: int  # blank ones and comments too
     is_ended: bool  # whether the last line has an end
-    is_odd: bool = False  # whether one of the patterns that were looked for is in it
+    is_odd: bool = False  # whether what was looked for is in it
 
 
 def measured(
-    path: pathlib.Path, odd: re.Pattern[bytes] | None = None, copy: pathlib.Path | None = None
+    path: pathlib.Path,
+    is_odd: Callable[[bytes], bool] = lambda _: False,
+    copy: pathlib.Path | None = None,
 ) -> Size:
     """Go through a text once, and see that it keeps within `limits.current()`.
 
     Args:
         path: the file.
-        odd: what to look for in it, at most 16 bytes long.
+        is_odd: whether what is looked for, at most 16 bytes long, is in some bytes.
         copy: where to write what it holds.
 
     Raises:
         InputError: it cannot be read, or has too many lines or bytes, or too long a line.
     """
     limits = current()
-    num_ends, run, last, is_odd, tail = 0, 0, b"\n", False, b""
+    num_ends, run, last, found, tail = 0, 0, b"\n", False, b""
     try:
         with contextlib.ExitStack() as files:
             file = files.enter_context(opened(path))
@@ -108,7 +110,7 @@ def measured(
             for block in _blocks(file, path):
                 if written:
                     written.write(block)
-                is_odd = is_odd or bool(odd and odd.search(tail + block))
+                found = found or is_odd(tail + block)
                 tail = block[-16:]
                 num_ends += block.count(b"\n") or block.count(b"\r")
                 pieces = re.split(b"[\r\n]", block) if limits.max_line < len(block) else [block]
@@ -126,8 +128,8 @@ def measured(
     except BROKEN as error:
         raise damaged(path, error) from error
     is_ended = last in (b"\n", b"\r")
-    is_odd = is_odd or bool(odd and odd.search(tail + b"\n"))
-    return Size(num_ends + (not is_ended), is_ended, is_odd)
+    found = found or is_odd(tail + b"\n")
+    return Size(num_ends + (not is_ended), is_ended, found)
 
 
 def check_rows(count: int, name: object) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from drrec.data.engine import engine
+from drrec.data.engine import Refused, engine, refusals
 from drrec.data.readers.opened import check_rows
 from drrec.errors import InputError
+from drrec.files import scratch_folder
 
 if TYPE_CHECKING:
     import pathlib
@@ -73,23 +74,21 @@ class Staged:
             How many rows they are.
 
         Raises:
-            duckdb.Error: the file is not what it should be.
+            Refused: the file is not what it should be.
             InputError: it has other columns than the file before, or too many rows.
         """
-        import duckdb
-
         if self.types and (set(columns) != set(self.types) or kind != self.kind):
             raise InputError(
                 f"Expected the columns of {self.name} in {name}, too. Received: "
                 f"{', '.join(columns)}. Mend its header."
             )
+        numbers = {name: _number(columns[name]) for name in NUMBERS if name in columns}
         try:
-            self._insert(source, {k: _number(v) for k, v in columns.items() if k in NUMBERS}
-                         | {k: v for k, v in columns.items() if k not in NUMBERS}, values)  # fmt: skip
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error:  # dates, words, a fault
-            self._insert(source, columns, values)
+            with refusals():
+                self._insert(source, {**columns, **numbers}, values)
+        except Refused:  # dates, words, a fault
+            with refusals():
+                self._insert(source, columns, values)
         self.kind = kind
         described = self.connection.execute("DESCRIBE raw").fetchall()
         self.types = {column: str(type_) for column, type_, *_ in described}
@@ -115,7 +114,10 @@ class Staged:
         if not self.types:
             self.connection.execute(f"CREATE TABLE raw AS {query}", values)
             return
-        found = {n: str(t) for n, t, *_ in self.connection.execute(f"DESCRIBE {query}", values).fetchall()}
+        found = {
+            n: str(t)
+            for n, t, *_ in self.connection.execute(f"DESCRIBE {query}", values).fetchall()
+        }
         for name, type_ in self.types.items():
             if found[name] != type_ != "VARCHAR":
                 self.connection.execute(f"ALTER TABLE raw ALTER {name} TYPE VARCHAR")
@@ -134,10 +136,19 @@ class Staged:
     def give(self, table: str, columns: Mapping[str, np.ndarray]) -> None:
         """Make a table of arrays; objects are text."""
         types = {name: "VARCHAR" for name, array in columns.items() if array.dtype == object}
-        chosen = ", ".join(f"{name}::{types[name]} AS {name}" if name in types else name for name in columns)
+        chosen = ", ".join(
+            f"{name}::{types[name]} AS {name}" if name in types else name for name in columns
+        )
         self.connection.register("given", dict(columns))
         self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {chosen} FROM given")
         self.connection.unregister("given")
+
+    def arrays(self, query: str) -> dict[str, Any]:
+        """The columns that a query gives; "" for no text."""
+        found: dict[str, Any] = dict(self.connection.execute(query).fetchnumpy())
+        return {
+            n: np.ma.filled(c, "") if c.dtype == object else np.asarray(c) for n, c in found.items()
+        }
 
     def one(self, query: str) -> tuple[Any, ...]:
         """The only row that a query gives."""
@@ -146,11 +157,12 @@ class Staged:
 
 @contextlib.contextmanager
 def staging(
-    name: str, files: Sequence[pathlib.Path] = (), made: pathlib.Path | None = None
+    name: str, files: Sequence[pathlib.Path] = (), scratch: pathlib.Path | None = None
 ) -> Iterator[Staged]:
-    """An empty table for the rows of these files, beside a folder that is made of them."""
-    with engine(files, made) as (connection, scratch):
-        yield Staged(connection, scratch, name)
+    """An empty table for the rows of these files, and a folder for what does not fit in memory."""
+    place = contextlib.nullcontext(scratch) if scratch else scratch_folder()
+    with place as folder, engine(folder, files) as connection:
+        yield Staged(connection, folder, name)
 
 
 def _number(sql: str) -> str:

@@ -11,7 +11,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from drrec.data.engine import literal, quoted
+from drrec.data.engine import Refused, literal, quoted, refusals
 from drrec.data.readers import lines
 from drrec.data.readers.checks import short
 from drrec.data.readers.columns import described, recognised
@@ -45,12 +45,10 @@ def read_json_lines(path: pathlib.Path, config: LogConfig, log: Staged) -> None:
     Raises:
         InputError: a line is none, or the columns are not found.
     """
-    import duckdb
-
     copy = None if is_plain(path) else log.scratch / f"{len(log)}.unpacked"
     num_rows = measured(path, copy=copy).num_lines
     check_rows(num_rows, path)
-    with contextlib.suppress(duckdb.InvalidInputException, duckdb.ConversionException):
+    with contextlib.suppress(Refused):
         if _append_json(path, copy or path, num_rows, config, log):
             return
     _append_json_exactly(path, config, log)
@@ -65,11 +63,11 @@ def _append_json(
         f"maximum_object_size = {min(current().max_line, 1 << 24)})"
     )
     objects = f"SELECT count(*) FROM {rows} WHERE json_type(json) = 'OBJECT'"
-    if log.connection.execute(objects, [literal(plain)]).fetchall() != [(num_rows,)]:
-        return False
-    # In the order of the first row that has each; nothing else hangs on it than what is said.
     names = f"SELECT DISTINCT unnest(json_keys(json)) AS name FROM {rows} ORDER BY name"
-    header = [name for (name,) in log.connection.execute(names, [literal(plain)]).fetchall()]
+    with refusals():
+        if log.connection.execute(objects, [literal(plain)]).fetchall() != [(num_rows,)]:
+            return False
+        header = [name for (name,) in log.connection.execute(names, [literal(plain)]).fetchall()]
     columns = _recognised(path, header, config)
     chosen = {
         name: f"json_extract_string(json, {quoted(_pointer(header[place]))})"
@@ -153,11 +151,11 @@ def read_parquet(path: pathlib.Path, config: LogConfig, log: Staged) -> None:
 
     name = [literal(path)]
     query = log.connection.execute
+    groups = "SELECT DISTINCT row_group_id, row_group_bytes FROM parquet_metadata(?)"
     try:
-        groups = f"SELECT sum(size)::BIGINT FROM (SELECT DISTINCT row_group_id, row_group_bytes AS size FROM parquet_metadata(?))"
         num_rows = query("SELECT num_rows FROM parquet_file_metadata(?)", name).fetchall()[0][0]
         check_rows(num_rows, path)
-        size = query(groups, name).fetchall()[0][0] or 0
+        size = sum(size for _, size in query(groups, name).fetchall())
         if size > current().max_bytes:
             raise InputError(
                 f"Expected at most {current().max_bytes:,} bytes in {path}. Received: "
@@ -169,13 +167,15 @@ def read_parquet(path: pathlib.Path, config: LogConfig, log: Staged) -> None:
         fields = query(f"DESCRIBE SELECT * FROM {rows}", name).fetchall()
         columns = _recognised(path, [field[0] for field in fields], config)
         chosen = {
-            each: _as_read(each, f'"{fields[place][0].replace(chr(34), chr(34) * 2)}"', str(fields[place][1]))
+            each: _as_read(
+                each, f'"{fields[place][0].replace(chr(34), chr(34) * 2)}"', str(fields[place][1])
+            )
             for each, place in columns.places().items()
         }
         log.add(str(path), rows, chosen, lambda row: f"row {row + 1} of {path}", name, columns.kind)
-    except (duckdb.OutOfMemoryException, InputError):
+    except duckdb.OutOfMemoryException:
         raise
-    except (duckdb.Error, UnicodeDecodeError) as error:
+    except (duckdb.Error, Refused) as error:
         raise InputError(
             f"Expected a Parquet file at {path}. Received: {told(error)}. Get it again."
         ) from error
@@ -187,7 +187,7 @@ def _as_read(column: str, name: str, type_: str) -> str:
     if column == "timestamp" and is_time:
         return f"{name}::TIMESTAMP"
     if column in NUMBERS and not is_time and type_ != "VARCHAR":
-        return f"{name}::DOUBLE" 
+        return f"{name}::DOUBLE"
     return f"{name}::VARCHAR"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drrec.data.config import LogConfig
-from drrec.data.engine import literal
+from drrec.data.engine import Refused, literal
 from drrec.data.readers import checks, lines
 from drrec.data.readers.columns import Columns, described, recognised, split_header
 from drrec.data.readers.opened import ENCODINGS, check_rows, is_plain, measured, suffix
@@ -87,16 +87,14 @@ def read(path: pathlib.Path, table: LogTable, log: Staged, part: int | None = No
         InputError: the file is missing, empty or cut, or a row has too few fields or too many, or
             a quote has swallowed rows; the message says which line.
     """
-    import duckdb
-
     copy = None if is_plain(path) else log.scratch / f"{len(log)}.unpacked"
-    size = measured(path, _odd(table), copy)
+    size = measured(path, functools.partial(_is_odd, table), copy)
     num_rows = size.num_lines - table.before
     check_rows(num_rows, path)
     started, added = len(log), None
     where = functools.partial(_line_of, path, table)
     if not size.is_odd and num_rows > 0:
-        with contextlib.suppress(duckdb.InvalidInputException, duckdb.ConversionException):
+        with contextlib.suppress(Refused):
             added = _append(path, copy or path, table, log, part, where)
     if added not in (None, num_rows):  # blank lines, or fields of several lines
         log.forget_last()
@@ -108,13 +106,23 @@ def read(path: pathlib.Path, table: LogTable, log: Staged, part: int | None = No
         _check_end(path, table, log, started)
 
 
-def _odd(table: LogTable) -> re.Pattern[bytes]:
-    """What DuckDB reads otherwise than is meant: a field too many that is empty, `, "quoted"`."""
-    mark = re.escape(table.separator.encode())
-    odd = [mark + rb"\r?\n"]
-    if table.is_quoted:
-        odd += [mark + rb'""\r?\n', rb"(?:" + mark + rb"|\n)[ \t]+\"", rb"\"[ \t]+(?:" + mark + rb"|\r?\n)"]
-    return re.compile(b"|".join(odd))
+def _is_odd(table: LogTable, text: bytes) -> bool:
+    """Whether DuckDB reads some of it otherwise than is meant.
+
+    It takes a row with one field too many that is empty, and blanks beside quotes for no part of
+    a field.
+    """
+    mark = table.separator.encode()
+    if mark + b"\n" in text or mark + b"\r\n" in text:
+        return True
+    if not table.is_quoted or b'"' not in text:
+        return False
+    if mark + b'""\n' in text or mark + b'""\r\n' in text:
+        return True
+    if not any(pair in text for pair in (b' "', b'\t"', b'" ', b'"\t')):
+        return False
+    blank, end = rb"[ \t]+", re.escape(mark) + rb"|\r?\n"
+    return bool(re.search(rb"(?:%b)%b\"|\"%b(?:%b)" % (end, blank, blank, end), text))
 
 
 def _append(
@@ -148,8 +156,6 @@ def _append_exactly(
     where: Callable[[int], str],
 ) -> None:
     """Append what the exact reader makes of a file, which refuses the first row that is none."""
-    import duckdb
-
     copy = log.scratch / f"{len(log)}.exact"
     for encoding in ENCODINGS:
         try:
@@ -162,7 +168,7 @@ def _append_exactly(
     same = dataclasses.replace(table, separator=",", is_quoted=True, before=0)
     try:
         _append(path, copy, same, log, part, where, ", new_line = '\\n'")
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+    except Refused as error:
         raise InputError(
             f"Expected rows of ratings in {path}. Received: {checks.short(told(error))}. "
             "Get the file again."
