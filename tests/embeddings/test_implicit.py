@@ -109,7 +109,7 @@ def test_a_start_keeps_the_axes_and_a_seed_turns_them(blocks):
 
 def test_rows_are_solved_in_parts_alike(blocks, monkeypatch):
     whole = fit_implicit(blocks, dim=3)
-    monkeypatch.setattr("drrec.embeddings.implicit._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("drrec.embeddings.grams.ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(fit_implicit(blocks, dim=3).item, whole.item, rtol=1e-4, atol=1e-5)
 
 

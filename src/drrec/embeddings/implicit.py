@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse
 
+from drrec.embeddings.grams import Grams, row_blocks
 from drrec.embeddings.table import Embeddings
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ values. Rows of n interactions among I items have the penalty l2 (n + w I), so t
 l2 (1 + w / density) nears 1: the weight w must fall with the density. Measured on seven logs of
 densities .06 to .002; see docs/howto/own-log.md.
 """
-
-_ROWS_AT_ONCE = 2048
 
 
 def fit_implicit(
@@ -97,13 +96,12 @@ def _solved(
     dim = others.shape[1]
     is_known = np.diff(seen.indptr) > 0
     num_others = (np.abs(others).sum(axis=1) > 0).sum()
-    outer = (others[:, :, None] * others[:, None, :]).reshape(-1, dim * dim)
+    grams = Grams(others)
     everywhere = unobserved_weight * others.T @ others
     solved = np.zeros((seen.shape[0], dim))
-    for first in range(0, seen.shape[0], _ROWS_AT_ONCE):
-        rows = np.arange(first, min(first + _ROWS_AT_ONCE, seen.shape[0]))
-        rows = rows[is_known[rows]]
-        there = (beyond[rows] @ outer).reshape(-1, dim, dim)
+    for block in row_blocks(seen.shape[0]):
+        rows = np.arange(block.start, block.stop)[is_known[block]]
+        there = grams.sums(beyond[rows])
         penalty = l2 * (np.diff(seen.indptr)[rows] + unobserved_weight * num_others)
         left = everywhere + there
         left += penalty[:, None, None] * np.eye(dim)

@@ -13,7 +13,14 @@ import numpy as np
 
 from drrec.embeddings.content import fit_encoder
 from drrec.embeddings.contrast import ContrastEncoder, fit_contrast
-from drrec.embeddings.evidence import Evidence, explicit_evidence, implicit_evidence, posterior
+from drrec.embeddings.evidence import (
+    Evidence,
+    columns_of,
+    explicit_evidence,
+    implicit_evidence,
+    posterior,
+)
+from drrec.embeddings.evidence import side_by_side as evidence_side_by_side
 from drrec.embeddings.implicit import fit_implicit
 from drrec.embeddings.pmf import fit_pmf
 from drrec.embeddings.table import Embeddings, balance, side_by_side
@@ -286,7 +293,7 @@ def _refitted(
     evidence = _evidence(table, views, ratings, config)
     mean = table.item[evidence.is_rated].mean(axis=0)
     item = table.item.copy()
-    for columns in _columns([view.dim for view in views.values()]):
+    for columns in columns_of([view.dim for view in views.values()]):
         prior = np.broadcast_to(mean[columns], item[:, columns].shape)
         item[:, columns] = posterior(evidence.of(columns), prior)
     item[PADDING] = 0
@@ -312,7 +319,7 @@ def _with_content(
     encoder, item = fit_encoder(content.modalities, expected, table.item, content.config, seed)
     identity, user = content.config.identity, table.user
     if identity == "prior":
-        for columns in _columns(widths):
+        for columns in columns_of(widths):
             item[:, columns] = posterior(evidence.of(columns), item[:, columns])
     if identity != "none" and table.dim > num_factors:
         # How many ratings an item has is known where it has any.
@@ -336,23 +343,11 @@ def _evidence(
     config: EmbeddingConfig,
 ) -> Evidence:
     """Of each factorisation on its own columns, and of popularity on its own, if it has one."""
-    shape = table.item.shape
-    information, target = np.zeros((*shape, shape[1])), np.zeros(shape)
+    parts = []
     widths = [view.dim for view in views.values()]
-    for columns, name in zip(_columns(widths), views, strict=True):
+    for columns, name in zip(columns_of(widths), views, strict=True):
         user = len(views) * table.user[:, columns]
         chosen = FACTORISATIONS[name]
         settings = {key: getattr(config, key) for key in chosen.evidence_by}
-        block = chosen.evidence(ratings, user, table.mean, **settings)
-        information[:, columns, columns], target[:, columns] = block
-    is_rated = np.asarray(target.any(axis=1))
-    weight = np.trace(information[is_rated], axis1=1, axis2=2).mean() / sum(widths)
-    for column in range(sum(widths), shape[1]):
-        information[is_rated, column, column] = weight
-        target[is_rated, column] = weight * table.item[is_rated, column]
-    return Evidence(information, target)
-
-
-def _columns(widths: Sequence[int]) -> list[slice]:
-    ends = np.cumsum(widths).tolist()
-    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+        parts.append(chosen.evidence(ratings, user, table.mean, **settings))
+    return evidence_side_by_side(parts, table.item)
