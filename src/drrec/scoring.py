@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from drrec.errors import InputError
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from drrec.data.interactions import Interactions
     from drrec.types import Scorer
+
+Score = TypeVar("Score", bound="Callable[..., np.ndarray]")
 
 _BLOCK = 64
 _LEAST_BLOCKS = 32
@@ -28,6 +31,48 @@ def batches(users: np.ndarray, num_items: int) -> Iterator[np.ndarray]:
     size = max(1, MAX_SCORES // num_items)
     for start in range(0, len(users), size):
         yield users[start : start + size]
+
+
+MAX_CANDIDATES = 2**18
+"""Candidates scored at once: each has a vector in memory."""
+
+
+def candidate_batches(users: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut `users [U']` so that [B, C] candidates stay within `MAX_CANDIDATES`.
+
+    Args:
+        users: dense ids.
+        counts: [U'] candidates of each; C is the largest of a batch.
+    """
+    start, widest = 0, 0
+    for place, count in enumerate(counts.tolist()):
+        widest = max(widest, count)
+        if place > start and widest * (place - start + 1) > MAX_CANDIDATES:
+            yield users[start:place]
+            start, widest = place, count
+    if len(users):
+        yield users[start:]
+
+
+def in_batches(score: Score) -> Score:
+    """Score candidates in batches of users: of a method that scores the catalogue to look some up.
+
+    Its class keeps `_known`, as all `Recommender`s do once they are fitted.
+    """
+
+    @functools.wraps(score)
+    def scored(
+        self: Any, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
+    ) -> np.ndarray:
+        size = max(1, MAX_SCORES // len(self._known.items))
+        if candidates is None or len(users) <= size:
+            return score(self, users, histories, candidates)
+        rows = (slice(start, start + size) for start in range(0, len(users), size))
+        return np.concatenate(
+            [score(self, users[each], histories[each], candidates[each]) for each in rows]
+        )
+
+    return scored
 
 
 def seen_items(
@@ -64,8 +109,8 @@ def top_items(scores: np.ndarray, k: int) -> TopItems:
     Ties are broken by item number. `scores` is written to.
     """
     scores[:, PADDING] = -np.inf
-    if scores.shape[1] >= _BLOCK * max(k, _LEAST_BLOCKS):
-        row, item = _candidates_by_block(scores, k)
+    if is_wide(scores.shape[1], k):
+        row, item = candidates_by_block(scores, k)
     else:
         kept = min(k, scores.shape[1])
         least = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [B, 1]
@@ -78,17 +123,24 @@ def top_items(scores: np.ndarray, k: int) -> TopItems:
     return TopItems(row[is_top], item[is_top], value[is_top], rank[is_top])
 
 
-def _candidates_by_block(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def is_wide(num_items: int, k: int) -> bool:
+    """Whether the top K of so many items are found by `candidates_by_block`."""
+    return num_items >= _BLOCK * max(k, _LEAST_BLOCKS)
+
+
+def candidates_by_block(
+    scores: np.ndarray, k: int, tie: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and items of [B, I], among which are the top K of each row with their ties.
 
     The K-th best of the blocks' best is no more than the K-th best score, so only blocks that reach
-    it are looked into.
+    it are looked into. Scores `tie [B, 1]` apart are ties.
     """
     size, num_items = scores.shape
     whole = num_items // _BLOCK * _BLOCK
     blocks = scores[:, :whole].reshape(size, -1, _BLOCK)
     best = blocks.max(axis=2)  # [B, I / block]
-    least = -np.partition(-best, k - 1, axis=1)[:, k - 1 : k]  # [B, 1]
+    least = -np.partition(-best, k - 1, axis=1)[:, k - 1 : k] - tie  # [B, 1]
     row, block = np.nonzero((best >= least) & (best > -np.inf))
     inside = blocks[row, block]  # [n, block]
     at, place = np.nonzero((inside >= least[row]) & (inside > -np.inf))
@@ -143,9 +195,50 @@ def candidate_scores(
             f"Expected scores of shape {is_candidate.shape} from {name}. "
             f"Received: {scores.shape}. Return one score for each candidate."
         )
-    if not np.isfinite(scores[is_candidate]).all():
+    _check_finite(scores, is_candidate, name)
+    return np.where(is_candidate, scores, -np.inf)
+
+
+def catalogue_scores(
+    recommender: Scorer,
+    users: np.ndarray,
+    histories: np.ndarray,
+    barred: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
+    """[B, I] scores of the whole catalogue, which may be written to.
+
+    Args:
+        recommender: a fitted recommender.
+        users: [B] int32.
+        histories: [B, L], of the form that the recommender reads.
+        barred: rows of `users` and items, [n] each, that are no candidates.
+
+    Returns:
+        −inf for padding and what is barred; what is barred may have any score.
+
+    Raises:
+        InputError: as `candidate_scores`.
+    """
+    scores = np.array(recommender.score(users, histories))
+    name = type(recommender).__name__
+    if scores.ndim != 2 or len(scores) != len(users):
+        raise InputError(
+            f"Expected scores [{len(users)}, I] from {name}. Received: shape {scores.shape}. "
+            "Return one score for each item of the catalogue."
+        )
+    for value in (0, -np.inf):
+        scores[:, PADDING] = value
+        if barred is not None:
+            scores[barred] = value
+        if value == 0:
+            _check_finite(scores, None, name)
+    return scores
+
+
+def _check_finite(scores: np.ndarray, is_candidate: np.ndarray | None, name: str) -> None:
+    is_finite = np.isfinite(scores)
+    if not is_finite.all() and (is_candidate is None or not is_finite[is_candidate].all()):
         raise InputError(
             f"Expected finite scores from {name}. Received: NaN or infinity. "
             "Its training may have diverged: lower the learning rate and train again."
         )
-    return np.where(is_candidate, scores, -np.inf)

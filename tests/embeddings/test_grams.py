@@ -51,7 +51,8 @@ def in_blocks(make, request):
     return whole, make()
 
 
-def test_sums_are_those_of_the_definition(_small):
+@pytest.mark.usefixtures("_small")
+def test_sums_are_those_of_the_definition():
     rng = np.random.default_rng(1)
     dense = np.where(rng.random((9, 30)) < 0.4, rng.random((9, 30)), 0)
     dense[2] = 0

@@ -16,7 +16,6 @@ from drrec.envs.simulator import (
     made_up,
     training_truth,
 )
-from drrec.errors import InputError
 
 
 def test_a_predicted_rating_pleases_as_its_reward_and_padding_pleases_nobody() -> None:
@@ -86,11 +85,6 @@ def test_users_to_train_with_take_up_what_the_log_says_where_ratings_are_alike(
     assert (truth.boredom == 0).all()
 
 
-def test_what_cannot_be_held_is_refused(
-    tiny_interactions: Interactions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(simulator, "MAX_APPEALS", 1000)
-    with pytest.raises(InputError, match=r"at most 1,000 .* Received: 60 users and 81 items"):
-        training_truth(tiny_interactions)
+def test_boredom_below_nought_is_refused() -> None:
     with pytest.raises(ValueError, match="Received: -1, 2"):
         made_up(np.zeros((1, 2), np.float32), np.array([1, 0]), Boredom(-1))

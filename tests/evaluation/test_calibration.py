@@ -56,7 +56,7 @@ def test_as_scikit_learn_says_also_in_batches(
     predictor = Predictor(lambda u, h, i: values[u, i], test.num_items, 3.5)
     predicted = 3.5 + values[test.user, test.item].astype(np.float32)
     whole = rating_errors(predictor, train, test)
-    monkeypatch.setattr("drrec.scoring.MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.scoring.MAX_CANDIDATES", 70)
     parts = rating_errors(predictor, train, test)
     assert len(predictor.calls) > 3
     for found in (whole, parts):

@@ -77,9 +77,13 @@ class Policy:
         """It has learned already."""
         return self
 
+    @functools.cached_property
+    def _vectors(self) -> tf.Tensor:
+        return tf.constant(self.item)
+
     def actions(self, users: np.ndarray, histories: np.ndarray) -> np.ndarray:
         """[B], [B, L] -> [B, D] in [−1, 1]."""
-        item, parts = tf.constant(self.item), []
+        item, parts = self._vectors, []
         for start in range(0, len(users), _USERS_AT_ONCE):
             rows = slice(start, start + _USERS_AT_ONCE)
             user = tf.constant(self.user[users[rows]])

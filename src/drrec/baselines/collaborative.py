@@ -10,6 +10,7 @@ import numpy as np
 from drrec.base import Recommender
 from drrec.baselines.neighbours import Neighbourhood, biases, by_pair, taken
 from drrec.errors import shown
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -73,6 +74,7 @@ class _AroundBiases(Recommender):
         """[U, I] what neighbours are found by."""
         return self._residual
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

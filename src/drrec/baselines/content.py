@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from drrec.base import Recommender
 from drrec.baselines.neighbours import MAX_SIMILARITIES, biases, largest
 from drrec.errors import InputError
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +135,7 @@ class ContentKNN(Recommender):
         near = self._nearness[:, [item]].toarray()[:, 0]  # [I]
         return own.indices, own.data * near[own.indices]
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

@@ -11,6 +11,7 @@ import scipy.linalg
 from drrec.base import Recommender
 from drrec.baselines.neighbours import confidences
 from drrec.errors import InputError
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -67,6 +68,7 @@ class EASE(Recommender):
         self._taken = self._taken_by(train)
         self._weight = _weights(_inverse(self._taken, self.l2))
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

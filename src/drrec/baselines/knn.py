@@ -13,6 +13,7 @@ import numpy as np
 
 from drrec.base import Recommender
 from drrec.baselines.neighbours import Neighbourhood, confidences
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -54,6 +55,7 @@ class _BySets(Recommender):
         near = self._near.similarity[:, [item]].toarray()[:, 0]  # [I]
         return own.indices, own.data * near[own.indices]
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

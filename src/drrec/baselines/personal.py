@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from drrec.base import Recommender
 from drrec.baselines.popularity import check_half_life, faded
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -73,6 +74,7 @@ class PersonalPopularity(Recommender):
         other._own = self._own_of(log.where(log.liked))
         return other
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

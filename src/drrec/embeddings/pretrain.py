@@ -31,7 +31,6 @@ from drrec.types import PADDING
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Sequence
 
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Interactions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,8 @@ from drrec.envs.base import LoggedState, SessionEnvironment
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drrec.data.interactions import Interactions
     from drrec.envs.config import LoggedConfig
     from drrec.envs.rewards import Rewards
@@ -53,7 +55,7 @@ class LivingEnvironment(SessionEnvironment):
         super().__init__(config, train.num_items, playing, history, rewards, offered)
         self.log = train
         self._held_out = held_out
-        self._appeal = tf.constant(truth.appeal)  # [U, I]
+        self._appeal = _looked_up(truth.appeal)
         self._kind = tf.constant(truth.kind)  # [I]
         self._boredom = tf.constant(truth.boredom)  # [K + 1, K + 1]
         self._window = truth.window
@@ -68,7 +70,7 @@ class LivingEnvironment(SessionEnvironment):
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
         """[N] appeal minus boredom; not clipped."""
-        reward = tf.gather_nd(self._appeal, tf.stack([state.user, item], axis=1))  # [N]
+        reward = self._appeal(state.user, item)  # [N]
         kind = tf.gather(self._kind, item)
         for back in range(1, self._window + 1):
             place = state.step - back
@@ -77,3 +79,20 @@ class LivingEnvironment(SessionEnvironment):
             pair = tf.stack([tf.gather(self._kind, earlier), kind], axis=1)
             reward -= tf.gather_nd(self._boredom, pair)
         return reward
+
+
+def _looked_up(appeal: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """From users [N] and items [N] to what these please, of a table [U, I] or of factors."""
+    if isinstance(appeal, np.ndarray):
+        table = tf.constant(appeal)
+        return lambda user, item: tf.gather_nd(table, tf.stack([user, item], axis=1))
+    scale = appeal.scale
+    users, items = tf.constant(appeal.user), tf.constant(appeal.item)
+    low, width = (tf.constant(part, tf.float32) for part in (scale.low, scale.width))
+
+    def predicted(user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        dot = tf.reduce_sum(tf.gather(users, user) * tf.gather(items, item), axis=1)
+        score = 2 * (appeal.mean + dot - tf.gather(low, user)) / tf.gather(width, user) - 1
+        return tf.where(item == PADDING, 0.0, tf.clip_by_value(score, -1.0, 1.0))
+
+    return predicted

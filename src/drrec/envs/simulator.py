@@ -14,14 +14,17 @@ import numpy as np
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.embeddings.implicit import fit_implicit
 from drrec.embeddings.variational import fit_variational
-from drrec.errors import InputError
+from drrec.envs.appeal import AppealOfFactors, PredictedAppeal, rating_scale, score_scale
 from drrec.worlds.world import WINDOW, Truth
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
 
 MAX_APPEALS = 2**29
-"""Maximum number of users times items; the table takes four bytes for each, 2 GiB."""
+"""Users times items up to which appeal is a table, of four bytes each, 2 GiB.
+
+Of larger logs the appeal of a pair is predicted whenever it is asked for: see `envs.appeal`.
+"""
 
 NUM_CLUSTERS = 8
 """K, number of item clusters in a log without genres."""
@@ -45,7 +48,7 @@ class Boredom(NamedTuple):
 class Factors(NamedTuple):
     """Predictions of a factorisation, and its item vectors."""
 
-    appeal: np.ndarray  # [U, I] float32 in [−1, 1], column 0 is 0
+    appeal: np.ndarray | PredictedAppeal  # [U, I] float32 in [−1, 1], column 0 is 0
     item: np.ndarray  # [I, D] float32
 
 
@@ -64,35 +67,31 @@ def training_truth(
             are clusters of item vectors.
         boredom: None is none.
         seed: random seed of the factorisation and the clusters.
-
-    Raises:
-        InputError: there are too many users and items for memory.
     """
     factors = fitted_factors(train, seed)
     return made_up(factors.appeal, kinds(factors.item, genres, seed), boredom)
 
 
 def fitted_factors(ratings: Interactions, seed: int) -> Factors:
-    """Variational factorisation of ratings, or an implicit one if all ratings are equal.
-
-    Raises:
-        InputError: there are too many users and items.
-    """
-    check_size(ratings)
-    if np.ptp(ratings.rating) == 0:
+    """Variational factorisation of ratings, or an implicit one if all ratings are equal."""
+    is_implicit = np.ptp(ratings.rating) == 0
+    if is_implicit:
         table = fit_implicit(ratings, dim=TAKEN_UP_DIM, seed=seed)
-        return Factors(appeal_of_scores(table.user @ table.item.T, ratings), table.item)
-    table = fit_variational(ratings, dim=RATING_DIM, seed=seed)
-    return Factors(appeal_of_ratings(table.mean + table.user @ table.item.T), table.item)
+    else:
+        table = fit_variational(ratings, dim=RATING_DIM, seed=seed)
+    if is_small(ratings):
+        score = table.mean + table.user @ table.item.T
+        made = appeal_of_scores(score, ratings) if is_implicit else appeal_of_ratings(score)
+        return Factors(made, table.item)
+    scale = rating_scale(ratings.num_users)
+    if is_implicit:
+        scale = score_scale(lambda users: table.user[users] @ table.item.T, ratings)
+    return Factors(AppealOfFactors(table.user, table.item, table.mean, scale), table.item)
 
 
-def check_size(ratings: Interactions) -> None:
-    """Raise InputError if users times items exceed `MAX_APPEALS`."""
-    if ratings.num_users * ratings.num_items > MAX_APPEALS:
-        raise InputError(
-            f"Expected at most {MAX_APPEALS:,} users times items for simulated users. Received: "
-            f"{ratings.num_users:,} users and {ratings.num_items:,} items. Take a smaller data set."
-        )
+def is_small(ratings: Interactions) -> bool:
+    """Whether the appeal of all pairs fits into a table."""
+    return ratings.num_users * ratings.num_items <= MAX_APPEALS
 
 
 def appeal_of_ratings(predicted: np.ndarray) -> np.ndarray:
@@ -106,20 +105,8 @@ def appeal_of_scores(score: np.ndarray, taken_up: Interactions) -> np.ndarray:
     −1 is the user's mean score of items without interaction, 1 that of items with. Users to
     whom this does not apply get the means over all.
     """
-    num_users, num_items = score.shape
-    score = score.astype(np.float64)
-    counts = taken_up.counts()
-    of_rows = score[taken_up.user, taken_up.item]
-    inside = np.bincount(taken_up.user, of_rows, minlength=num_users)
-    outside = score[:, 1:].sum(axis=1) - inside
-    rest = num_items - 1 - counts
-    high = np.divide(inside, counts, out=np.zeros(num_users), where=counts > 0)
-    low = np.divide(outside, rest, out=np.zeros(num_users), where=rest > 0)
-    is_apart = (counts > 0) & (rest > 0) & (high > low)
-    high = np.where(is_apart, high, inside.sum() / counts.sum())
-    low = np.where(is_apart, low, outside.sum() / max(1, rest.sum()))
-    width = np.maximum(high - low, 1e-12)
-    return _without_padding(np.clip(2 * (score - low[:, None]) / width[:, None] - 1, -1, 1))
+    scale = score_scale(lambda users: score[users], taken_up)
+    return _without_padding(scale.of(score, np.arange(len(score))))
 
 
 def kinds(vectors: np.ndarray, genres: np.ndarray | None, seed: int) -> np.ndarray:
@@ -141,7 +128,9 @@ def kinds(vectors: np.ndarray, genres: np.ndarray | None, seed: int) -> np.ndarr
     return kind.astype(np.int32)
 
 
-def made_up(appeal: np.ndarray, kind: np.ndarray, boredom: Boredom | None) -> Truth:
+def made_up(
+    appeal: np.ndarray | PredictedAppeal, kind: np.ndarray, boredom: Boredom | None
+) -> Truth:
     """The world of `appeal [U, I]` and `kind [I]`, padding's being K.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from drrec.scoring import batches, candidate_scores, openings
+from drrec.scoring import candidate_batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ def rating_errors(
     histories = openings(recommender, train, state_size)
     users = np.flatnonzero(test.counts()).astype(np.int32)
     parts = []
-    for batch in batches(users, test.num_items):
+    for batch in candidate_batches(users, test.counts()[users]):
         counts = test.counts()[batch]
+        rows = slice(test.offsets[batch[0]], test.offsets[batch[-1] + 1])
         is_item = np.arange(counts.max()) < counts[:, None]  # [B, C]
         candidates = np.full(is_item.shape, PADDING, np.int32)
-        candidates[is_item] = test.item[np.isin(test.user, batch)]
+        candidates[is_item] = test.item[rows]
         scores = candidate_scores(recommender, batch, histories[batch], candidates, is_item)
         parts.append(scores[is_item])
     predicted = offset + np.concatenate(parts).astype(np.float64)  # [R]

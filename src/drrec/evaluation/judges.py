@@ -8,16 +8,19 @@ import numpy as np
 
 from drrec.baselines.collaborative import ItemCF
 from drrec.baselines.knn import ItemKNN
+from drrec.envs.appeal import AppealOfModel, rating_scale, score_scale
 from drrec.envs.simulator import (
     appeal_of_ratings,
     appeal_of_scores,
     fitted_factors,
+    is_small,
     kinds,
     made_up,
 )
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
+    from drrec.envs.appeal import PredictedAppeal
     from drrec.envs.simulator import Boredom
     from drrec.worlds.world import Truth
 
@@ -46,9 +49,6 @@ def simulators(
     Returns:
         `JUDGES` by name: `factors` is variational matrix factorisation, or an implicit one where
         all ratings are alike, and `neighbours` is `ItemCF`, or `ItemKNN` there.
-
-    Raises:
-        InputError: there are too many users and items to hold what each pleases each.
     """
     first, second = halves(ratings, seed)
     factors, others = fitted_factors(first, seed), fitted_factors(second, seed)
@@ -66,9 +66,15 @@ def halves(ratings: Interactions, seed: int) -> tuple[Interactions, Interactions
     return ratings.where(is_first), ratings.where(~is_first)
 
 
-def _neighbourhood_appeal(ratings: Interactions) -> np.ndarray:
-    users = np.arange(ratings.num_users, dtype=np.int32)
-    histories = np.zeros((len(users), 1), np.int32)
-    if np.ptp(ratings.rating) == 0:
-        return appeal_of_scores(ItemKNN().fit(ratings).score(users, histories), ratings)
-    return appeal_of_ratings(ItemCF().fit(ratings).score(users, histories))
+def _neighbourhood_appeal(ratings: Interactions) -> np.ndarray | PredictedAppeal:
+    is_implicit = np.ptp(ratings.rating) == 0
+    model = (ItemKNN() if is_implicit else ItemCF()).fit(ratings)
+
+    def rows(users: np.ndarray) -> np.ndarray:
+        return model.score(users, np.zeros((len(users), 1), np.int32))
+
+    if is_small(ratings):
+        score = rows(np.arange(ratings.num_users, dtype=np.int32))
+        return appeal_of_scores(score, ratings) if is_implicit else appeal_of_ratings(score)
+    scale = score_scale(rows, ratings) if is_implicit else rating_scale(ratings.num_users)
+    return AppealOfModel(model, scale)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drrec.worlds.world import Truth
+
+Pays = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""From users [B], what they were shown [B, t] and items [B] to what these pay now, [B]."""
 
 _USERS_AT_ONCE = 32
 _FORESIGHT = 5
@@ -36,8 +38,25 @@ def bored_appeal(truth: Truth, users: np.ndarray, shown: np.ndarray) -> np.ndarr
     return appeal
 
 
+def bored_reward(
+    truth: Truth, users: np.ndarray, shown: np.ndarray, items: np.ndarray
+) -> np.ndarray:
+    """[B] float32 of `items [B]` alone, what `bored_appeal` says of all."""
+    reward = truth.appeal[users, items]
+    for item in shown[:, max(0, shown.shape[1] - truth.window) :].T:
+        reward = reward - truth.boredom[truth.kind[item], truth.kind[items]]
+    return reward
+
+
+def looked_up(every: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Pays:
+    """Of what gives [B, I], all items' rewards."""
+    return lambda users, shown, items: np.take_along_axis(
+        every(users, shown), items[:, None].astype(np.intp), axis=1
+    )[:, 0]
+
+
 def played(
-    pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    pays: Pays,
     users: np.ndarray,
     steps: int,
     choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
@@ -45,7 +64,7 @@ def played(
     """Play a session of each user.
 
     Args:
-        pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
+        pays: what items pay.
         users: [B] dense ids.
         steps: T.
         choose: from what was shown and what it paid, both [B, t], to what is next, [B].
@@ -57,7 +76,7 @@ def played(
     paid = np.zeros((len(users), 0), np.float32)
     for _ in range(steps):
         item = choose(shown, paid)[:, None]  # [B, 1]
-        now = np.take_along_axis(pays(users, shown), item, axis=1)
+        now = pays(users, shown, item[:, 0])[:, None]
         shown = np.concatenate([shown, item.astype(np.int32)], axis=1)
         paid = np.concatenate([paid, now], axis=1)
     return shown, paid
@@ -72,7 +91,7 @@ def greedy_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
         np.put_along_axis(appeal, shown, -np.inf, axis=1)
         return appeal.argmax(axis=1)
 
-    return played(functools.partial(bored_appeal, truth), users, steps, best)[1].sum(axis=1)
+    return played(functools.partial(bored_reward, truth), users, steps, best)[1].sum(axis=1)
 
 
 def best_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
@@ -125,7 +144,7 @@ def bayesian_rewards(truth: Truth, users: np.ndarray, steps: int) -> np.ndarray:
         horizon = min(_FORESIGHT, steps - shown.shape[1])
         return _first_of_best(truth._replace(appeal=left), shown, horizon)
 
-    return played(functools.partial(bored_appeal, truth), users, steps, next_film)[1].sum(axis=1)
+    return played(functools.partial(bored_reward, truth), users, steps, next_film)[1].sum(axis=1)
 
 
 def _narrowed(

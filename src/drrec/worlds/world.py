@@ -12,7 +12,7 @@ more in total: a far-sighted policy shows fewer of them.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -46,7 +46,7 @@ PREFERENCE = 0.2
 class Truth(NamedTuple):
     """A user model: appeal and boredom, by the dense ids of a data set."""
 
-    appeal: np.ndarray  # [U, I] float32, row 0 of the items 0
+    appeal: Any  # [U, I] float32, row 0 of the items 0; or what is indexed like that
     kind: np.ndarray  # [I] int32 in 0 … K − 1; of padding K, which bores nobody
     boredom: np.ndarray  # [K + 1, K + 1] float32: a shown film's kind, the next one's kind
     window: int  # W, for how many films one bores

@@ -20,8 +20,8 @@ from drrec.evaluation.protocols.ranked import (
     chance_level,
     cold_items,
     ranked,
-    top,
 )
+from drrec.evaluation.protocols.topmost import top
 
 NUM_ITEMS = 31
 

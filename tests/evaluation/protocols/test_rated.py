@@ -141,7 +141,7 @@ def test_users_in_small_batches_get_the_same(
         uses_history=True,
     )
     whole = rated(stub, train, test)
-    monkeypatch.setattr("drrec.scoring.MAX_SCORES", 7 * test.num_items)
+    monkeypatch.setattr("drrec.scoring.MAX_CANDIDATES", 70)
     parts = rated(stub, train, test)
     assert len(stub.calls) > 2 * rated_module.NUM_TURNS
     assert tuple(whole.metrics) == RATED_METRICS

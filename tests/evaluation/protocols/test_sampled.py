@@ -134,7 +134,7 @@ def test_users_in_small_batches_get_the_same(
 ) -> None:
     stub = Stub(lambda users, histories, items: (users * items) % 5, logs[1].num_items)
     whole = sampled(stub, *logs, num_negatives=19)
-    monkeypatch.setattr("drrec.scoring.MAX_SCORES", 7 * logs[1].num_items)
+    monkeypatch.setattr("drrec.scoring.MAX_CANDIDATES", 70)
     parts = sampled(stub, *logs, num_negatives=19)
     assert len(stub.calls) > 2
     for name in SAMPLED_METRICS:

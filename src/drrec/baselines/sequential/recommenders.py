@@ -14,6 +14,7 @@ from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.sequences import Seen, followed_by
 from drrec.data.histories import without
 from drrec.errors import InputError, shown
+from drrec.scoring import in_batches
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -94,6 +95,7 @@ class Sequential(Recommender):
     def _item_vectors(self) -> np.ndarray:
         return self._table
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

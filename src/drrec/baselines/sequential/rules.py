@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from drrec.base import Recommender
 from drrec.baselines.sequential.sequences import Seen, followed_by
 from drrec.errors import InputError
+from drrec.scoring import in_batches
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class SequentialRules(Recommender):
         other._taken_by(log.where(log.liked))
         return other
 
+    @in_batches
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.evaluation.optimum import played
+from drrec.evaluation.optimum import looked_up, played
 from drrec.evaluation.protocols.candidates import PerUser
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import SESSION_METRICS, measured, sessions_of
@@ -47,12 +47,12 @@ def drifting(
     users = np.arange(train.num_users, dtype=np.int32)
     histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
-    shown = []
+    pays, shown = looked_up(world.pays), []
     for batch in batches(users, train.num_items):
         is_item = catalogue(train, batch, mask_seen=False)
         opening = histories[batch]
         shown.append(
-            sessions_of(recommender, world.pays, batch, opening, is_item, tie_order, world.steps)[0]
+            sessions_of(recommender, pays, batch, opening, is_item, tie_order, world.steps)[0]
         )
     return measured(users, earned(world, users, np.concatenate(shown)), best, world.steps)
 
@@ -73,7 +73,7 @@ def world_bounds(world: DriftingWorld, best: np.ndarray) -> dict[str, PerUser]:
         np.put_along_axis(pays, shown, -np.inf, axis=1)
         return pays.argmax(axis=1)
 
-    items, _ = played(world.pays, users, world.steps, greedy)
+    items, _ = played(looked_up(world.pays), users, world.steps, greedy)
     rewards = {"greedy_truth": earned(world, users, items), "optimum": best}
     return {name: measured(users, reward, best, world.steps) for name, reward in rewards.items()}
 

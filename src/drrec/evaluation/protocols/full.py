@@ -11,8 +11,8 @@ from drrec.errors import InputError
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import LIST_LENGTH, PerUser, collected, top_list
 from drrec.evaluation.protocols.protocol import Protocol
-from drrec.evaluation.protocols.ranked import top
-from drrec.scoring import batches, candidate_scores, catalogue, openings
+from drrec.evaluation.protocols.topmost import topmost
+from drrec.scoring import batches, catalogue_scores, openings, seen_pairs
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -60,9 +60,12 @@ def full(
     parts, lists = [], []
     for batch in batches(test.user, test.num_items):
         target = test.item[test.offsets[batch]]
-        is_candidate = catalogue(train, batch, mask_seen=mask_seen)
-        is_candidate[np.arange(len(batch)), target] = True
-        scores = candidate_scores(recommender, batch, histories[batch], None, is_candidate)
+        barred = None
+        if mask_seen:
+            row, item = seen_pairs(train.offsets, train.item, batch)
+            is_other = item != target[row]
+            barred = row[is_other], item[is_other]
+        scores = catalogue_scores(recommender, batch, histories[batch], barred)
         place = places(scores, target, tie_noise[batch])
         hits = place[:, None] == np.arange(max(CUTS))  # [B, K]
         parts.append(measured(hits, np.ones(len(batch), int), FULL_METRICS))
@@ -92,12 +95,19 @@ def places(scores: np.ndarray, target: np.ndarray, tie_noise: np.ndarray) -> np.
 def _listed(
     scores: np.ndarray, target: np.ndarray, place: np.ndarray, tie_order: np.ndarray
 ) -> np.ndarray:
-    """[B, LIST_LENGTH] best items, each target at its `place [B]`, others by `tie_order [I]`."""
-    others = scores.copy()
-    np.put_along_axis(others, target[:, None].astype(np.intp), -np.inf, axis=1)
-    tie_noise = np.broadcast_to(tie_order / len(tie_order), scores.shape)
-    best = top(others, tie_noise, np.zeros((len(scores), 1)), LIST_LENGTH)  # [B, K]
-    is_ranked = np.isfinite(np.take_along_axis(others, best, axis=1))
+    """[B, LIST_LENGTH] best items, each target at its `place [B]`, others by `tie_order [I]`.
+
+    `scores [B, I]` are written to.
+    """
+    np.put_along_axis(scores, target[:, None].astype(np.intp), -np.inf, axis=1)
+    tie_noise = tie_order / len(tie_order)
+    best = topmost(
+        scores,
+        lambda rows: np.broadcast_to(tie_noise, (len(rows), len(tie_noise))),
+        np.zeros((len(scores), 1)),
+        LIST_LENGTH,
+    )  # [B, K]
+    is_ranked = np.isfinite(np.take_along_axis(scores, best, axis=1))
     listed = top_list(best, is_ranked)
     column = np.arange(LIST_LENGTH)
     below = np.pad(listed[:, :-1], ((0, 0), (1, 0)))  # moved down by one place

@@ -78,8 +78,10 @@ def observed(
     for batch in batches(users, train.num_items):
         is_known, reward = looked_up(matrix.ratings, batch)
 
-        def pays(*_: np.ndarray, reward: np.ndarray = reward) -> np.ndarray:
-            return reward
+        def pays(
+            _: np.ndarray, __: np.ndarray, items: np.ndarray, reward: np.ndarray = reward
+        ) -> np.ndarray:
+            return reward[np.arange(len(items)), items]
 
         items, paid = sessions_of(
             recommender, pays, batch, histories[batch], is_known, tie_order, steps

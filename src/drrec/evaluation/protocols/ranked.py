@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.rated import RELEVANT_FROM
-from drrec.scoring import batches, candidate_scores, catalogue, openings
+from drrec.evaluation.protocols.topmost import TieNoise, topmost
+from drrec.scoring import batches, catalogue, catalogue_scores, openings, seen_items, seen_pairs
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -68,21 +70,30 @@ def ranked(
     """
     relevant, users = _relevant(test, candidates)
     histories = openings(recommender, train, state_size)
-    tie_noise = np.random.default_rng(seed)
-    is_item = np.arange(test.num_items) != PADDING
-    parts, lists = [], []
+    tie_noise = TieNoise(seed, test.num_items)
+    is_barred = np.zeros(test.num_items, bool)
+    if candidates is not None:
+        is_barred = ~np.isin(np.arange(test.num_items), candidates)
+    parts, lists, done = [], [], 0
     for batch in batches(users, test.num_items):
-        slates = _slates(train, relevant, batch, candidates, mask_seen)
-        every = np.broadcast_to(is_item, slates.is_candidate.shape)
-        scores = candidate_scores(recommender, batch, histories[batch], None, every)
-        tie = TIE * np.abs(scores[:, is_item]).max(axis=1, keepdims=True)  # [B, 1]
-        scores = np.where(slates.is_candidate, scores, -np.inf)
+        scores = catalogue_scores(recommender, batch, histories[batch])
+        rest = scores[:, PADDING + 1 :]
+        tie = TIE * np.maximum(rest.max(axis=1), -rest.min(axis=1))[:, None]  # [B, 1]
+        asked = seen_pairs(relevant.offsets, relevant.item, batch)
+        own = scores[asked]
+        scores[:, is_barred] = -np.inf
+        if mask_seen:
+            scores[seen_pairs(train.offsets, train.item, batch)] = -np.inf
+        scores[asked] = own
         # Rows are drawn one after the other: batches do not matter, and all methods share them.
-        best = top(scores, tie_noise.random(scores.shape), tie, max(CUTS))  # [B, K]
-        hits = np.take_along_axis(slates.is_relevant, best, axis=1)
+        noise_of = functools.partial(tie_noise.rows, done)
+        best = topmost(scores, noise_of, tie, max(CUTS))  # [B, K]
+        is_relevant = seen_items(relevant.offsets, relevant.item, batch, test.num_items)
+        hits = np.take_along_axis(is_relevant, best, axis=1)
         hits = np.pad(hits, ((0, 0), (0, max(CUTS) - hits.shape[1])))
-        parts.append(measured(hits, slates.is_relevant.sum(axis=1), RANKED_METRICS))
-        lists.append(top_list(best, np.take_along_axis(slates.is_candidate, best, axis=1)))
+        parts.append(measured(hits, is_relevant.sum(axis=1), RANKED_METRICS))
+        lists.append(top_list(best, np.isfinite(np.take_along_axis(scores, best, axis=1))))
+        done += len(batch)
     return collected(users, parts, lists)
 
 
@@ -114,33 +125,6 @@ def chance_level(
         size, num_relevant = slates.is_candidate.sum(axis=1), slates.is_relevant.sum(axis=1)
         parts.append(expected(size, num_relevant, CUTS))
     return collected(users, parts)
-
-
-def top(scores: np.ndarray, tie_noise: np.ndarray, tie: np.ndarray, num_places: int) -> np.ndarray:
-    """The columns of the best scores, best first; those `tie` apart or less are ordered by noise.
-
-    Args:
-        scores: [B, C], −inf for what is not ranked.
-        tie_noise: [B, C] uniform in [0, 1).
-        tie: [B, 1] ≥ 0.
-        num_places: K.
-
-    Returns:
-        [B, min(K, C)].
-    """
-    kept = min(num_places, scores.shape[1])
-    least = np.partition(scores, -kept, axis=1)[:, [-kept]]  # [B, 1]
-    is_level = scores >= least - tie
-    key = np.where(scores > least + tie, -1, np.where(is_level, tie_noise, 1))
-    columns = np.argpartition(key, kept - 1, axis=1)[:, :kept]
-    value = np.take_along_axis(scores, columns, axis=1)
-    order = np.argsort(-value, axis=1)
-    value = np.take_along_axis(value, order, axis=1)
-    columns = np.take_along_axis(columns, order, axis=1)
-    is_lower = value[:, 1:] < value[:, :-1] - tie
-    group = np.pad(is_lower.cumsum(axis=1), ((0, 0), (1, 0)))  # [B, K], 0 for the best
-    order = np.lexsort((np.take_along_axis(tie_noise, columns, axis=1), group), axis=1)
-    return np.take_along_axis(columns, order, axis=1)
 
 
 def _relevant(test: Interactions, candidates: np.ndarray | None) -> tuple[Interactions, np.ndarray]:

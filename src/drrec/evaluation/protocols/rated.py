@@ -11,7 +11,7 @@ from drrec.data.interactions import LIKED_ABOVE
 from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.protocol import Protocol
-from drrec.scoring import batches, candidate_scores, openings
+from drrec.scoring import candidate_batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def rated(
     histories = openings(recommender, train, state_size)
     order_of = _order_by_turns if recommender.uses_history else _order_at_once
     parts, lists = [], []
-    for batch in batches(users, test.num_items):
+    counts = np.maximum(test.counts()[users], NUM_TURNS)
+    for batch in candidate_batches(users, counts):
         slates = _slates(test, rows, batch)
         order = order_of(recommender, batch, histories[batch], slates)
         relevant = np.take_along_axis(slates.ratings, order, axis=1) >= RELEVANT_FROM  # [B, C]

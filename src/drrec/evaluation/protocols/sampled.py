@@ -15,7 +15,7 @@ from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
 from drrec.evaluation.protocols.protocol import Protocol
-from drrec.scoring import batches, candidate_scores, openings
+from drrec.scoring import candidate_batches, candidate_scores, openings
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def sampled(
     draws = drawn(train, test, seed=seed, num_negatives=num_negatives)
     histories = openings(recommender, train, state_size)
     parts, lists = [], []
-    for rows in batches(np.arange(len(draws.users)), test.num_items):
+    counts = np.full(len(draws.users), draws.items.shape[1])
+    for rows in candidate_batches(np.arange(len(draws.users)), counts):
         users, items, own = draws.users[rows], draws.items[rows], draws.place[rows, None]
         is_item = np.ones(items.shape, bool)
         scores = candidate_scores(recommender, users, histories[users], items, is_item)

@@ -12,7 +12,7 @@ from drrec.errors import InputError
 from drrec.evaluation.optimum import (
     bayesian_rewards,
     best_rewards,
-    bored_appeal,
+    bored_reward,
     greedy_rewards,
     played,
 )
@@ -21,10 +21,9 @@ from drrec.evaluation.protocols.protocol import Protocol
 from drrec.scoring import batches, candidate_scores, catalogue, openings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Interactions
+    from drrec.evaluation.optimum import Pays
     from drrec.types import Scorer
     from drrec.worlds.world import Truth
 
@@ -70,7 +69,7 @@ def session(
     users = np.arange(train.num_users, dtype=np.int32)
     histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
-    pays = functools.partial(bored_appeal, truth)
+    pays = functools.partial(bored_reward, truth)
     reward = []
     for batch in batches(users, train.num_items):
         is_item = catalogue(train, batch, mask_seen=False)
@@ -100,7 +99,7 @@ def measured(users: np.ndarray, reward: np.ndarray, best: np.ndarray, steps: int
 
 def sessions_of(
     recommender: Scorer,
-    pays: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    pays: Pays,
     users: np.ndarray,
     histories: np.ndarray,
     is_item: np.ndarray,
@@ -111,7 +110,7 @@ def sessions_of(
 
     Args:
         recommender: a fitted one, asked before each item if it uses histories, or else once.
-        pays: from users [B] and what they were shown [B, t] to what each item pays now, [B, I].
+        pays: what items pay, see `optimum.Pays`.
         users: [B] int32.
         histories: [B, L] what sessions open with; see `data.histories.pushed`.
         is_item: [B, I] bool, what may be shown. A row with fewer than T is shown others in the end.
@@ -125,18 +124,26 @@ def sessions_of(
         InputError: a score is not finite.
     """
     scores = candidate_scores(recommender, users, histories, None, is_item)
+    rank = np.empty_like(tie_order)
+    rank[tie_order] = np.arange(len(tie_order))
 
     def best_unshown(shown: np.ndarray, paid: np.ndarray) -> np.ndarray:
         nonlocal histories, scores
         if shown.shape[1] and recommender.uses_history:
             histories = pushed(histories, shown[:, -1], paid[:, -1])
             scores = candidate_scores(recommender, users, histories, None, is_item)
-        left = scores.copy()
-        np.put_along_axis(left, shown, -np.inf, axis=1)
-        # The first of equal scores in the order of the tie_order.
-        return tie_order[left[:, tie_order].argmax(axis=1)]
+        np.put_along_axis(scores, shown, -np.inf, axis=1)
+        return _first_of_best(scores, rank)
 
     return played(pays, users, steps, best_unshown)
+
+
+def _first_of_best(scores: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """[B] the column of the best of `scores [B, I]`, of equals that of the lowest `rank [I]`."""
+    row, item = np.nonzero(scores == scores.max(axis=1, keepdims=True))
+    order = np.lexsort((rank[item], row))
+    row, item = row[order], item[order]
+    return item[np.flatnonzero(np.diff(row, prepend=-1))]
 
 
 def _inputs(test: Dataset) -> tuple[Truth, dict[str, Any]]:

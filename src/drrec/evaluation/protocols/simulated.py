@@ -11,7 +11,7 @@ import numpy as np
 from drrec.data.interactions import joined
 from drrec.envs.simulator import Boredom
 from drrec.evaluation.judges import JUDGES, simulators
-from drrec.evaluation.optimum import bored_appeal
+from drrec.evaluation.optimum import bored_reward
 from drrec.evaluation.protocols.candidates import PerUser, collected
 from drrec.evaluation.protocols.protocol import Protocol
 from drrec.evaluation.protocols.session import SESSION_STEPS, sessions_of
@@ -30,6 +30,12 @@ PATIENCE = 3
 
 BOREDOM = Boredom(0.3)
 """What a `tiring` user loses by each of the two items before that are of the same kind."""
+
+MOST_PLAYED = 20_000
+"""Users who play; of a larger log they are drawn at random.
+
+A session asks for the scores of the whole catalogue before each item.
+"""
 
 _MEASURES = ("reward", "mean_reward", "depth", "coverage")
 
@@ -71,7 +77,8 @@ def simulator(
         patience: items of negative reward in a row after which the user leaves.
 
     Returns:
-        `SIMULATOR_METRICS` for each user who has something new to be shown. The mean of `coverage`
+        `SIMULATOR_METRICS` for each user who has something new to be shown, or for `MOST_PLAYED` of
+        them. The mean of `coverage`
         is the share of the catalogue that anybody was shown: a user's value counts each item as
         1 / the number of users who were shown it, times U / (I − 1).
 
@@ -80,6 +87,9 @@ def simulator(
     """
     is_left = train.counts() < train.num_items - 1
     users = np.flatnonzero(is_left).astype(np.int32)
+    if len(users) > MOST_PLAYED:
+        drawn = np.random.default_rng(seed).choice(len(users), MOST_PLAYED, replace=False)
+        users = users[np.sort(drawn)]
     by_judge = {}
     for name, truth in judges.items():
         shown, paid = simulated(recommender, train, truth, users, state_size, steps, patience, seed)
@@ -108,7 +118,7 @@ def simulated(
     Raises:
         InputError: a score is not finite.
     """
-    pays = functools.partial(bored_appeal, truth)
+    pays = functools.partial(bored_reward, truth)
     histories = openings(recommender, train, state_size)
     tie_order = np.random.default_rng(seed).permutation(train.num_items)
     shown = np.zeros((len(users), steps), np.int32)
