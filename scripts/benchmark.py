@@ -22,6 +22,7 @@ from benchmark_data import Preparation, measure_preparation
 from benchmark_extract import Extraction, measure_extraction
 from benchmark_http import Serving, measure_serving
 from benchmark_lists import Lists, measure_lists
+from benchmark_scale import Scale, measure_scale
 
 from drrec.agents.config import DDPGConfig
 from drrec.envs.config import LoggedConfig
@@ -287,6 +288,7 @@ def main() -> None:
         "data": Preparation,
         "lists": Lists,
         "serve": Serving,
+        "scale": Scale,
         "everything": Everything,
     }
     arguments = sys.argv[1:]
@@ -303,6 +305,7 @@ def main() -> None:
         Preparation: measure_preparation,
         Lists: measure_lists,
         Serving: measure_serving,
+        Scale: measure_scale,
     }
     measured = measures[type(options)](options)
     lines = (

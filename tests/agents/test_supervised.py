@@ -11,7 +11,7 @@ from tests.agents.tiny import environment_over, random_vectors, small, small_con
 from drrec.agents.base import Agent
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
-from drrec.agents.queries import liked_among_rated, next_of_all
+from drrec.agents.queries import liked_among, liked_among_rated, next_of_all, next_of_sample
 from drrec.agents.streams import Stream
 from drrec.agents.supervised import Supervised
 from drrec.agents.windows import WindowSampler
@@ -148,6 +148,43 @@ def test_the_loss_is_that_of_what_will_be_liked_among_what_will_be_rated(tiny_in
         expected = -np.log(chance[liked] / chance.sum()).mean()
         assert loss[number, column] == pytest.approx(expected, rel=1e-4)
     assert 0 < silent < 100
+
+
+def test_against_every_item_once_the_sampled_loss_is_the_whole_one(tiny_interactions):
+    log = tiny_interactions
+    windows, scores = asked_of(log)
+    every = np.random.default_rng(0).permutation(np.arange(1, log.num_items)).astype(np.int32)
+    sampler, _ = windows_of(log)
+    drawn = sampler.draw(40, tf.constant([3, 1]), tf.constant(every))
+    np.testing.assert_array_equal(drawn.item, windows.item)
+    own = tf.gather(scores, windows.item[:, :, None], batch_dims=2)[:, :, 0]
+    other = tf.gather(scores, every, axis=2)
+    found = next_of_sample(own, other, tf.constant(every), len(every), drawn)
+    expected = next_of_all(tf.constant(scores), windows)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert (expected.numpy() > 0).sum() > 40
+
+
+def test_likes_are_told_from_the_scores_of_the_windows_items_alone(tiny_interactions):
+    windows, scores = asked_of(tiny_interactions)
+    theirs = np.stack([each[:, item] for each, item in zip(scores, windows.item, strict=True)])
+    found = liked_among(tf.constant(theirs), windows)
+    expected = liked_among_rated(tf.constant(scores), windows)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("_in_python")
+@pytest.mark.parametrize("anywhere", [True, False])
+def test_a_large_catalogue_is_read_by_a_sample(tiny_interactions, anywhere):
+    log = tiny_interactions
+    environment = anything(log) if anywhere else environment_over(log)
+    sampled = made(log, environment=environment, softmax="sampled", num_drawn=30)
+    whole = made(log, environment=environment)
+    losses = [float(agent.run(tf.constant(2)).sequence_loss) / 2 for agent in (sampled, whole)]
+    assert np.isfinite(losses).all()
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)
+    if not anywhere:  # among what windows hold nothing is drawn
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("loss", [next_of_all, liked_among_rated])

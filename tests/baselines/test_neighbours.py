@@ -167,3 +167,33 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object]) -> None:
     if set(settings) <= {"num_neighbours", "shrinkage"}:
         with pytest.raises(ValueError, match=r"Expected .* Received: "):
             ItemKNN(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shrinkage", [0, 20])
+@pytest.mark.parametrize("num_neighbours", [3, 1000])
+def test_a_large_catalogue_has_the_same_neighbours(
+    tiny_interactions: Interactions,
+    monkeypatch: pytest.MonkeyPatch,
+    num_neighbours: int,
+    shrinkage: float,
+) -> None:
+    ratings = centred(tiny_interactions) * (dense(tiny_interactions) > 0)
+    noise = np.random.default_rng(0).uniform(0, 1e-3, ratings.shape)  # so that none are as near
+    columns = sp.csc_array(np.where(ratings != 0, ratings + noise, 0))
+    whole = nearest(columns, num_neighbours, shrinkage).toarray()
+    monkeypatch.setattr(neighbours, "SPARSE_FROM", 1)
+    monkeypatch.setattr(neighbours, "MAX_SIMILARITIES", 5000)  # several blocks
+    sparse = nearest(columns, num_neighbours, shrinkage).toarray()
+    assert (whole > 0).sum() > 200
+    np.testing.assert_allclose(sparse, whole, atol=1e-12)
+
+
+def test_of_neighbours_as_near_those_of_lower_id_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "SPARSE_FROM", 1)
+    alike = sp.csc_array(np.ones((4, 6)))
+    found = nearest(alike, 2, 0).toarray()
+    assert [np.flatnonzero(found[:, item]).tolist() for item in range(3)] == [
+        [1, 2],
+        [0, 2],
+        [0, 1],
+    ]

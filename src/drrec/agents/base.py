@@ -15,6 +15,7 @@ from drrec.agents.config import AgentConfig
 from drrec.agents.items import item_table
 from drrec.agents.policy import Policy
 from drrec.agents.proposing import final_proposals, fitted_baseline
+from drrec.agents.retrieval import ClusterIndex
 from drrec.agents.sessions import build_environment, truth_for
 from drrec.agents.settings import Settings, signature_of
 from drrec.agents.streams import Stream, Streams
@@ -64,6 +65,7 @@ class Agent(ActingRecommender):
     """Dataclass of all trainable parts, among them `items`, `state` and `actor`."""
     metrics: Any = Metrics
     """NamedTuple of the metrics that `run` sums."""
+    _index: ClusterIndex | None = None
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
     """The random streams in use."""
 
@@ -134,7 +136,17 @@ class Agent(ActingRecommender):
         self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
         first = environment.start(self._draw_users(Stream.USERS))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
+        self._index = self._new_index(item)
         self._build(self._new_table(item, content))
+        if self._index:
+            self._index.follow(self.networks.items)
+
+    def _new_index(self, item: np.ndarray) -> ClusterIndex | None:
+        """Of the catalogue; None where sessions look through all of it, or offer a few items."""
+        environment = self.environment
+        if environment.offers is not None:
+            return None
+        return ClusterIndex.chosen(self.config, item, environment.is_showable(), self.seed)
 
     def _new_table(
         self, item: np.ndarray, content: tuple[ItemEncoder, Sequence[Modality]] | None
@@ -323,8 +335,10 @@ class Agent(ActingRecommender):
         self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
     ) -> tf.Tensor:
         """[B] int32: the available item of `items [I, D]` with the highest score by `action`."""
-        scores = tf.matmul(action, items, transpose_b=True)  # [B, I]
-        return self.environment.choose(scores, user, shown)
+        environment = self.environment
+        if self._index:
+            return self._index.best(action, items, environment.barred(user, shown))
+        return environment.choose_by(action, items, user, shown)
 
     def _descend(
         self,

@@ -37,6 +37,12 @@ class AgentConfig:
     """Discount factor γ. The default was chosen on validation, in logged sessions. [0 <= γ < 1]"""
     num_envs: int = 32
     """N, number of parallel sessions; one update follows each step of all of them. [1 to 65,536]"""
+    retrieval: Literal["auto", "exact", "clusters"] = "auto"
+    """Items that an action is compared with in sessions that may show the whole catalogue.
+    exact: all; clusters: those of the nearest clusters; auto: clusters from 100,000 items on.
+    Evaluation and recommendations compare with all."""
+    probes: int = 32
+    """Clusters that an action is compared with, of about 400 items each. [1 to 65,536]"""
     clip_norm: float = 0.0
     """Maximum global norm of gradients; 0 is no clipping. [>= 0]"""
     products: Literal["float32", "bfloat16"] = "float32"
@@ -63,7 +69,7 @@ class AgentConfig:
         check_ranges(
             self,
             {
-                "[1, 65536]": ("dim_actor", "dim_critic", "num_envs"),
+                "[1, 65536]": ("dim_actor", "dim_critic", "num_envs", "probes"),
                 "[0, 65536]": ("dim_learned",),
                 "[0, inf)": ("clip_norm",),
                 "[0, 1]": ("blend_weight",),
@@ -176,6 +182,11 @@ class OnPolicyConfig(AgentConfig):
     """Coefficient of the entropy bonus; entropy is in nats. [>= 0]"""
     inverse_temperature: float = 10.0
     """Initial inverse temperature κ of the softmax over scores. [> 0]"""
+    softmax: Literal["auto", "exact", "sampled"] = "auto"
+    """Softmax of the policy. exact: over all available items; sampled: estimated from the items
+    nearest to the action and --num-drawn others; auto: sampled from 20,000 items on."""
+    num_drawn: int = 1024
+    """S, items drawn evenly from the catalogue for a sampled softmax. [1 to 10^6]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -183,6 +194,7 @@ class OnPolicyConfig(AgentConfig):
             self,
             {
                 "[1, 10000]": ("horizon",),
+                "[1, 1000000]": ("num_drawn",),
                 "(0, inf)": ("inverse_temperature",),
                 "[0, inf)": ("value_weight", "entropy"),
             },

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from drrec.agents.base import Agent
 from drrec.agents.config import OnPolicyConfig
+from drrec.agents.retrieval import ClusterIndex
 from drrec.agents.rollouts import (
     OnPolicyLearner,
     PolicyMetrics,
@@ -22,6 +23,7 @@ from drrec.agents.rollouts import (
     TrainingBatch,
     policy_networks,
 )
+from drrec.agents.sampling import NUM_NEAR, SAMPLED_FROM, Chances, ItemSampler
 from drrec.agents.streams import Stream
 from drrec.nn.histories import described
 from drrec.nn.losses import clipped_value_loss, entropy_of, generalised_advantages
@@ -29,7 +31,10 @@ from drrec.nn.losses import clipped_value_loss, entropy_of, generalised_advantag
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from drrec.agents.items import ItemTable
+    from drrec.envs.base import LoggedState
 
 
 class OnPolicy(Agent):
@@ -39,7 +44,18 @@ class OnPolicy(Agent):
     config: OnPolicyConfig
     networks: PolicyNetworks
     metrics: Any = PolicyMetrics
-    streams = Agent.streams | {Stream.GUMBEL}
+    streams = Agent.streams | {Stream.GUMBEL, Stream.CANDIDATES}
+    _sampler: ItemSampler | None = None
+
+    def _new_index(self, item: np.ndarray) -> ClusterIndex | None:
+        """Of the catalogue, where the softmax over it is estimated."""
+        environment, asked = self.environment, self.config.softmax
+        self._sampler, index = None, None
+        if asked == "sampled" or (asked == "auto" and len(item) >= SAMPLED_FROM):
+            if environment.offers is None:
+                index = ClusterIndex(item, environment.is_showable(), NUM_NEAR, self.seed)
+            self._sampler = ItemSampler(environment, index, self.config.num_drawn)
+        return index
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         size = self.environment.state_size
@@ -110,20 +126,16 @@ class OnPolicy(Agent):
             next_history=now.history,
             terminal=flag,
             done=flag,
+            candidates=tf.TensorSpec(
+                [*now.user.shape, self._sampler.width if self._sampler else 1], tf.int32
+            ),
         )
 
     def _step(self) -> Steps:
         state = self._state()
         items = self.networks.items.table()
         action = self._act(state.user, state.history, items)
-        scores = self.networks.inverse_temperature(
-            tf.matmul(action, items, transpose_b=True)
-        )  # [N, I]
-        # The largest of scores with Gumbel noise is a draw from their softmax.
-        seed = self._stream(Stream.GUMBEL)
-        chance = tf.random.stateless_uniform(tf.shape(scores), seed, 1e-7, 1)
-        noisy = scores - tf.math.log(-tf.math.log(chance))
-        item = self.environment.choose(noisy, state.user, state.shown)
+        item, candidates = self._shown_and_candidates(action, items, state)
         outcome = self._play(state, item)
         return Steps(
             user=state.user,
@@ -134,14 +146,32 @@ class OnPolicy(Agent):
             next_history=outcome.next_history,
             terminal=outcome.terminal,
             done=outcome.done,
+            candidates=candidates,
         )
+
+    def _shown_and_candidates(
+        self, action: tf.Tensor, items: tf.Tensor, state: LoggedState
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """[N] int32 items drawn from the softmax, and [N, C] what it was estimated from."""
+        sharpened = self.networks.inverse_temperature
+        seed = self._stream(Stream.GUMBEL)
+        if self._sampler is None:
+            scores = sharpened(tf.matmul(action, items, transpose_b=True))  # [N, I]
+            noisy = scores + _gumbel(tf.shape(scores), seed)
+            item = self.environment.choose(noisy, state.user, state.shown)
+            return item, item[:, None]
+        draw = self._stream(Stream.CANDIDATES)
+        candidates = self._sampler.drawn(action, items, state.user, state.shown, draw)
+        scores = sharpened(_products(action, items, candidates))  # [N, C]
+        logits = self._sampler.logits(scores, candidates)
+        place = tf.argmax(logits + _gumbel(tf.shape(logits), seed), axis=1, output_type=tf.int32)
+        return tf.gather(candidates, place, batch_dims=1), candidates
 
     def _training_batch(self, steps: Steps) -> TrainingBatch:
         """[H, N] each."""
         shape = tf.shape(steps.item)
         flat = Steps(*(_flat(column) for column in steps))
-        value, logits = self._judge(flat.user, flat.history, flat.shown)
-        log_prob = log_prob_of(logits, flat.item)
+        value, (log_prob, _) = self._weighed(flat)
         next_value = self._value(flat.user, flat.next_history)
         rest = tf.where(flat.terminal, 0.0, self.config.discount)
         delta = flat.reward + rest * next_value - value
@@ -149,6 +179,21 @@ class OnPolicy(Agent):
         advantage = generalised_advantages(tf.reshape(delta, shape), tf.reshape(kept, shape))
         value, log_prob = tf.reshape(value, shape), tf.reshape(log_prob, shape)
         return TrainingBatch(log_prob, value, advantage, advantage + value)
+
+    def _weighed(self, steps: Steps) -> tuple[tf.Tensor, Chances]:
+        """Values [B], and what the policy says of the items that B steps have shown."""
+        if self._sampler is None:
+            value, logits = self._judge(steps.user, steps.history, steps.shown)
+            return value, Chances(log_prob_of(logits, steps.item), entropy_of(logits))
+        nets = self.networks
+        items, user = nets.items.table(), tf.gather(self.user, steps.user)
+        state = nets.state(user, described(items, steps.history))
+        action = nets.actor(state, user)
+
+        def score(chosen: tf.Tensor) -> tf.Tensor:
+            return nets.inverse_temperature(_products(action, items, chosen))
+
+        return nets.value(state), self._sampler.chances(score, steps.item, steps.candidates)
 
     def _judge(
         self, user: tf.Tensor, history: tf.Tensor, shown: tf.Tensor
@@ -173,10 +218,10 @@ class OnPolicy(Agent):
         """One step by all that learns; `reward` is left at 0."""
         settings = self.config
         with tf.GradientTape(persistent=True) as tape:
-            value, logits = self._judge(steps.user, steps.history, steps.shown)
-            actor = self._policy_loss(log_prob_of(logits, steps.item), batch)
+            value, chances = self._weighed(steps)
+            actor = self._policy_loss(chances.log_prob, batch)
             critic = clipped_value_loss(value, batch.value, batch.target, self.value_clip)
-            entropy = tf.reduce_mean(entropy_of(logits))
+            entropy = tf.reduce_mean(chances.entropy)
             loss = actor + settings.value_weight * critic - settings.entropy * entropy
         self._apply(tape, loss)
         return PolicyMetrics(
@@ -205,6 +250,16 @@ class OnPolicy(Agent):
 def log_prob_of(logits: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
     """[B] log π(item) of softmax over `logits [B, I]`."""
     return tf.gather(tf.nn.log_softmax(logits), item, batch_dims=1)
+
+
+def _products(action: tf.Tensor, items: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    """[B, D], [I, D], [B, C] -> [B, C] dot products."""
+    return tf.einsum("bd,bcd->bc", action, tf.gather(items, chosen))
+
+
+def _gumbel(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """The largest of scores with this noise is a draw from their softmax."""
+    return -tf.math.log(-tf.math.log(tf.random.stateless_uniform(shape, seed, 1e-7, 1)))
 
 
 def _flat(column: tf.Tensor) -> tf.Tensor:

@@ -51,6 +51,7 @@ class Steps(NamedTuple):
     next_history: tf.Tensor  # [H, N, L] int32
     terminal: tf.Tensor  # [H, N] bool
     done: tf.Tensor  # [H, N] bool
+    candidates: tf.Tensor  # [H, N, C] int32, what the softmax was estimated from; C = 1: from all
 
 
 class TrainingBatch(NamedTuple):

@@ -39,8 +39,12 @@ class Stream(enum.Enum):
     """Noise on the target actor's next actions."""
     WINDOWS = ("windows", 5)
     """Windows of the log."""
+    CANDIDATES = ("candidates", 6)
+    """Items that a softmax over a large catalogue is estimated from."""
     NEXT_ACTION = ("next_action", 6)
     """Next actions, sampled from the policy."""
+    NEGATIVES = ("negatives", 7)
+    """Items that next-item prediction is trained against."""
     ACTION = ("action", 7)
     """Actions that the actor is trained on, sampled from the policy."""
 

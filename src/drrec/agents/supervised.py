@@ -16,7 +16,7 @@ import tensorflow as tf
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.policy import Policy
 from drrec.agents.ppo import PPO
-from drrec.agents.queries import liked_among_rated, next_of_all
+from drrec.agents.queries import liked_among, liked_among_rated, next_of_all, next_of_sample
 from drrec.agents.rollouts import PolicyMetrics
 from drrec.agents.streams import Stream
 from drrec.agents.supervised_networks import (
@@ -51,7 +51,7 @@ class Supervised(PPO):
     Config = SupervisedConfig
     config: SupervisedConfig
     networks: SupervisedNetworks
-    streams = PPO.streams | {Stream.WINDOWS}
+    streams = PPO.streams | {Stream.WINDOWS, Stream.NEGATIVES}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         own, environment = self.config, self.environment
@@ -107,31 +107,61 @@ class Supervised(PPO):
     def _read(self) -> tf.Tensor:
         """Update on training windows, and recompute some users' vectors; the loss []."""
         seed = self._stream(Stream.WINDOWS)
-        windows = self.windows.draw(self.config.windows, seed)
-        loss = self._update_sequence(windows)
+        negatives = self._negatives()
+        windows = self.windows.draw(self.config.windows, seed, negatives)
+        loss = self._update_sequence(windows, negatives)
         turn = tf.cast(self.iteration // self.steps_each, tf.int32)
         self._refresh_users(turn * REFRESHED_AT_ONCE)
         return loss
 
-    def _update_sequence(self, windows: Windows) -> tf.Tensor:
+    def _negatives(self) -> tf.Tensor | None:
+        """[M] int32 items that the next one is told apart from; None: all, of a small catalogue."""
+        if self._sampler is None:
+            return None
+        size, seed = [self.config.num_drawn], self._stream(Stream.NEGATIVES)
+        return tf.random.stateless_uniform(size, seed, 1, self.windows.num_items, tf.int32)
+
+    def _update_sequence(self, windows: Windows, negatives: tf.Tensor | None = None) -> tf.Tensor:
         """One step on the cross-entropy of all positions of N windows; the loss []."""
         nets = self.networks
-        lost = next_of_all if self.environment.pays_for_uptake else liked_among_rated
         weights = [*nets.learner.trainable_variables, *nets.gain.trainable_variables]
         with tf.GradientTape() as tape:
             read = nets.learner(windows.before, training=True)  # [N, W, E]
             # Vectors that have seen the answer would have it trusted too much.
             factors = tf.gather(self._factors, windows.user)[:, None]  # [N, 1, D]
             factors = tf.where(windows.is_new[:, :, None], nets.gain(factors), 0.0)  # [N, W, D]
-            items = nets.items.base.table()
-            scores = tf.matmul(factors, items, transpose_b=True)  # [N, W, I]
-            scores += tf.matmul(read, nets.learner.table.value, transpose_b=True)
+            lost = self._lost(factors, read, windows, negatives)
             count = tf.reduce_sum(tf.cast(windows.item != PADDING, tf.float32))
-            loss = tf.reduce_sum(lost(scores, windows)) / count
+            loss = tf.reduce_sum(lost) / count
         self._descend(nets.sequence_optimizer, tape, loss, weights)
         share, updates = self.config.sequence_average, nets.sequence_optimizer.iterations
         follow(nets.reader, nets.learner, share, updates)
         return loss
+
+    def _lost(
+        self,
+        factors: tf.Tensor,
+        read: tf.Tensor,
+        windows: Windows,
+        negatives: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """[N, W] the loss of each position, after `factors [N, W, D]` and `read [N, W, E]`."""
+        nets, any_next = self.networks, self.environment.pays_for_uptake
+        items, learned = nets.items.base.table(), nets.learner.table.value
+        if negatives is None:
+            scores = tf.matmul(factors, items, transpose_b=True)  # [N, W, I]
+            scores += tf.matmul(read, learned, transpose_b=True)
+            return (next_of_all if any_next else liked_among_rated)(scores, windows)
+
+        def products(places: str, chosen: tf.Tensor) -> tf.Tensor:
+            found = tf.einsum(places, factors, tf.gather(items, chosen))
+            return found + tf.einsum(places, read, tf.gather(learned, chosen))
+
+        if not any_next:
+            return liked_among(products("nwd,nvd->nwv", windows.item), windows)
+        own = products("nwd,nwd->nw", windows.item)
+        other = products("nwd,md->nwm", negatives)
+        return next_of_sample(own, other, negatives, self.windows.num_items - 1, windows)
 
     def _refresh_users(self, first: tf.Tensor) -> None:
         """Recompute the vectors of users from `first []` on, round-robin."""

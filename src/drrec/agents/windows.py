@@ -25,7 +25,8 @@ class Windows(NamedTuple):
     item: tf.Tensor  # [N, W] int32, 0 = padding
     reward: tf.Tensor  # [N, W] float32
     is_new: tf.Tensor  # [N, W] bool: a rating that the vectors have not seen; False for padding
-    since: tf.Tensor  # [N, I] int32 the position after which the user has the item; W for never
+    since: tf.Tensor  # [N, C] int32 the position after which the user has the item; W for never.
+    # C = I: of all items; else of each window's own W and of the negatives, in this order
 
 
 class WindowSampler:
@@ -49,8 +50,10 @@ class WindowSampler:
         self._new_rows = tf.constant(rows.astype(np.int32))
         self._first = tf.constant(log.offsets[:-1].astype(np.int32))  # [U]
 
-    def draw(self, count: int, seed: tf.Tensor) -> Windows:
+    def draw(self, count: int, seed: tf.Tensor, negatives: tf.Tensor | None = None) -> Windows:
         """`count` windows, whose last rows are drawn, half from the log, half from what is new.
+
+        With `negatives [M]`, `since` is of them and the windows' own items alone.
 
         Else a user's early years would be most of what is learned, and what factorisation is worth
         on what it has not seen would be seen too seldom.
@@ -74,7 +77,9 @@ class WindowSampler:
             item=item,
             reward=tf.where(is_row, tf.gather(self._reward, row), 0.0),
             is_new=is_row & tf.gather(self._is_new, row),
-            since=self._since(past, item),
+            since=self._since(past, item)
+            if negatives is None
+            else self._since_of(past, item, negatives),
         )
 
     def _since(self, past: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
@@ -85,3 +90,18 @@ class WindowSampler:
         since = tf.fill([tf.shape(every)[0], self.num_items], self.length)
         where = tf.stack([number, every], axis=2)
         return tf.tensor_scatter_nd_min(since, where, tf.broadcast_to(column, tf.shape(every)))
+
+    def _since_of(self, past: tf.Tensor, item: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
+        """[N, W + M] the same of each window's own items, and of `negatives [M]`."""
+        every = tf.concat([past, item], axis=1)  # [N, past + W]
+        column = tf.maximum(tf.range(-self._past, self.length), -1)
+        shape = [tf.shape(item)[0], tf.shape(negatives)[0]]
+        asked = tf.concat([item, tf.broadcast_to(negatives, shape)], axis=1)
+        since = tf.fill(tf.shape(asked), self.length)
+        place = tf.constant(0)
+        # One row of the past at a time: all at once would be as wide as both.
+        while place < self._past + self.length:
+            is_same = asked == every[:, place, None]
+            since = tf.where(is_same, tf.minimum(since, column[place]), since)
+            place += 1
+        return since

@@ -99,7 +99,8 @@ class EASE(Recommender):
             raise InputError(
                 f"Expected a catalogue whose inverse takes at most {self.max_memory_gb:g} GB for "
                 f"EASE. Received: {size:,} items with rows, which take {needed:,.1f} GB. Allow "
-                "that by `max_memory_gb`, leave rare items out, or leave EASE out."
+                "that by `max_memory_gb`, leave rare items out, or take item_knn or --embedding "
+                "implicit (iALS), which need memory for what there is alone."
             )
 
 

@@ -9,10 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from drrec.data.interactions import Interactions
 
 MAX_SIMILARITIES = 2**23
 """Similarities held in memory at once."""
+
+SPARSE_FROM = 20_000
+"""Items, or users, from which on similarities are made of those who have somebody in common.
+
+With fewer a dense product is as fast.
+"""
 
 BIAS_ROUNDS = 5
 """Rounds of alternating fits of user and item biases."""
@@ -120,20 +128,83 @@ def nearest(ratings: sp.csc_array, num_neighbours: int, shrinkage: float) -> sp.
         [I, I], column i holds the neighbours of i.
     """
     num_items = ratings.shape[1]
+    if num_items >= SPARSE_FROM:
+        return _nearest_of_many(ratings, num_neighbours, shrinkage)
     size = max(1, MAX_SIMILARITIES // num_items)
+    unit, present = _unit(ratings), _present(ratings)
     blocks = []
     for start in range(0, num_items, size):
         block = slice(start, min(start + size, num_items))
-        similarity = shrunk_cosines(ratings, ratings[:, block], shrinkage)
+        similarity = _shrunk(unit, present, unit[:, block], present[:, block], shrinkage)
         similarity[np.arange(block.start, block.stop), np.arange(similarity.shape[1])] = 0
         blocks.append(largest(similarity, num_neighbours))
     return sp.csr_array(sp.hstack(blocks))
 
 
+def _nearest_of_many(ratings: sp.csc_array, num_neighbours: int, shrinkage: float) -> sp.csr_array:
+    """The same without a number for pairs that have no user in common, most of a large catalogue.
+
+    Of neighbours that are as near, those of lower id are kept.
+    """
+    unit, present = _unit(ratings).tocsr(), _present(ratings).tocsr()
+    unit_by_item, present_by_item = unit.T.tocsr(), present.T.tocsr()
+    pairs = present_by_item @ np.diff(present.indptr).astype(np.float64)  # [I] products of each
+    blocks = []
+    for start, stop in _blocks_of(pairs, MAX_SIMILARITIES):
+        similarity = unit_by_item[start:stop] @ unit  # [block, I]
+        common = present_by_item[start:stop] @ present
+        common.data = common.data / np.maximum(common.data + shrinkage, 1)
+        similarity = sp.csr_array(similarity.multiply(common))
+        blocks.append(_largest_of_sparse(similarity, num_neighbours, start))
+    return sp.csr_array(sp.vstack(blocks).T)
+
+
+def _blocks_of(cost: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of items whose `cost [I]` adds up to `most`, or single ones that exceed it."""
+    start, total = 0, 0.0
+    for item, own in enumerate(cost.tolist()):
+        if item > start and total + own > most:
+            yield start, item
+            start, total = item, 0.0
+        total += own
+    yield start, len(cost)
+
+
+def _largest_of_sparse(similarity: sp.csr_array, kept: int, first: int) -> sp.csr_array:
+    """The positive ones among the `kept` largest of each row, row j being item `first` + j."""
+    counts = np.diff(similarity.indptr)
+    row, item, value = (
+        np.repeat(np.arange(len(counts)), counts),
+        similarity.indices,
+        similarity.data,
+    )
+    value[item == row + first] = 0
+    least = np.zeros(len(counts))
+    for each in np.flatnonzero(counts > kept):
+        own = value[similarity.indptr[each] : similarity.indptr[each + 1]]
+        least[each] = np.partition(own, -kept)[-kept]
+    is_near = (value > 0) & (value >= least[row])
+    row, item, value = row[is_near], item[is_near], value[is_near]
+    order = np.lexsort((item, -value, row))
+    row, item, value = row[order], item[order], value[order]
+    is_kept = np.arange(len(row)) - np.searchsorted(row, row) < kept
+    return sp.csr_array((value[is_kept], (row[is_kept], item[is_kept])), similarity.shape)
+
+
 def shrunk_cosines(first: sp.csc_array, second: sp.csc_array, shrinkage: float) -> np.ndarray:
     """[n, m] of columns [U, n] and [U, m], scaled by common rows as in `nearest`."""
-    cosine = (_unit(first).T @ _unit(second)).toarray()
-    common = (_present(first).T @ _present(second)).toarray()
+    return _shrunk(_unit(first), _present(first), _unit(second), _present(second), shrinkage)
+
+
+def _shrunk(
+    first: sp.csr_array,
+    first_present: sp.csc_array,
+    second: sp.csr_array,
+    second_present: sp.csc_array,
+    shrinkage: float,
+) -> np.ndarray:
+    cosine = (first.T @ second).toarray()
+    common = (first_present.T @ second_present).toarray()
     return cosine * common / np.maximum(common + shrinkage, 1)
 
 

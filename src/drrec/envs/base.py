@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from drrec.envs.rewards import Rewards
 
 
+LOOKED_UP_FROM = 20_000
+"""Items from which on scores are made of what is offered alone, and not of the catalogue.
+
+With fewer, one matrix product is as fast as looking vectors up.
+"""
+
+
 class LoggedState(NamedTuple):
     """State of N sessions."""
 
@@ -76,6 +83,7 @@ class SessionEnvironment(abc.ABC):
         self._players = tf.constant(playing)  # [V]
         self._history = tf.constant(history)  # [U, L]
         self._offered = None if offered is None else tf.constant(offered)  # [U, C]
+        self._num_showable = num_items - 1
 
     @property
     def with_rewards(self) -> bool:
@@ -111,22 +119,59 @@ class SessionEnvironment(abc.ABC):
             items = mark(items, tf.gather(self._offered, user), True)
         return mark(items, shown, False) & (tf.range(self.num_items) != PADDING)
 
+    def barred(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B, n] int32 the items that may not be shown to users [B] after `shown [B, T]`.
+
+        0 for none. What `is_showable` denies to all users is left out.
+        """
+        return shown
+
+    def is_showable(self) -> np.ndarray:
+        """[I] bool: the items that sessions may show to some user."""
+        return np.arange(self.num_items) != PADDING
+
+    @property
+    def offers(self) -> tf.Tensor | None:
+        """[U, C] int32 the only items available to each user, 0 = padding; None is all."""
+        return self._offered
+
+    def is_left(self, items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
+        return is_left(items, shown)
+
     def choose(self, scores: tf.Tensor, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B] int32: the available item with the highest of `scores [B, I]`."""
         if self._offered is not None:
             # What is offered is little: looking its scores up is cheaper than masking all.
             offered = tf.gather(self._offered, user)  # [B, C]
             theirs = tf.gather(scores, offered, batch_dims=1)  # [B, C]
-            theirs = tf.where(_left(offered, shown), theirs, -float("inf"))
-            place = tf.argmax(theirs, axis=1, output_type=tf.int32)
-            return tf.gather(offered, place, batch_dims=1)
+            return best_left(theirs, offered, shown)
         scores = tf.where(self.available(user, shown), scores, -float("inf"))
         return tf.argmax(scores, axis=1, output_type=tf.int32)
+
+    def choose_by(
+        self, action: tf.Tensor, items: tf.Tensor, user: tf.Tensor, shown: tf.Tensor
+    ) -> tf.Tensor:
+        """[B] int32: the available item whose vector has the highest product with `action [B, D]`.
+
+        Args:
+            action: [B, D].
+            items: [I, D].
+            user: [B].
+            shown: [B, T].
+        """
+        if self._offered is None or self.num_items < LOOKED_UP_FROM:
+            return self.choose(tf.matmul(action, items, transpose_b=True), user, shown)
+        offered = tf.gather(self._offered, user)  # [B, C]
+        theirs = tf.einsum("bd,bcd->bc", action, tf.gather(items, offered))
+        return best_left(theirs, offered, shown)
 
     def is_over(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[N] bool: no item is available."""
         if self._offered is not None:
-            return ~tf.reduce_any(_left(tf.gather(self._offered, user), shown), axis=1)
+            return ~tf.reduce_any(is_left(tf.gather(self._offered, user), shown), axis=1)
+        if self._num_showable > self.barred(user, shown).shape[1]:
+            return tf.zeros_like(user, tf.bool)  # more than a session and a past can use up
         return ~tf.reduce_any(self.available(user, shown), axis=1)
 
     def draw_users(self, count: int, seed: tf.Tensor) -> tf.Tensor:
@@ -173,7 +218,14 @@ def mark(marks: tf.Tensor, items: tf.Tensor, value: bool) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(marks, where, tf.fill(tf.shape(items), value))
 
 
-def _left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+def best_left(scores: tf.Tensor, items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+    """[B] int32 that of `items [B, C]` with the highest of `scores [B, C]` among what is left."""
+    scores = tf.where(is_left(items, shown), scores, -float("inf"))
+    place = tf.argmax(scores, axis=1, output_type=tf.int32)
+    return tf.gather(items, place, batch_dims=1)
+
+
+def is_left(items: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
     """[B, C] bool: which of `items [B, C]` are neither padding nor in `shown [B, T]`."""
     was_shown = tf.reduce_any(items[:, :, None] == shown[:, None, :], axis=2)
     return (items != PADDING) & ~was_shown

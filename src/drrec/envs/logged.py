@@ -50,7 +50,9 @@ class LoggedEnvironment(SessionEnvironment):
         self.log = train
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
         self._known = tf.constant(sessions.known)  # [U, K]
-        self._is_rated = tf.constant(np.bincount(train.item, minlength=train.num_items) > 0)  # [I]
+        is_rated = np.bincount(train.item, minlength=train.num_items) > 0
+        self._is_rated = tf.constant(is_rated)  # [I]
+        self._num_showable = int(is_rated.sum())
         self._pairs = Pairs(train)
         self._logged_reward = self._pairs.column(rating_term(train.rating))  # [R]
         self._predicted = predicted and tuple(tf.constant(part, tf.float32) for part in predicted)
@@ -63,8 +65,9 @@ class LoggedEnvironment(SessionEnvironment):
     def is_new(self) -> np.ndarray:
         """[R] bool: the ratings that sessions show, which embeddings are not fitted on."""
         shown, log = self._candidates.numpy(), self.log
-        pair = np.arange(log.num_users)[:, None] * np.int64(log.num_items) + shown
-        return np.isin(log.user * np.int64(log.num_items) + log.item, pair[shown != PADDING])
+        user, place = np.nonzero(shown)
+        pairs = user * np.int64(log.num_items) + shown[user, place]
+        return np.isin(log.user * np.int64(log.num_items) + log.item, pairs)
 
     def mean_logged(self, vectors: tf.Tensor) -> tf.Tensor:
         """[D] the mean of item vectors [I, D] over the ratings that sessions may show."""
@@ -81,6 +84,14 @@ class LoggedEnvironment(SessionEnvironment):
         if self._offered is not None:
             return not_shown
         return mark(not_shown & self._is_rated, tf.gather(self._known, user), False)
+
+    def barred(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
+        """[B, n] int32: see `SessionEnvironment.barred`."""
+        return tf.concat([shown, tf.gather(self._known, user)], axis=1)
+
+    def is_showable(self) -> np.ndarray:
+        """[I] bool: items with ratings."""
+        return np.array(self._is_rated)
 
     def paid(self, state: LoggedState, item: tf.Tensor) -> tf.Tensor:
         """[N] the rating term of `item [N]`; it does not depend on the session."""

@@ -268,6 +268,9 @@ _NOT_LEARNED = (
     *("dataset", "features", "baselines", "tuned", "also", "min_items", "final_fit", "control"),
 )
 
+_ADDED = {"retrieval": "auto", "probes": 32, "softmax": "auto", "num_drawn": 1024}
+"""Settings of agents of later versions, whose defaults change nothing of earlier runs."""
+
 
 def learned_by(config: TrainConfig) -> str:
     """A hash of the settings that change what one seed learns.
@@ -277,6 +280,8 @@ def learned_by(config: TrainConfig) -> str:
     """
     values = dataclasses.asdict(dataclasses.replace(config, seeds=1))
     plain = {name: value for name, value in values.items() if name not in _NOT_LEARNED}
+    agent = plain["agent"].items()
+    plain["agent"] = {name: value for name, value in agent if _ADDED.get(name) != value}
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -161,3 +161,16 @@ def test_a_log_of_single_rows_is_learned_from_too():
     trainer = trained(log, "transformer", SMALL, seed=0)
     assert np.isfinite(trainer.encode(np.zeros((1, 8), np.int32))).all()
     assert trainer.reached == []
+
+
+@pytest.mark.usefixtures("_in_python")
+def test_a_trainer_takes_the_loss_of_its_catalogues_size(monkeypatch):
+    log = successions(20)
+    named = dataclasses.replace(SMALL, loss="sampled_softmax")
+    monkeypatch.setattr("drrec.baselines.sequential.config.SAMPLED_FROM", 20)
+    chosen, sampled = Trainer(log, "gru", SMALL, 0), Trainer(log, "gru", named, 0)
+    for trainer in (chosen, sampled):
+        trainer.epochs(log, 1)
+    assert chosen.loss == "sampled_softmax"
+    for one, other in zip(chosen.model.weights, sampled.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)

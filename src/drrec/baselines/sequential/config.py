@@ -9,7 +9,14 @@ from drrec.errors import InputError
 from drrec.ranges import check_ranges
 from drrec.registry import check_choices
 
-Loss = Literal["cross_entropy", "sampled_softmax", "gbce"]
+Loss = Literal["auto", "cross_entropy", "sampled_softmax", "gbce"]
+
+SAMPLED_FROM = 20_000
+"""Items from which on `loss` auto is sampled_softmax.
+
+The scores of a batch of 128 windows of 50 over so many items take half a gigabyte, and their
+gradient as much again.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,8 +35,9 @@ class SequenceConfig:
     """Dropout rate. [0 to 1)"""
     liked_only: bool = False
     """Whether sequences consist of liked items only, or of all rated items."""
-    loss: Loss = "cross_entropy"
-    """Training loss: softmax cross-entropy over the catalogue, or with sampled negatives."""
+    loss: Loss = "auto"
+    """Training loss: softmax cross-entropy over the catalogue, or with sampled negatives.
+    auto: cross_entropy, or sampled_softmax from 20,000 items on."""
     num_negatives: int = 1024
     """M, negatives sampled for each batch, by sampled_softmax and gbce. [1 to 10^6]"""
     calibration: float = 0.75
@@ -47,6 +55,12 @@ class SequenceConfig:
     """Early stopping: epochs without improvement. [1 to 10^6]"""
     refit: bool = True
     """Whether to train again on all interactions, for the best number of epochs."""
+
+    def loss_over(self, num_items: int) -> Loss:
+        """The loss for a catalogue of `num_items`."""
+        if self.loss != "auto":
+            return self.loss
+        return "sampled_softmax" if num_items >= SAMPLED_FROM else "cross_entropy"
 
     def __post_init__(self) -> None:
         """Check ranges.

@@ -149,7 +149,7 @@ class GRU4Rec(Sequential):
         >>> import drrec
         >>> model = drrec.GRU4Rec(width=32, dropout=0.1)
         >>> model.config.width, model.config.loss
-        (32, 'cross_entropy')
+        (32, 'auto')
     """
 
     encoder = "gru"

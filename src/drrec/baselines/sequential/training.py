@@ -93,6 +93,8 @@ class Trainer:
         self.optimizer.build(self.learner.trainable_variables)
         self.count = np.bincount(log.item, minlength=log.num_items)
         self.is_known = self.count > 0
+        self.loss = config.loss_over(log.num_items)
+        self._known = np.flatnonzero(self.is_known)
         self._start = [np.array(variable) for variable in self._variables()]
         self._is_long = len(log) >= LEAST_COMPILED
         self._update = tf.function(jit_compile=self._is_long)(self._updated)
@@ -143,9 +145,8 @@ class Trainer:
 
     def _negatives(self, log: Interactions, draws: np.random.Generator) -> np.ndarray:
         """[M]: uniform for gBCE, half of them by popularity for a sampled softmax."""
-        known = np.flatnonzero(self.is_known)
-        total = self.config.num_negatives
-        num_popular = total // 2 if self.config.loss == "sampled_softmax" else 0
+        known, total = self._known, self.config.num_negatives
+        num_popular = total // 2 if self.loss == "sampled_softmax" else 0
         uniform = known[draws.integers(len(known), size=total - num_popular)]
         popular = log.item[draws.integers(len(log), size=num_popular)]
         return np.concatenate([uniform, popular]).astype(np.int32)
@@ -176,12 +177,12 @@ class Trainer:
     def _losses(self, hidden: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
         table = self.learner.table.value
         own = tf.reduce_sum(hidden * tf.gather(table, target), axis=1)
-        if self.config.loss == "cross_entropy":
+        if self.loss == "cross_entropy":
             bias = np.where(self.is_known, 0, -np.inf).astype(np.float32)
             return cross_entropy(own, tf.matmul(hidden, table, transpose_b=True) + bias)
         other = tf.matmul(hidden, tf.gather(table, negatives), transpose_b=True)  # [N, M]
         other = tf.where(target[:, None] == negatives, -np.inf, other)
-        if self.config.loss == "gbce":
+        if self.loss == "gbce":
             return gbce(own, other, int(self.is_known.sum()), self.config.calibration)
         return sampled_softmax(own, other, self._log_expected(negatives))
 
