@@ -31,7 +31,8 @@ class Rows(NamedTuple):
 def zipf_interactions(users: int, items: int, rows: int, seed: int) -> Iterator[Rows]:
     """Blocks of about a million rows.
 
-    Items and users' numbers of rows follow Zipf's law. Users like items of their taste, which are every `NUM_TASTES`-th.
+    Items and users' numbers of rows follow Zipf's law. Users like items of their taste, which
+    are every `NUM_TASTES`-th.
 
     Args:
         users: U.
