@@ -268,9 +268,16 @@ def _loop(options: Scale) -> dict[str, Any]:
     table = _table(options, "prefix")
     config = LoggedConfig(unlogged=options.unlogged)
     sessions = Sessions.over(*train.past_and_future(0.2), config.state_size)
-    learns = DDPGConfig(num_envs=options.num_envs, batch_size=32 * options.num_envs, lr_actor=1e-5)
+    learns = DDPGConfig(
+        num_envs=options.num_envs,
+        batch_size=32 * options.num_envs,
+        lr_actor=1e-5,
+        retrieval=options.retrieval,
+    )
     environment = LoggedEnvironment(config, train, sessions)
+    before = time.process_time()
     agent = DDPG.over(learns, environment, table.user, table.item, seed=0)
+    built = time.process_time() - before
     agent.run(tf.constant(2))
     iterations = -(-options.steps // options.num_envs)
     started, before = time.perf_counter(), time.process_time()

@@ -13,6 +13,8 @@ ROWS_AT_ONCE = 1_000_000
 LEAST_ROWS = 5
 """Rows of the least active users."""
 NUM_TASTES = 50
+EXPONENT = 0.6
+"""Of Zipf's law of the items: number k comes in proportion to k to minus this power."""
 FAITHFULNESS = 0.6
 """Share of a user's items that are of their taste."""
 
@@ -29,8 +31,8 @@ class Rows(NamedTuple):
 def zipf_interactions(users: int, items: int, rows: int, seed: int) -> Iterator[Rows]:
     """Blocks of about a million rows.
 
-    Item number k is drawn in proportion to 1 / k, and a user's number of rows to the power −.8 of
-    a random rank. Users like items of their taste, which are every `NUM_TASTES`-th.
+    Items and users' numbers of rows follow Zipf's law. Users like items of their taste, which
+    are every `NUM_TASTES`-th.
 
     Args:
         users: U.
@@ -59,7 +61,7 @@ def _activity(users: int, items: int, rows: int, rng: np.random.Generator) -> np
 
 def _block(first: int, counts: np.ndarray, items: int, rng: np.random.Generator) -> Rows:
     user = np.repeat(np.arange(len(counts)), counts)
-    rank = np.floor((items + 1) ** rng.random(len(user))).astype(np.int64) - 1
+    rank = (items * rng.random(len(user)) ** (1 / (1 - EXPONENT))).astype(np.int64)
     taste = rng.integers(0, NUM_TASTES, len(counts))[user]
     is_faithful = rng.random(len(user)) < FAITHFULNESS
     own = np.minimum(rank // NUM_TASTES * NUM_TASTES + taste, items - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def in_batches(score: Score) -> Score:
             [score(self, users[each], histories[each], candidates[each]) for each in rows]
         )
 
-    return scored
+    return cast("Score", scored)
 
 
 def seen_items(

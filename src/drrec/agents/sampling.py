@@ -56,7 +56,12 @@ class ItemSampler:
         self._environment, self._index = environment, index
         self._showable = tf.constant(np.flatnonzero(environment.is_showable()).astype(np.int32))
         self.num_drawn = num_drawn if index else 0
-        self._num_near = index.probes * index.width if index else environment.offers.shape[1]
+        if index:
+            self._num_near = index.probes * index.width
+        elif environment.offers is not None:
+            self._num_near = int(environment.offers.shape[1])
+        else:
+            raise ValueError("Expected clusters for sessions that may show the whole catalogue.")
 
     @property
     def width(self) -> int:

@@ -137,7 +137,8 @@ def _training_batch(
     modalities: Sequence[Modality], evidence: Evidence, identity: np.ndarray, rows: np.ndarray
 ) -> _TrainingBatch:
     features, present = encoder_inputs(modalities)
-    information, target = evidence.where(rows)
+    found = evidence.where(rows)
+    information, target = np.asarray(found.information), found.target
     unit = np.trace(information, axis1=1, axis2=2).mean()
     return _TrainingBatch(
         [tf.constant(x[rows], tf.float32) for x in features],

@@ -49,7 +49,8 @@ class LoggedEnvironment(SessionEnvironment):
         super().__init__(config, train.num_items, *openings, rewards, offered)
         self.log = train
         self._candidates = tf.constant(sessions.candidates)  # [U, C]
-        self._known = tf.constant(sessions.known)  # [U, K]
+        known = sessions.known if self._offered is None else np.zeros((1, 0), np.int32)
+        self._known = tf.constant(known)  # [U, K], asked for where all may be shown
         is_rated = np.bincount(train.item, minlength=train.num_items) > 0
         self._is_rated = tf.constant(is_rated)  # [I]
         self._num_showable = int(is_rated.sum())
@@ -87,6 +88,8 @@ class LoggedEnvironment(SessionEnvironment):
 
     def barred(self, user: tf.Tensor, shown: tf.Tensor) -> tf.Tensor:
         """[B, n] int32: see `SessionEnvironment.barred`."""
+        if self._offered is not None:
+            return shown
         return tf.concat([shown, tf.gather(self._known, user)], axis=1)
 
     def is_showable(self) -> np.ndarray:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
     from drrec.experiment.task import Task
 
+_ROWS_AT_ONCE = 100_000
+
 
 def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) -> float:
     """How much of what the test asks for is proposed: the mean over users of each one's share.
@@ -27,7 +29,10 @@ def recall_of(proposals: np.ndarray, test: Interactions, *, liked_only: bool) ->
     """
     if liked_only:
         test = test.where(test.rating >= RELEVANT_FROM)
-    is_found = (proposals[test.user] == test.item[:, None]).any(axis=1)  # [R]
+    blocks = np.array_split(np.arange(len(test)), 1 + len(test) // _ROWS_AT_ONCE)
+    is_found = np.concatenate(
+        [(proposals[test.user[rows]] == test.item[rows, None]).any(axis=1) for rows in blocks]
+    )  # [R]
     counts = test.counts()
     found = np.bincount(test.user, is_found, minlength=test.num_users)
     return float((found[counts > 0] / counts[counts > 0]).mean())

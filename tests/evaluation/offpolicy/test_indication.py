@@ -16,6 +16,7 @@ from drrec.evaluation.offpolicy.estimators import snips
 from drrec.evaluation.offpolicy.indication import (
     histories_before,
     logged_steps,
+    some_users,
     unrated_before,
 )
 
@@ -124,3 +125,13 @@ def test_no_test_rows_are_refused(halves) -> None:
     train, test = halves
     with pytest.raises(InputError, match="Expected test ratings"):
         indicative(Popularity().fit(train), train, test.where(test.user < 0))
+
+
+def test_of_a_large_test_whole_users_are_drawn(halves) -> None:
+    _, test = halves
+    some = some_users(test, 300, seed=0)
+    assert 250 < len(some) <= 300
+    drawn = np.unique(some.user)
+    assert len(some) == test.counts()[drawn].sum()
+    assert not np.array_equal(drawn, np.unique(some_users(test, 300, seed=1).user))
+    assert some_users(test, len(test), seed=0) is test

@@ -27,6 +27,9 @@ LEAST_SAMPLE = 1000
 LEAST_OVERLAP = 0.8
 """The share of the logged steps that the target policy has to support."""
 
+MOST_SCORES = 2**31
+"""Test rows times items that are scored for each method; of a larger test users are drawn."""
+
 
 class Indication(NamedTuple):
     """What a log without propensities says of a policy."""
@@ -68,6 +71,7 @@ def indicative(
         raise InputError(
             "Expected test ratings. Received: none. Take a split that keeps some for the test."
         )
+    test = some_users(test, MOST_SCORES // train.num_items, seed)
     behaviour = PopularityPolicy().fit(train)
     target = SoftmaxPolicy(recommender, temperature)
     evidence, features = logged_steps(behaviour, target, train, test, state_size)
@@ -80,6 +84,16 @@ def indicative(
     if any(thin):
         return Indication(f"too thin: {', '.join(filter(None, thin))}", None, sample, overlap)
     return Indication("indicative", estimates(evidence, features, seed=seed), sample, overlap)
+
+
+def some_users(test: Interactions, most_rows: int, seed: int) -> Interactions:
+    """All rows of users drawn at random, until there are `most_rows`; all users if that is all."""
+    if len(test) <= most_rows:
+        return test
+    order = np.random.default_rng(seed).permutation(test.num_users)
+    is_drawn = np.zeros(test.num_users, bool)
+    is_drawn[order[test.counts()[order].cumsum() <= most_rows]] = True
+    return test.where(is_drawn[test.user])
 
 
 def logged_steps(

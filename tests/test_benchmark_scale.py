@@ -1,0 +1,81 @@
+"""Logs that are made up block by block, and the slopes of what is measured on them."""
+
+import importlib.util
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+SCRIPTS = pathlib.Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scripts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(SCRIPTS), *sys.path])
+        yield
+
+
+def module(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_blocks_hold_each_user_once_and_no_pair_twice(monkeypatch):
+    zipf = module("zipf")
+    monkeypatch.setattr(zipf, "ROWS_AT_ONCE", 900)
+    blocks = list(zipf.zipf_interactions(300, 400, 9000, seed=3))
+    assert len(blocks) > 5
+    users = [np.unique(block.user) for block in blocks]
+    assert np.concatenate(users).tolist() == list(range(300))
+    rows = [np.concatenate(column) for column in zip(*blocks, strict=True)]
+    user, item, rating, timestamp = rows
+    assert len(np.unique(user * 400 + item)) == len(user)
+    assert 4000 < len(user) <= 9000 + 300
+    assert item.min() >= 0
+    assert item.max() < 400
+    assert set(rating.tolist()) == {1, 2, 3, 4, 5}
+    assert (np.diff(timestamp)[np.diff(user) == 0] > 0).all()
+    again = list(zipf.zipf_interactions(300, 400, 9000, seed=3))
+    np.testing.assert_array_equal(again[-1].item, blocks[-1].item)
+
+
+def test_popularity_has_a_long_tail_and_users_have_a_taste():
+    zipf = module("zipf")
+    (rows,) = zipf.zipf_interactions(2000, 1000, 60_000, seed=0)
+    count = np.bincount(rows.item, minlength=1000)
+    assert count[:50].mean() > 4 * count[500:].mean()
+    taste = np.zeros((2000, zipf.NUM_TASTES))
+    np.add.at(taste, (rows.user, rows.item % zipf.NUM_TASTES), 1)
+    active = taste.sum(axis=1) > 20
+    share = taste.max(axis=1)[active] / taste.sum(axis=1)[active]
+    assert share.mean() > 0.25  # with no taste .1
+
+
+def test_slopes_are_the_powers_that_costs_grow_by(tmp_path):
+    scale = module("benchmark_scale")
+    found = [
+        {"stage": stage, "rows": rows, "cpu_seconds": 2e-6 * rows**power, "peak_mb": 90.0}
+        for rows in (1000, 4000, 64_000)
+        for stage, power in (("embed", 1.0), ("baselines", 1.5))
+    ]
+    slopes = scale.slopes(found, "rows")
+    assert slopes["embed"] == {"cpu_seconds": 1.0, "peak_mb": 0.0}
+    assert slopes["baselines"]["cpu_seconds"] == 1.5
+    scale.draw({"axis": "rows", "measured": found, "slopes": slopes}, tmp_path / "scale.png")
+    assert (tmp_path / "scale.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_with_rows_users_and_items_grow_along():
+    scale = module("benchmark_scale")
+    grown = scale._sizes(scale.Scale(), 1_000_000)
+    assert grown == {"rows": 1_000_000, "users": 20_000, "items": 5_000}
+    assert scale._sizes(scale.Scale(axis="items"), 50) | {"items": 50} == {
+        "rows": 1_000_000,
+        "users": 20_000,
+        "items": 50,
+    }
