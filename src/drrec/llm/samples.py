@@ -11,6 +11,7 @@ import numpy as np
 
 from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError
+from drrec.scoring import untaken
 
 if TYPE_CHECKING:
     import os
@@ -155,8 +156,7 @@ class Sampler:
                 f"{free} such items. Draw fewer negatives."
             )
         rank = rng.choice(free, negatives, replace=False, shuffle=False)
-        # The r-th item that is free comes after all taken ones with at most r free below them.
-        drawn = rank + np.searchsorted(taken - np.arange(len(taken)), rank, side="right")
-        candidates = rng.permutation(np.append(drawn, own[position])).astype(np.int32)
+        drawn = np.append(untaken(taken, rank), own[position])
+        candidates = rng.permutation(drawn).astype(np.int32)
         place = int(np.flatnonzero(candidates == own[position])[0])
         return Sample(own[:position], candidates, place)
