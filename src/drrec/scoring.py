@@ -152,6 +152,19 @@ def candidates_by_block(
     )
 
 
+def untaken(taken: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """[n] the items of rank [n], from 0, among those that are not in `taken [m]`, which is sorted.
+
+    Examples:
+        >>> import numpy as np
+        >>> from drrec.scoring import untaken
+        >>> untaken(np.array([0, 2, 3]), np.array([0, 1, 2])).tolist()
+        [1, 4, 5]
+    """
+    # The r-th item that is free comes after all taken ones with at most r free below them.
+    return rank + np.searchsorted(taken - np.arange(len(taken)), rank, side="right")
+
+
 def openings(recommender: Scorer, log: Interactions, length: int) -> np.ndarray:
     """[U, L] histories of `length` at the end of a log, of the form that a recommender reads."""
     return opening(log, length, with_rewards=getattr(recommender, "reads_rewards", False))

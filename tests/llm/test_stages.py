@@ -147,7 +147,7 @@ def test_grpo_raises_the_reward_and_beta_holds_it_back(tmp_path, rollouts):
     data = chain(num_users=60)
     reward, divergence = {}, {}
     for beta in (0.0, 50.0):
-        grpo = {"rollouts": rollouts, "grpo_epochs": 20, "beta": beta, "grpo_lr": 0.01}
+        grpo = {"rollouts": rollouts, "grpo_epochs": 10, "beta": beta, "grpo_lr": 0.02}
         made = stages(tmp_path / str(beta), data, configured(held_out=0, grpo=grpo))
         made.run("grpo")
         with (tmp_path / str(beta) / "grpo/log.csv").open() as file:

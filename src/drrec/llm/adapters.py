@@ -38,7 +38,7 @@ def with_adapters(language: Language, config: SFTConfig, seed: int) -> Language:
         task_type="CAUSAL_LM",
     )
     try:
-        with torch.random.fork_rng(devices=[]):
+        with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = peft.get_peft_model(language.model, settings)
     except ValueError as error:
@@ -57,7 +57,8 @@ def with_saved_adapters(language: Language, folder: pathlib.Path) -> Language:
     """
     peft = _peft()
     try:
-        model = peft.PeftModel.from_pretrained(language.model, folder, local_files_only=True)
+        with quiet():
+            model = peft.PeftModel.from_pretrained(language.model, folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(
             f"Expected adapters of the model in {folder}. Received: {told(error)}. Train them "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -88,9 +87,3 @@ def _tokenizer(num_items: int) -> transformers.PreTrainedTokenizerFast:
     tokenizer.add_tokens(list(_THINK))
     tokenizer.chat_template = _TEMPLATE
     return tokenizer
-
-
-def describe(folder: pathlib.Path) -> str:
-    """What a report calls it."""
-    config = json.loads((folder / "config.json").read_text())
-    return f"Qwen3 of {config['num_hidden_layers']} layers × {config['hidden_size']}"

@@ -16,7 +16,7 @@ from drrec.evaluation.metrics import measured
 from drrec.evaluation.protocols.candidates import PerUser, collected, top_list
 from drrec.evaluation.protocols.chance import expected
 from drrec.evaluation.protocols.protocol import Protocol
-from drrec.scoring import candidate_batches, candidate_scores, openings
+from drrec.scoring import candidate_batches, candidate_scores, openings, untaken
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def drawn(train: Interactions, test: Interactions, *, seed: int, num_negatives: 
     items = np.empty((len(users), num_negatives + 1), np.int32)
     for row, (user, own) in enumerate(zip(users, taken, strict=True)):
         rank = rng.choice(test.num_items - len(own), num_negatives, replace=False, shuffle=False)
-        # The r-th item that is free comes after all taken ones with at most r free below them.
-        negatives = rank + np.searchsorted(own - np.arange(len(own)), rank, side="right")
+        negatives = untaken(own, rank)
         items[row] = test.item[test.offsets[user]], *negatives
     order = rng.permuted(np.tile(np.arange(num_negatives + 1), (len(users), 1)), axis=1)
     return Draws(users, np.take_along_axis(items, order, axis=1), order.argmin(axis=1))
