@@ -54,7 +54,7 @@ def mapped(
         batch_size=None,
         compute=ray.data.ActorPoolStrategy(size=min(cluster.workers, len(rows))),
         fn_constructor_args=(cluster.setup, make, cluster.shared(tuple(given))),
-        num_cpus=cluster.cores,
+        num_cpus=cluster.cores / 2,  # so that a lost machine's find room among the others
         num_gpus=cluster.cards,
         max_restarts=MOST_RETRIES,
         max_task_retries=MOST_RETRIES,
