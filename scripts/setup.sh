@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv with the pinned requirements; does nothing where that is done already.
-#   bash scripts/setup.sh [requirements.txt | requirements-serve.txt | requirements-llm.txt | requirements-dev.txt | requirements-gpu.txt]
+#   bash scripts/setup.sh [requirements.txt | requirements-{serve,llm,ray,dev,gpu}.txt]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 wanted=${1:-requirements.txt}

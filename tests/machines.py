@@ -18,23 +18,31 @@ class Machines:
         ray_module()
         from ray import cluster_utils
 
-        head = {"num_cpus": 0, "object_store_memory": STORE}
-        self._cluster = cluster_utils.Cluster(
-            initialize_head=True, head_node_args=head | {"include_dashboard": False}
-        )
+        self._cluster = cluster_utils.Cluster()
+        self._begin(num_cpus=0, include_dashboard=False)
         self.address = self._cluster.address
 
     @contextlib.contextmanager
     def of(self, *cores):
         """As many machines, with so many cores each, until the end of the body."""
         for each in cores:
-            self._cluster.add_node(num_cpus=each, object_store_memory=STORE)
+            self._begin(num_cpus=each)
         try:
             yield
         finally:
             for each in [*self._cluster.worker_nodes]:
                 self._killed(each)
             self._cluster.wait_for_nodes()
+
+    def _begin(self, **settings):
+        """Begin a machine; Ray gives it half a minute, which may not do where others work."""
+        for is_last in (False, False, True):
+            try:
+                self._cluster.add_node(object_store_memory=STORE, **settings)
+                return
+            except Exception:
+                if is_last:
+                    raise
 
     def kill(self):
         """Kill one with cores, but not the one that this process is connected to."""

@@ -21,6 +21,7 @@ from drrec.experiment.apart import train_run_apart
 from drrec.experiment.compare import compare
 from drrec.experiment.config import CompareConfig, RunConfig
 from drrec.experiment.run import MODEL, SERVED, Run
+from drrec.experiment.search import Search
 from drrec.experiment.task import Task
 from drrec.experiment.train import cells_of, train_run
 
@@ -102,6 +103,33 @@ def test_a_refusal_is_the_same_line(cluster, alone, judged, tmp_path):
     another.begin(alone)
     with pytest.raises(InputError, match=r"final\.npz"):
         train_run_apart(cluster, another, alone, judged, None)
+
+
+def test_trials_are_shared_out_and_a_killed_one_is_tried_again(cluster, tmp_path):
+    path = tmp_path / "tried"
+    objective = functools.partial(work.peak, str(path), 1)
+    study = Search(tmp_path, 0, 9.0, True, cluster)("peak", [{"x": 0.5}], objective, 7)
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE"] * 3 + ["FAIL"] + ["COMPLETE"] * 3
+    tried = dict.fromkeys(work.lines_of(path))
+    assert len(work.lines_of(path)) == 8  # the killed one twice, with the same settings:
+    assert [*sorted(tried)] == [f"{each.number}:{each.params['x']}" for each in study.trials]
+    assert study.trials[0].params == {"x": 0.5}
+    assert len({trial.params["x"] for trial in study.trials}) == 7
+    assert [line[0] for line in (tmp_path / "peak.csv").read_text().splitlines()[1:]] == [
+        *"0123456"
+    ]
+
+
+def test_a_search_that_was_killed_tries_again_what_it_was_at(cluster, tmp_path):
+    search = Search(tmp_path, 0, 9.0, True, cluster)
+    killed = search.study("peak")
+    killed.enqueue_trial({"x": 0.5})
+    killed.ask()
+    objective = functools.partial(work.peak, str(tmp_path / "tried"), 99)
+    study = search("peak", [{"x": 0.5}], objective, 2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    assert study.trials[1].params == {"x": 0.5}
 
 
 def test_a_comparison_is_that_of_one_process_though_a_machine_dies(

@@ -103,3 +103,14 @@ def quickly(path, pause):
         time.sleep(pause)
 
     training.restore_latest, training.save_checkpoint = restored, saved
+
+
+def peak(path, dies, trial):
+    """An objective with its peak at .3; one trial is killed once, and one has bad settings."""
+    x = trial.suggest_float("x", 0, 1)
+    note(path, f"{trial.number}:{x}")
+    if trial.number == dies and sum(line.startswith(f"{dies}:") for line in lines_of(path)) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trial.number == 3:
+        raise InputError("Expected other settings. Received: these.")
+    return -((x - 0.3) ** 2)

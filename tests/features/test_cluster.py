@@ -1,6 +1,8 @@
 """Extraction by workers of a cluster: the same file byte for byte, though a machine dies."""
 
+import functools
 import threading
+import time
 
 import pytest
 from tests.cluster import work
@@ -15,15 +17,38 @@ from drrec.features.extract import extract
 
 __all__ = ["here", "place"]
 
+# Ray Data reads settings of its own that it has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
 
 def run(here, cluster=None, **changes):
     config = config_of(here, modality="video,text", **changes)
     return extract(config, load_dataset(here), here.parent / "data", -1, cluster)
 
 
+def slowly(path):
+    """Begin with encoders that note what they are at, and wait for each other at first."""
+    encode = encoding.Worker.__call__
+
+    def noting(self, first, end):
+        work.note(path, f"{self._encoder.config.modality}-{first}")
+        work.until(lambda: len(work.lines_of(path)) >= 2)
+        time.sleep(1.0)
+        return encode(self, first, end)
+
+    encoding.Worker.__call__ = noting
+
+
 @pytest.fixture(scope="module")
-def cluster(machines):
-    with machines.of(1, 1), machines.connected() as cluster, pytest.MonkeyPatch.context() as patch:
+def noted(tmp_path_factory):
+    return tmp_path_factory.mktemp("noted") / "batches"
+
+
+@pytest.fixture(scope="module")
+def cluster(machines, noted):
+    begin = functools.partial(slowly, str(noted))
+    context = pytest.MonkeyPatch.context()
+    with machines.of(1, 1), machines.connected(begin) as cluster, context as patch:
         patch.setattr(pool, "NUMBERS_AT_ONCE", 1)
         yield cluster
 
@@ -50,16 +75,15 @@ def test_a_worker_with_other_libraries_refuses(here, cluster, monkeypatch):
         run(here, cluster)
 
 
-def test_the_file_is_the_same_though_a_machine_dies(here, cluster, machines, monkeypatch):
+def test_the_file_is_the_same_though_a_machine_dies(here, noted, cluster, machines, monkeypatch):
     outcomes = run(here)
     whole = stored(here).read_bytes()
     stored(here).unlink()
     broken_off(here, monkeypatch, after=1)
-    journal = next(stored(here).parent.glob(".*.video.part"))
-    size = journal.stat().st_size
+    noted.unlink(missing_ok=True)
 
     def kill():
-        work.until(lambda: journal.stat().st_size > size)
+        work.until(lambda: len(work.lines_of(noted)) >= 2)
         machines.kill()
 
     thread = threading.Thread(target=kill)
@@ -67,3 +91,6 @@ def test_the_file_is_the_same_though_a_machine_dies(here, cluster, machines, mon
     assert run(here, cluster) == outcomes
     thread.join()
     assert stored(here).read_bytes() == whole
+    begun = work.lines_of(noted)
+    assert len(begun) > len(set(begun))  # what the machine was at was made again
+    assert "video-0" not in begun  # it was in the journal

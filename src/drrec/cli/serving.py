@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from drrec.cli.flags import Data, Device, Stage
+from drrec.cluster.config import RayConfig, ReplicaConfig
 from drrec.errors import InputError, escaped, shown
 from drrec.files import home
 from drrec.serving.config import ServeConfig
@@ -38,6 +40,8 @@ class Serve(Stage):
     store: str | None = None
     """Where sessions and feedback are kept: a file (SQLite), or a URL such as
     postgresql://user@host/name. By default store/events.db beside save_model/."""
+    cluster: RayConfig = dataclasses.field(default_factory=RayConfig)
+    scale: ReplicaConfig = dataclasses.field(default_factory=ReplicaConfig)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,10 +102,18 @@ def main_serve(arguments: Serve) -> int:
         config=config,
         main=source(arguments.run),
         also=None if arguments.also is None else source(arguments.also),
-        store=arguments.store or str(_root(arguments) / STORE),
+        store=arguments.store or str(_root(arguments).resolve() / STORE),
         limits=dataclasses.asdict(arguments.limits),
     )
-    serve(job)
+    if arguments.cluster.ray is None:
+        serve(job)
+        return 0
+    from drrec.cluster.session import connected
+    from drrec.serving.replicas import serve_apart
+
+    with contextlib.suppress(KeyboardInterrupt), connected(arguments.cluster) as cluster:
+        if cluster is not None:
+            serve_apart(job, cluster, arguments.scale)
     return 0
 
 

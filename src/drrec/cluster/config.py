@@ -15,6 +15,8 @@ LOCAL = "local"
 
 
 def _address(words: list[str]) -> str:
+    if len(words) > 1:
+        raise ValueError("one address at most")
     return words[0] if words else LOCAL
 
 
@@ -54,4 +56,34 @@ class RayConfig:
         if self.ray == "":
             raise InputError(
                 "Expected --ray with an address, auto, or nothing. Received: ''. Leave it out."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplicaConfig:
+    """Replicas of a server, with --ray."""
+
+    replicas: int = 1
+    """Least replicas. [1 to 10,000]"""
+    most_replicas: int | None = None
+    """Most replicas; by default as many as the least, so that the load changes nothing.
+    [1 to 10,000]"""
+    replica_load: float = 8.0
+    """Requests in flight for each replica that the number of replicas aims at. (0 to 10^6]"""
+    most_in_flight: int = 256
+    """Requests in flight of one replica; further ones wait. [1 to 10^6]"""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "[1, 10000]": ("replicas", "most_replicas"),
+                "(0, 1000000]": ("replica_load",),
+                "[1, 1000000]": ("most_in_flight",),
+            },
+        )
+        if self.most_replicas is not None and self.most_replicas < self.replicas:
+            raise InputError(
+                f"Expected --most-replicas of at least --replicas. Received: {self.most_replicas} "
+                f"and {self.replicas}. Raise the one or lower the other."
             )

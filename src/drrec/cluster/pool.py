@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def mapped(
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     starts = range(numbers.start, numbers.stop, NUMBERS_AT_ONCE)
     rows = [{"first": first, "end": min(first + NUMBERS_AT_ONCE, numbers.stop)} for first in starts]
     made = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
@@ -54,10 +56,10 @@ def mapped(
         batch_size=None,
         compute=ray.data.ActorPoolStrategy(size=min(cluster.workers, len(rows))),
         fn_constructor_args=(cluster.setup, make, cluster.shared(tuple(given))),
-        num_cpus=cluster.cores,
+        num_cpus=cluster.cores / 2,  # so that a lost machine's find room among the others
         num_gpus=cluster.cards,
         max_restarts=MOST_RETRIES,
-        max_task_retries=MOST_RETRIES,
+        max_task_retries=-1,  # they are used up before Ray knows that a machine is gone
     )
     try:
         for row in made.iter_rows():
@@ -65,7 +67,7 @@ def mapped(
             if isinstance(answer, InputError):
                 raise answer
             yield from answer
-    except ray.exceptions.ActorDiedError as error:
+    except ray.exceptions.RayActorError as error:
         raise InputError(
             f"Expected {what} to be made. Received: workers that are killed again and again, "
             f"perhaps for want of memory ({told(error)}). Run this again, with fewer "

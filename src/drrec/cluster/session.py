@@ -63,6 +63,7 @@ def connected(
             )
         setup = Setup(limits=current(), folder=os.getcwd(), begin=begin)
         yield Cluster(
+            machines=len({each["NodeManagerAddress"] for each in there}),
             workers=min(room, config.ray_workers or room),
             cores=cores,
             cards=cards,

@@ -42,6 +42,7 @@ class Setup:
 class Cluster:
     """What there is of a cluster for one command."""
 
+    machines: int
     workers: int
     """Calls at a time."""
     cores: int

@@ -58,6 +58,8 @@ class Search(NamedTuple):
         if not study.trials:
             for each in first:
                 study.enqueue_trial(each)
+        if self.cluster is not None:
+            _begin_anew(study)
         spent = sum(_seconds(trial) for trial in study.trials)
         left = 60 * self.minutes - spent / (self.cluster.workers if self.cluster else 1)
         num_left = most_trials - len(ended(study))
@@ -98,7 +100,6 @@ class Search(NamedTuple):
         seconds: float,
     ) -> None:
         """Trials in workers, which share the study's journal; what they come to is told here."""
-        _begin_anew(study)
         until = time.monotonic() + seconds
         work = cluster.shared((self._replace(cluster=None), study.study_name, objective))
         asked: list[optuna.Trial] = []

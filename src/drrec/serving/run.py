@@ -13,6 +13,7 @@ from drrec.serving.store import Store
 from drrec.serving.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from drrec.serving.config import ServeConfig
     from drrec.serving.service import Service
 
 logger = logging.getLogger(__name__)
@@ -29,20 +30,26 @@ def serve(job: Job) -> None:
     config = job.config
     with _bound(config.host, config.port) as listening:
         where = _address(listening)
-        if not config.is_loopback and not os.environ.get(TOKEN):
-            logger.warning("anybody who reaches this machine may ask: set %s", TOKEN)
+        warn_of_strangers(config)
         if config.workers == 1:
-            serve_here(job, listening, lambda service: _say(where, _labels(service)))
+            serve_here(job, listening, lambda service: say(where, _labels(service)))
             return
         Store.open(job.store).close()  # refused once, and made by one process
-        Supervisor(job, listening, lambda: _say(where, f"{config.workers} workers")).run()
+        Supervisor(job, listening, lambda: say(where, f"{config.workers} workers")).run()
 
 
 def _labels(service: Service) -> str:
     return ", ".join(each.label for each in service.models.served)
 
 
-def _say(where: str, what: str) -> None:
+def warn_of_strangers(config: ServeConfig) -> None:
+    """Say where others reach the server and no token keeps them out."""
+    if not config.is_loopback and not os.environ.get(TOKEN):
+        logger.warning("anybody who reaches this machine may ask: set %s", TOKEN)
+
+
+def say(where: str, what: str) -> None:
+    """Say that the server serves."""
     logger.info("serving %s at %s, API at %s/docs; Ctrl-C ends it", what, where, where)
 
 
