@@ -22,7 +22,7 @@ fi
 
 # One stamp for each file, of its content and all that it includes.
 stamp=.venv/stamp-$wanted
-content=$(cat requirements.txt requirements-serve.txt requirements-llm.txt "$wanted" | sha256sum)
+content=$(cat requirements.txt requirements-serve.txt requirements-llm.txt requirements-ray.txt "$wanted" | sha256sum)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$content" ] && exit 0
 
 if [ ! -x .venv/bin/python ] || ! supported .venv/bin/python; then
