@@ -109,7 +109,7 @@ def test_help_explains_each_flag_with_its_range_and_default(capsys, monkeypatch)
 
 
 STAGE = "Expected one of data, extract, import-features, embed, train, tune, compare, benchmark, "
-STAGE += "eval, recommend, serve, evaluate-log. Received: "
+STAGE += "eval, recommend, llm, serve, evaluate-log, update. Received: "
 
 
 @pytest.mark.parametrize(

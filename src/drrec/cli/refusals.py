@@ -75,8 +75,9 @@ def _unknown(word: str, known: Sequence[str]) -> str:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, [each for each in known if each != word], n=1)
-    return f" Did you mean {shown(near[0])}?" if near else ""
+    others = {each.removeprefix("--"): each for each in known if each != word}
+    near = difflib.get_close_matches(word.removeprefix("--"), others, n=1)
+    return f" Did you mean {shown(others[near[0]])}?" if near else ""
 
 
 def _usage(argument: _arguments.ArgumentDefinition) -> str:
