@@ -40,6 +40,8 @@ class Serving:
     """Connections that each send the next request when they have the answer."""
     overload: int = 10
     """Connections of the last load, as a multiple of the requests that may wait (64)."""
+    overload_seconds: float = 3.0
+    """How long the last load lasts, 60 at most."""
     workers: int = 1
     """Processes of the server."""
     json: bool = False
@@ -300,21 +302,25 @@ async def _measured(server: _Server, options: Serving) -> dict[str, Any]:
     noop: list[_Answers] = []
     recommended: list[_Answers] = []
     spent: dict[str, list[float]] = {"noop": [], "lists": []}
+    generating: dict[str, list[float]] = {"noop": [], "lists": []}
     for _ in range(3):
         for name, asks, found in (("noop", nothing, noop), ("lists", lists, recommended)):
-            before = server.processor_seconds()
+            before, began = server.processor_seconds(), time.process_time()
             answers = await load(port, asks, connections, seconds / 3)
-            used = server.processor_seconds() - before
-            spent[name].append(1e6 * used / max(1, sum(answers.statuses.values())))
+            count = max(1, sum(answers.statuses.values()))
+            spent[name].append(1e6 * (server.processor_seconds() - before) / count)
+            generating[name].append(1e6 * (time.process_time() - began) / count)
             found.append(answers)
     rate = statistics.median(each.rate for each in noop)
     list_rate = statistics.median(each.rate for each in recommended)
     half = await paced(port, lists(0), rate / 2, seconds)
     singles = await load(port, feedback(1), connections, seconds)
     batches = await load(port, feedback(100), min(4, connections), seconds)
-    before = server.megabytes()
-    flood = await load(port, lists, 64 * options.overload * options.workers, seconds)
-    after = server.megabytes()
+    held: list[float] = []
+    watching = asyncio.create_task(_watched(server, held))
+    many = 64 * options.overload * options.workers
+    flood = await load(port, lists, many, options.overload_seconds)
+    watching.cancel()
     return {
         "ready_seconds": server.ready_seconds,
         "noop_per_second": rate,
@@ -324,6 +330,8 @@ async def _measured(server: _Server, options: Serving) -> dict[str, Any]:
         "list_processor_us": statistics.median(spent["lists"]),
         "share_of_noop_by_processor": statistics.median(spent["noop"])
         / statistics.median(spent["lists"]),
+        "generator_noop_us": statistics.median(generating["noop"]),
+        "generator_list_us": statistics.median(generating["lists"]),
         "load_average": os.getloadavg()[0],
         "list_p99_ms": statistics.median(each.quantile(0.99) for each in recommended),
         "half_rate_per_second": half.rate,
@@ -335,6 +343,15 @@ async def _measured(server: _Server, options: Serving) -> dict[str, Any]:
         "overload_accepted_per_second": flood.rate,
         "overload_accepted_p99_ms": flood.quantile(0.99),
         "overload_statuses": {str(key): flood.statuses[key] for key in sorted(flood.statuses)},
-        "megabytes": before,
-        "megabytes_after_overload": after,
+        "overload_p50_ms": flood.quantile(0.5),
+        "megabytes": held[0],
+        "megabytes_in_overload": max(held),
+        "megabytes_after_overload": server.megabytes(),
     }
+
+
+async def _watched(server: _Server, held: list[float]) -> None:
+    """Note its memory once a second."""
+    while True:
+        held.append(server.megabytes())
+        await asyncio.sleep(1)

@@ -51,6 +51,24 @@ def test_a_kill_loses_no_feedback_that_was_acknowledged_and_doubles_none(run, tm
             acknowledged |= load.sent
 
 
+def test_what_a_killed_supervisor_left_is_swept_and_what_runs_is_not(run, tmp_path):
+    flags = ["--workers", "2"]
+    with serving(run, tmp_path / "a.db", *flags, TMPDIR=str(tmp_path)) as killed:
+        (left,) = tmp_path.glob("drrec-metrics-*")
+        killed.kill()
+    assert left.is_dir()
+    (tmp_path / "drrec-metrics-file").touch()
+    with serving(run, tmp_path / "b.db", *flags, TMPDIR=str(tmp_path)) as first:
+        (kept,) = {each for each in tmp_path.glob("drrec-metrics-*") if each.is_dir()}
+        assert kept != left
+        with serving(run, tmp_path / "c.db", *flags, TMPDIR=str(tmp_path)) as second:
+            assert kept.is_dir()
+            assert second.stop() == 0
+        assert "drrec_requests" in metrics_of(first)
+        assert first.stop() == 0
+    assert [each.name for each in tmp_path.glob("drrec-metrics-*")] == ["drrec-metrics-file"]
+
+
 def test_sigterm_answers_and_stores_what_was_accepted(run, tmp_path):
     body = b'{"event": "1", "item": "i00", "feedback": "like"}'
     with serving(run, tmp_path / "store.db") as server:

@@ -29,7 +29,8 @@ def vectors():
 @pytest.fixture(scope="module")
 def index(vectors):
     pytest.importorskip("faiss")
-    return Faiss(*vectors)
+    items, queries = vectors
+    return Faiss(items, lambda: queries)
 
 
 def plainly(items, wanted, k):
@@ -86,7 +87,8 @@ def test_an_index_reads_few_clusters_and_reaches_its_recall(index, vectors):
 
 def test_of_an_index_more_clusters_are_read_for_more_recall(vectors):
     pytest.importorskip("faiss")
-    low, high = (Faiss(*vectors, recall=recall) for recall in (0.1, 1.0))
+    items, queries = vectors
+    low, high = (Faiss(items, lambda: queries, recall=recall) for recall in (0.1, 1.0))
     assert low._index.nprobe < high._index.nprobe
     assert low.recall <= high.recall == 1.0
 
@@ -136,7 +138,7 @@ def test_an_engine_with_an_index_answers_as_without(tiny_interactions, tmp_path,
     path = small_agent_file(tiny_interactions, tmp_path)
     with caplog.at_level(logging.INFO):
         engine = Engine.load(path, retrieval="faiss")
-    assert "recall@10 1.0000 on" in caplog.text
+    assert "recall@10 1.0000;" in caplog.text
     users, items = tiny_interactions.users.raw.tolist(), tiny_interactions.items.raw.tolist()
     queries = [Query(user=user) for user in users]
     queries += [Query(liked=items[3:6], block=items[7:9]), Query(user=users[0], allow=items[1:9])]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drrec.base import Recommender
+    from drrec.serving.kept import Place
     from drrec.serving.queries import Asked
     from drrec.serving.retrieval import Retrieval, Searcher
 
@@ -27,7 +28,9 @@ _SAMPLED = 200
 """Users whose queries an index is tuned on."""
 
 
-def searcher_of(recommender: Recommender, retrieval: Retrieval) -> Searcher | None:
+def searcher_of(
+    recommender: Recommender, retrieval: Retrieval, place: Place | None = None
+) -> Searcher | None:
     """Of a model whose scores are dot products; None for others.
 
     Raises:
@@ -43,7 +46,7 @@ def searcher_of(recommender: Recommender, retrieval: Retrieval) -> Searcher | No
     def queries() -> np.ndarray:
         return recommender._queries(users, known.history[users])
 
-    return searcher_over(items, queries, retrieval)
+    return searcher_over(items, queries, retrieval, place)
 
 
 def answers(

@@ -14,6 +14,7 @@ from drrec.experiment.run import MODEL, SERVED
 from drrec.scoring import top_items
 from drrec.serving.answering import answers, searcher_of
 from drrec.serving.explaining import Amounts, Explanation, Reason, amounts
+from drrec.serving.kept import Place
 from drrec.serving.loading import Backend, read_served
 from drrec.serving.people import Person, found_users
 from drrec.serving.queries import Query, Recommendation, dense_items, understood
@@ -54,10 +55,11 @@ class Engine:
         algorithm: str,
         backend: str,
         retrieval: Retrieval = "auto",
+        place: Place | None = None,
     ) -> None:
-        """Serve a fitted model; see `load`."""
+        """Serve a fitted model; see `load`. An index is kept at `place`."""
         self.recommender = recommender
-        self.searcher = searcher_of(recommender, retrieval)
+        self.searcher = searcher_of(recommender, retrieval, place)
         self.name, self.version = name, version
         self.algorithm, self.backend = algorithm, backend
         self.known = recommender.known
@@ -78,7 +80,8 @@ class Engine:
                 has no form of the model.
             before_keras: called before TensorFlow is loaded, if it is: to choose a device, say.
             retrieval: how the best items are found where scores are dot products: `exact`, by an
-                index of `faiss`, or `auto`, which is exact up to 200,000 items.
+                index of `faiss`, or `auto`, which is exact up to 200,000 items. An index is kept
+                beside the file.
 
         Raises:
             InputError: the file is missing or damaged, `numpy` has no form of the model, or faiss
@@ -93,6 +96,7 @@ class Engine:
             algorithm=algorithm,
             backend=used,
             retrieval=retrieval,
+            place=Place(pathlib.Path(f"{path}.faiss"), digest),
         )
 
     @property

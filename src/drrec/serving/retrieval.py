@@ -17,6 +17,7 @@ import numpy as np
 
 from drrec.errors import InputError, shown
 from drrec.scoring import MAX_SCORES, top_items
+from drrec.serving.kept import Built, Place, kept_or_built
 from drrec.types import PADDING
 
 if TYPE_CHECKING:
@@ -87,26 +88,36 @@ class Faiss:
     """Vectors in clusters, in 8 bits for each coordinate, of which the nearest are read."""
 
     def __init__(
-        self, items: np.ndarray, queries: np.ndarray, recall: float = LEAST_RECALL
+        self,
+        items: np.ndarray,
+        queries: Callable[[], np.ndarray],
+        recall: float = LEAST_RECALL,
+        place: Place | None = None,
     ) -> None:
-        """Build the index, and read as many clusters as `recall` takes.
+        """Build the index and read as many clusters as `recall` takes, or take the one kept.
 
         Args:
             items: [I, D] float32; row 0 is padding.
-            queries: [n, D] a sample, on which recall is measured.
+            queries: makes [n, D] a sample, on which recall is measured.
             recall: the least recall@10, on average.
+            place: where the index is kept; None keeps nothing.
 
         Raises:
             InputError: faiss is not installed.
         """
         self._exact, self.items = Exact(items), items
         start = time.perf_counter()
-        self._index = _trained(items)
-        self.recall = self._tuned(queries, recall)
+
+        def build() -> Built:
+            self._index = _trained(items)
+            return Built(self._index, self._tuned(queries(), recall))
+
+        _check_installed(items)
+        self._index, self.recall = kept_or_built(place, build)
         logger.info(
-            "faiss: %s items in %s clusters, %d read; recall@%d %.4f on %d queries; %.1f s",
+            "faiss: %s items in %s clusters, %d read; recall@%d %.4f; %.1f s",
             *(f"{len(items) - 1:,}", f"{self._index.nlist:,}", self._index.nprobe),
-            *(_JUDGED, self.recall, len(queries), time.perf_counter() - start),
+            *(_JUDGED, self.recall, time.perf_counter() - start),
         )
 
     def search(self, wanted: Sequence[Wanted], k: int) -> list[Found]:
@@ -154,7 +165,10 @@ class Faiss:
 
 
 def searcher_over(
-    items: np.ndarray, queries: Callable[[], np.ndarray], retrieval: Retrieval
+    items: np.ndarray,
+    queries: Callable[[], np.ndarray],
+    retrieval: Retrieval,
+    place: Place | None = None,
 ) -> Searcher:
     """Exact search, or an index.
 
@@ -162,6 +176,7 @@ def searcher_over(
         items: [I, D] float32; row 0 is padding.
         queries: makes [n, D] a sample of queries, for an index.
         retrieval: `auto` is exact up to `MOST_EXACT` items, and where faiss is not installed.
+        place: where an index is kept.
 
     Raises:
         InputError: faiss is asked for and not installed.
@@ -169,7 +184,7 @@ def searcher_over(
     if retrieval == "exact" or (retrieval == "auto" and len(items) <= MOST_EXACT):
         return Exact(items)
     try:
-        return Faiss(items, queries())
+        return Faiss(items, queries, place=place)
     except _NoFaiss as error:
         if retrieval == "faiss":
             raise
@@ -210,7 +225,7 @@ class _NoFaiss(InputError):
     """faiss is not installed."""
 
 
-def _trained(items: np.ndarray) -> Any:
+def _check_installed(items: np.ndarray) -> None:
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # says which builds it tries
     try:
         import faiss
@@ -219,6 +234,12 @@ def _trained(items: np.ndarray) -> Any:
             f"Expected faiss, to search {len(items) - 1:,} items. Received: none. Install it: "
             "pip install faiss-cpu."
         ) from error
+    del faiss
+
+
+def _trained(items: np.ndarray) -> Any:
+    import faiss
+
     count = len(items) - 1
     clusters = 1 << max(0, round(np.log2(max(count, 1)) / 2))  # about the square root
     form = f"IVF{clusters},SQ8"

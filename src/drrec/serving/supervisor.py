@@ -6,17 +6,16 @@ import json
 import logging
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from typing import IO, TYPE_CHECKING, cast
 
 import drrec
 from drrec.errors import InputError
+from drrec.serving.counting import counting_folder
 from drrec.serving.metrics import SHARED
 from drrec.serving.operating import SUPERVISOR
 
@@ -73,7 +72,7 @@ class Supervisor:
         self._socket = listening
         self._ready = ready
         self._stops = threading.Event()
-        self._folder = tempfile.mkdtemp(prefix="drrec-metrics-")
+        self._folder = ""
         self._workers: list[_Worker] = []
 
     def run(self) -> None:
@@ -87,6 +86,14 @@ class Supervisor:
             signal.signal(each, lambda *_: self._stops.set())
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._pass_on)
         try:
+            with counting_folder() as self._folder:
+                self._run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run(self) -> None:
+        try:
             self._workers = [self._begun() for _ in range(self._job.config.workers)]
             has_said = False
             while not self._stops.wait(_PAUSE):
@@ -96,9 +103,6 @@ class Supervisor:
                     self._ready()
         finally:
             self._end()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _begun(self) -> _Worker:
         return _Worker(self._job, self._socket, self._folder)
