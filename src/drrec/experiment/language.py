@@ -80,7 +80,9 @@ def train_and_report(run: Run, config: LanguageConfig, task: Task) -> dict[str, 
         methods |= _language_models(folder, own, task)
         parts.append(_measured(methods, own, task))
     found = joined(parts)
-    summary = reported(run, _plain(config), found, agents=[_named(config)[-1]])
+    names = _named(config)
+    tested = NAMED["grpo"] if NAMED["grpo"] in names else names[-1]
+    summary = reported(run, _plain(config), found, agents=[tested])
     summary["positions"] = positions(found, task)
     write_report(run.folder, summary)
     write_text(run.folder / "report.md", text_of(summary))

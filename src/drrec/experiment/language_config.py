@@ -7,7 +7,8 @@ import pathlib
 from typing import Literal
 
 from drrec.data.config import LogConfig
-from drrec.embeddings.config import listed
+from drrec.embeddings.config import EmbeddingConfig, listed
+from drrec.envs.config import LoggedConfig
 from drrec.experiment.config import RunConfig
 from drrec.llm.config import ScoreConfig, TrainingConfig
 from drrec.ranges import check_ranges
@@ -52,6 +53,9 @@ class LanguageConfig:
             split="leave_one_out",
             baselines=self.baselines,
             seed=self.training.seed,
+            # Of agents alone; these are refused for no log.
+            vectors=EmbeddingConfig(embedding="implicit"),
+            environment=LoggedConfig(unlogged="constant"),
         )
 
     def with_seed(self, seed: int) -> LanguageConfig:

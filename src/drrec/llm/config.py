@@ -62,7 +62,7 @@ class ModelConfig:
 class SFTConfig:
     """Supervised fine-tuning: epochs of three tasks, one after the other."""
 
-    next_epochs: float = 20.0
+    next_epochs: float = 12.0
     """Epochs of task next: each item after those before it, over whole histories. [0 to 10^6]"""
     list_epochs: float = 0.0
     """Epochs of task list: cross-entropy of the next item among candidates. [0 to 10^6]"""
@@ -124,7 +124,7 @@ class GRPOConfig:
     """Where rewards come from. rankings: a group of rankings of the candidates, drawn from the
     Plackett-Luce model of their scores; exact: the expected reward of that model, without draws;
     generated: a group of answers, written token by token."""
-    grpo_epochs: float = 20.0
+    grpo_epochs: float = 12.0
     """Epochs; each has one prompt of every user. [0 to 10^6]"""
     generations: int = 8
     """Group size G: rankings or answers drawn for each prompt. [2 to 10,000]"""
