@@ -260,7 +260,7 @@ def loud(run):
     users = np.arange(60, dtype=np.int32)
     taste = engine.recommender._queries(users, engine.known.history).mean(axis=0)
     rng = np.random.default_rng(0)
-    tried = [{"text": (300 * rng.normal(size=3)).tolist()} for _ in range(200)]
+    tried = [{"text": (1e5 * rng.normal(size=3)).tolist()} for _ in range(200)]
     return max(tried, key=lambda each: engine.item_encoder.vector(each) @ taste)
 
 

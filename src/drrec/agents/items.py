@@ -66,7 +66,7 @@ class TunedItemTable(ItemTable):
         self.encoder = ItemEncoder.from_config(encoder.get_config() | {"dropout": 0.0})
         self.encoder.build([x.shape for x in features], present.shape, start.shape)
         self.encoder.set_weights(encoder.get_weights())
-        self._first = encoder
+        self._first = lambda: encoder  # not a part of this layer: it learns no more
 
     def table(self) -> tf.Tensor:
         """[I, D]."""
@@ -78,7 +78,7 @@ class TunedItemTable(ItemTable):
 
     def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
         """Encoders whose difference moves the vectors, with its signs."""
-        return [(1, self.encoder), (-1, self._first)]
+        return [(1, self.encoder), (-1, self._first())]
 
     def _way(self) -> tf.Tensor:
         nothing = tf.zeros_like(self._start)

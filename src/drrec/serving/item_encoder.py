@@ -27,7 +27,7 @@ _FORM = {
     "aggregation": str,
     "signs": [int],
     "first": int,
-    "text": ({str: (str, int, None)}, None),
+    "text": (dict, None),
 }
 
 

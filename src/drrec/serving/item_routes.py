@@ -34,7 +34,7 @@ MOST_DIMS = 65_536
 
 Word = Annotated[str, Field(max_length=1_000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Numbers = Annotated[
-    list[Annotated[float, Field(allow_inf_nan=False, strict=False, ge=-1e30, le=1e30)]],
+    list[Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]],
     Field(min_length=1, max_length=MOST_DIMS),
 ]
 
