@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.data.histories import entries, items_of
+from drrec.data.histories import entries, items_of, pushed
+from drrec.data.ids import as_text
 from drrec.data.interactions import LIKED_ABOVE, Interactions
 from drrec.scoring import seen_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drrec.data.ids import IdMap
 
 
@@ -42,6 +45,12 @@ class Known:
             liked_rating=float((liked if len(liked) else log.rating).mean()),
             disliked_rating=float((rest if len(rest) else log.rating).mean()),
         )
+
+    def with_items(self, raw: Sequence[str], titles: Sequence[str]) -> Self:
+        """The same log with items that nobody has rated, after the others."""
+        ids = dataclasses.replace(self.items, raw=np.append(self.items.raw, as_text(raw)))
+        called = np.append(self.titles, as_text(titles))
+        return dataclasses.replace(self, items=ids, titles=called)
 
     def check(self) -> None:
         """See that all parts are of one log, where they were read from a file.

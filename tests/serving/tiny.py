@@ -16,12 +16,13 @@ class TinyEngine:
     """Scores are −position in ITEMS, +10 after a session's like for items of the same parity."""
 
     algorithm, backend = "tiny", "numpy"
+    item_encoder, why_no_items = None, "a tiny one"
 
     def __init__(self, version="v1", name="tiny"):
         self.name, self.version = name, version
         self.users, self.items = USERS, ITEMS
         self.num_items = len(ITEMS)
-        self.calls = []
+        self.calls, self.base = [], self
 
     def score(self, query, place):
         liked = [*query.liked, *(item for item, reward in query.session if reward > 0)]

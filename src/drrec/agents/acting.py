@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drrec.agents.settings import Settings
     from drrec.data.interactions import Interactions
     from drrec.embeddings.table import Levels
+    from drrec.known import Known
     from drrec.types import Scorer
 
 
@@ -36,6 +37,14 @@ class ActingRecommender(Recommender):
         """The same agent without the baselines that its scores are blended with."""
         other = copy.copy(self)
         other._blend = None
+        return other
+
+    def with_items(self, known: Known, block: np.ndarray) -> Self:
+        """The same agent with the vectors `block [n, D]` of items that `known` has beside."""
+        other = copy.copy(self)
+        item = np.concatenate([self._policy.item, block])
+        other._policy = dataclasses.replace(self._policy, item=item)
+        other._known = known
         return other
 
     @property

@@ -251,6 +251,10 @@ class Agent(ActingRecommender):
         self._restore_rest(state)
         return self
 
+    def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
+        """Item encoders whose difference moves the items' vectors, with its signs."""
+        return self.networks.items.tuned_encoders()
+
     def went_on(self) -> None:
         """Follow networks that were set to those of an earlier run, after `begin`."""
 

@@ -40,6 +40,10 @@ class ItemTable(keras.layers.Layer):
     def go_on_from(self, item: np.ndarray) -> None:
         """Take learned coordinates from `item [I, D + E]`, the `moved` of another; NaN of none."""
 
+    def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
+        """Encoders whose difference moves the vectors, with its signs."""
+        return []
+
 
 class TunedItemTable(ItemTable):
     """Vectors whose last columns follow an encoder as it is tuned, from where they stand.
@@ -62,6 +66,7 @@ class TunedItemTable(ItemTable):
         self.encoder = ItemEncoder.from_config(encoder.get_config() | {"dropout": 0.0})
         self.encoder.build([x.shape for x in features], present.shape, start.shape)
         self.encoder.set_weights(encoder.get_weights())
+        self._first = lambda: encoder  # not a part of this layer: it learns no more
 
     def table(self) -> tf.Tensor:
         """[I, D]."""
@@ -70,6 +75,10 @@ class TunedItemTable(ItemTable):
     def moved(self, item: np.ndarray) -> np.ndarray:
         """[I, D] other vectors with the same axes, moved as far as these have moved."""
         return item + self._way().numpy()
+
+    def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
+        """Encoders whose difference moves the vectors, with its signs."""
+        return [(1, self.encoder), (-1, self._first())]
 
     def _way(self) -> tf.Tensor:
         nothing = tf.zeros_like(self._start)
@@ -97,6 +106,10 @@ class GrownItemTable(ItemTable):
     def go_on_from(self, item: np.ndarray) -> None:
         """Take what is learned by the table beside; what has grown is learned elsewhere."""
         self.base.go_on_from(item)
+
+    def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
+        """Those of the table beside."""
+        return self.base.tuned_encoders()
 
     def grow(self, learned: tf.Tensor) -> None:
         """Take `learned [I, E]` for the coordinates beside."""
@@ -151,6 +164,10 @@ class LearnedItemTable(ItemTable):
         first = self._item.shape[1]
         learned = item[:, first : first + self.width]
         self.learned.assign(np.where(np.isnan(learned), self._start, learned))
+
+    def tuned_encoders(self) -> list[tuple[int, ItemEncoder]]:
+        """Those of the table beside."""
+        return self.base.tuned_encoders()
 
 
 def item_table(

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -75,6 +75,8 @@ class Content(NamedTuple):
 
     config: ContentConfig
     features: dict[str, Modality]
+    text: dict[str, Any] | None = None
+    """How texts were encoded, see `features.one.text_settings`; None if by nothing known."""
 
     @property
     def modalities(self) -> list[Modality]:

@@ -36,6 +36,9 @@ SERVED = "served.drrec"
 GENRES = "genres.json"
 """Genres by raw item id, joined by ", ", where the data set has them; for who shows items."""
 
+ENCODER = "encoder.npz"
+"""What makes vectors of items that are not in the log, for serving; see `item_export`."""
+
 UPDATE = "update.json"
 """Which run this one goes on from, and with how much feedback; see `serving.updating`."""
 

@@ -12,6 +12,7 @@ from drrec.embeddings.config import ContentConfig
 from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
+from drrec.experiment.item_export import write_item_encoder
 from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
 from drrec.experiment.start import Start
 from drrec.experiment.vectors import Parts, embed, vectors_folder
@@ -89,6 +90,8 @@ def train_seed(
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     notes = {_LEARNED_BY: learned_by(config)}
     write_genres(run, judged)
+    if not final_fit:
+        write_item_encoder(run.folder, agent, pretrained.final, content)
     write_model(run.folder / MODEL, agent, notes)
     if final_fit:
         everything = judged.dataset.interactions
@@ -97,6 +100,7 @@ def train_seed(
         parts = Parts(run.weights / vectors.name)
         vectors_now = pretrain(judged.train, *fits, keep=parts, start=before)
         agent.finish(judged.dataset, vectors_now.final)
+        write_item_encoder(run.folder, agent, vectors_now.final, content)
         write_model(run.folder / SERVED, agent, notes)
         removed(run.weights / vectors.name)
     return True

@@ -18,6 +18,7 @@ from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, Cost, added_up, read_cost, total_cost, write_cost
 from drrec.features.apart import extract_apart
 from drrec.features.config import ExtractConfig
+from drrec.features.one import text_settings
 from drrec.features.sources import to_make_anew
 from drrec.features.store import features_path, load_features, stored_sources
 from drrec.files import removed, sweep
@@ -81,7 +82,10 @@ def content_of(
     if not names:
         return None
     path = ensure_features(config, judged.dataset, names, data_dir)
-    content = Content(chosen, load_features(path, judged.dataset, names))
+    text = None
+    if "text" in names and (kept := stored_sources(path, judged.dataset)["text"]):
+        text = text_settings(kept, judged.dataset, data_dir)
+    content = Content(chosen, load_features(path, judged.dataset, names), text)
     # Said here, before a run has a folder.
     past, _ = judged.train.past_and_future(config.vectors.held_out or 0.0)
     check_trained_on(content.modalities, np.unique(past.item))

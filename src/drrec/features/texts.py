@@ -43,14 +43,16 @@ def texts_of(dataset: Dataset, plots: pathlib.Path | None) -> Texts:
     items = dataset.interactions.items
     rows = zip(items.raw[1:].tolist(), dataset.titles[1:], dataset.genres[1:], strict=True)
     words = [
-        " ".join(
-            part if part[-1] in ".!?" else f"{part}."
-            for part in (_turned(str(title)), str(genres), by_item.get(raw, ""))
-            if part
-        )
-        for raw, title, genres in rows
+        joined_text(str(title), str(genres), by_item.get(raw, "")) for raw, title, genres in rows
     ]
     return Texts(words, [raw for raw in by_item if raw not in items])
+
+
+def joined_text(title: str, genres: str, plot: str) -> str:
+    """What encoders read of one item, each part a sentence."""
+    return " ".join(
+        part if part[-1] in ".!?" else f"{part}." for part in (_turned(title), genres, plot) if part
+    )
 
 
 def _turned(title: str) -> str:

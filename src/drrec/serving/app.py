@@ -16,9 +16,17 @@ from starlette.staticfiles import StaticFiles
 
 import drrec
 from drrec.errors import InputError
-from drrec.serving import browsing, docs, operating, recommending, session_routes
+from drrec.serving import (
+    browsing,
+    docs,
+    item_routes,
+    operating,
+    recommending,
+    session_routes,
+)
 from drrec.serving.answers import StrictRoute, refuse_in_one_line
 from drrec.serving.bodies import Error
+from drrec.serving.faults import StoreError
 from drrec.serving.guard import Guard
 from drrec.serving.shortcut import Shortcut
 
@@ -69,7 +77,8 @@ def application(service: Service, token: str | None = None, page: pathlib.Path =
     app.state.service = service
     app.router.route_class = StrictRoute
     refuse_in_one_line(app)
-    for routes in (browsing.routes, recommending.routes, session_routes.routes, operating.routes):
+    parts = (browsing, item_routes, recommending, session_routes, operating)
+    for routes in (part.routes for part in parts):
         app.include_router(routes(service))
     app.include_router(docs.routes(app))
     if (page / "index.html").is_file():
@@ -100,6 +109,8 @@ async def _watch(service: Service) -> None:
     said = ""
     while service.config.watch:
         await asyncio.sleep(service.config.watch)
+        with contextlib.suppress(StoreError):  # whoever asks is told
+            await asyncio.to_thread(service.look_for_items)
         said = await asyncio.to_thread(reload_quietly, service, said)
 
 

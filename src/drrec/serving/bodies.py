@@ -19,11 +19,13 @@ Stars = Annotated[float, Field(ge=1, le=5, allow_inf_nan=False)]
 Kind = Literal["like", "dislike", "skip"]
 
 
-class _Given(BaseModel):
+class Given(BaseModel):
+    """A body: unknown names and other types are refused."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Answer(_Given):
+class Answer(Given):
     """What somebody thinks of an item: one of `feedback` and `rating`."""
 
     item: Id
@@ -43,7 +45,7 @@ class NewEvent(Answer):
     event: Id = Field(description="Id that is unique in the session.")
 
 
-class Feedback(_Given):
+class Feedback(Given):
     """One event, or up to 1,000 in `events`."""
 
     event: Id | None = Field(None, description="Id that is unique in the session.")
@@ -73,7 +75,7 @@ class Feedback(_Given):
         return [NewEvent(event=self.event or "", item=self.item or "", **given)]  # type: ignore[arg-type]
 
 
-class Asked(_Given):
+class Asked(Given):
     """Whom to recommend to, and what."""
 
     k: K = 10
@@ -117,7 +119,7 @@ class ToUser(BaseModel):
     explain: bool = False
 
 
-class Opened(_Given):
+class Opened(Given):
     """Who opens a session."""
 
     user: Id | None = Field(None, description="A user, of the training log or not.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import pathlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,10 +15,12 @@ from drrec.experiment.run import MODEL, SERVED
 from drrec.scoring import top_items
 from drrec.serving.answering import answers, searcher_of
 from drrec.serving.explaining import Amounts, Explanation, Reason, amounts
+from drrec.serving.item_encoder import NumPyItemEncoder
 from drrec.serving.kept import Place
 from drrec.serving.loading import Backend, read_served
 from drrec.serving.people import Person, found_users
 from drrec.serving.queries import Query, Recommendation, dense_items, understood
+from drrec.serving.retrieval import Appended
 from drrec.serving.titles import Titled, TitleIndex
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from drrec.base import Recommender
     from drrec.data.ids import IdMap
+    from drrec.serving.records import AddedItem
     from drrec.serving.retrieval import Retrieval
 
 _VERSION_DIGITS = 12
@@ -63,6 +67,8 @@ class Engine:
         self.name, self.version = name, version
         self.algorithm, self.backend = algorithm, backend
         self.known = recommender.known
+        self.base: Engine = self
+        self.item_encoder: NumPyItemEncoder | None = None
 
     @classmethod
     def load(
@@ -89,7 +95,7 @@ class Engine:
         """
         recommender, algorithm, used = read_served(path, backend, before_keras)
         digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
-        return cls(
+        made = cls(
             recommender,
             name=_name_of(pathlib.Path(path)),
             version=digest[:_VERSION_DIGITS],
@@ -98,6 +104,46 @@ class Engine:
             retrieval=retrieval,
             place=Place(pathlib.Path(f"{path}.faiss"), digest),
         )
+        policy: Any = getattr(recommender, "_policy", None)
+        if made.searcher is not None and policy is not None:
+            made.item_encoder = NumPyItemEncoder.beside(pathlib.Path(path), policy.item)
+        return made
+
+    def with_items(self, added: Sequence[AddedItem]) -> Engine:
+        """This model beside more items, which are known by their content alone.
+
+        Those of its log, and those without a modality of its encoder, are left out.
+        """
+        base, encoder = self.base, self.base.item_encoder
+        if encoder is None or base.searcher is None:
+            return self
+        dims, vectors, new = encoder.dims, [], []
+        for each in added:
+            fitting = {
+                name: np.array(values, np.float32)
+                for name, values in each.features.items()
+                if dims.get(name) == len(values)
+            }
+            if fitting and each.id not in base.items:
+                vectors.append(encoder.vector(fitting))
+                new.append(each)
+        if not new:
+            return base
+        block = np.stack(vectors)
+        made = copy.copy(base)
+        made.known = base.known.with_items([each.id for each in new], [each.title for each in new])
+        acting: Any = base.recommender  # or it had no encoder
+        made.recommender = acting.with_items(made.known, block)
+        made.searcher = Appended(base.searcher, len(base.items), block)
+        made.__dict__.pop("_title_index", None)
+        return made
+
+    @property
+    def why_no_items(self) -> str:
+        """Why no item can be added, where there is no `item_encoder`."""
+        if self.searcher is None or not hasattr(self.recommender, "_policy"):
+            return "whose scores are not those of items' vectors alone"
+        return "which knows items by their ratings alone, or was trained by an earlier version"
 
     @property
     def users(self) -> IdMap:

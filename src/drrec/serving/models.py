@@ -15,7 +15,9 @@ from drrec.serving.batching import Batcher
 from drrec.serving.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from drrec.serving.records import AddedItem
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,7 @@ class Models:
         self._observe = observe
         self._loading = threading.Lock()
         self._failed: dict[int, Identity] = {}
+        self._items: Sequence[AddedItem] = ()
         self._served = [self._load(source) for source in self._sources]
 
     @property
@@ -188,10 +191,22 @@ class Models:
                 logger.info("serving %s in place of %s", new.label, old.label)
         return exchanged
 
+    def set_items(self, added: Sequence[AddedItem]) -> None:
+        """Have all models recommend these items beside those of their logs."""
+        with self._loading:
+            self._items = added
+            self._served = [self._with_items(each) for each in self._served]
+
+    def _with_items(self, served: Served) -> Served:
+        engine = served.engine.with_items(self._items)
+        return dataclasses.replace(served, engine=engine, batcher=Batcher(engine, self._observe))
+
     def _load(self, source: Source) -> Served:
         path = source.path()
         identity = _identity(path)  # before: a file that is replaced meanwhile is loaded again
         engine = Engine.load(path, retrieval=source.retrieval)
+        if self._items:
+            engine = engine.with_items(self._items)
         batcher = Batcher(engine, self._observe)
         return Served(
             engine=engine,

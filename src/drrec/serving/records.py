@@ -75,7 +75,38 @@ class ForgetUser:
     user: str
 
 
-Record = Session | Event | Shown | ForgetHistory | ForgetSession | ForgetUser
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AddedItem:
+    """An item that came after training, with its content."""
+
+    id: str
+    title: str
+    genres: tuple[str, ...]
+    features: dict[str, tuple[float, ...]]
+    """Vectors by modality."""
+    encoded_by: dict[str, str]
+    """Names of the encoders that made them, by modality."""
+    digest: str
+    """SHA-256 of what was sent."""
+    time: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AddItem:
+    """Store an item, unless there are as many as may be."""
+
+    item: AddedItem
+    most: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoveItem:
+    """Delete an item that was added."""
+
+    id: str
+
+
+Record = Session | Event | Shown | ForgetHistory | ForgetSession | ForgetUser | AddItem | RemoveItem
 
 
 class Outcome(enum.Enum):
@@ -87,7 +118,9 @@ class Outcome(enum.Enum):
     CONFLICT = "conflict"
     """Another event has this id, or another list this turn: nothing is changed."""
     NO_SESSION = "no session"
-    """There is no such session, or no such user."""
+    """There is no such session, no such user, or no such item."""
+    FULL = "full"
+    """There are as many items as may be: nothing is changed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -164,6 +164,36 @@ class Faiss:
             self._index.nprobe = min(2 * self._index.nprobe, self._index.nlist)
 
 
+class Appended:
+    """Another searcher, and beside it items that are searched exactly."""
+
+    def __init__(self, base: Searcher, first: int, block: np.ndarray) -> None:
+        """`block` [n, D] float32 of the items from number `first` on."""
+        self._base, self._first, self._block = base, first, block
+
+    def search(self, wanted: Sequence[Wanted], k: int) -> list[Found]:
+        """The top K of each query."""
+        found = self._base.search([self._of_base(each) for each in wanted], k)
+        return [self._joined(one, each, k) for one, each in zip(found, wanted, strict=True)]
+
+    def _of_base(self, wanted: Wanted) -> Wanted:
+        hidden, allowed = wanted.hidden, wanted.allowed
+        if allowed is not None:
+            allowed = allowed[allowed < self._first]
+        return Wanted(wanted.vector, hidden[hidden < self._first], allowed)
+
+    def _joined(self, found: Found, wanted: Wanted, k: int) -> Found:
+        own = np.arange(self._first, self._first + len(self._block), dtype=found.item.dtype)
+        scores = self._block @ wanted.vector
+        is_out = np.isin(own, wanted.hidden)
+        if wanted.allowed is not None:
+            is_out |= ~np.isin(own, wanted.allowed)
+        item = np.concatenate([found.item, own[~is_out]])
+        score = np.concatenate([found.score, scores[~is_out]])
+        best = np.lexsort((item, -score))[:k]
+        return Found(item[best], score[best])
+
+
 def searcher_over(
     items: np.ndarray,
     queries: Callable[[], np.ndarray],

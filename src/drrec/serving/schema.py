@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 1
+VERSION = 2
 """Version of the tables."""
+
+GROWN_FROM = {"1": ("items",)}
+"""Versions that are brought up to this one when a store is opened, by making these tables."""
 
 metadata = sa.MetaData()
 
@@ -69,3 +72,18 @@ shown = sa.Table(
     sqlite_autoincrement=True,
 )
 """Recommendations: a list's items by position, each with the chance that it had to be there."""
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("number", _number, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("genres", sa.Text, nullable=False),  # JSON list
+    sa.Column("features", sa.Text, nullable=False),  # JSON, lists of numbers by modality
+    sa.Column("encoded_by", sa.Text, nullable=False),  # JSON, names by modality
+    sa.Column("digest", sa.String, nullable=False),
+    sa.Column("time", sa.Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Items that came after training."""

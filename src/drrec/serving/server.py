@@ -67,7 +67,9 @@ def made_service(job: Job) -> Service:
     metrics = Metrics()
     models = Models(job.main, job.also, job.config.share, metrics.batch_size.observe)
     store = Store.open(job.store)
-    return Service(job.config, models, store, Writer(store), metrics)
+    service = Service(job.config, models, store, Writer(store), metrics)
+    service.look_for_items()
+    return service
 
 
 def serve_here(job: Job, listening: socket.socket, ready: Callable[[Service], None]) -> None:

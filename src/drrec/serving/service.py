@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import logging
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,28 @@ class Service:
         self._readers = concurrent.futures.ThreadPoolExecutor(_READERS, "drrec-store")
         self._generator = random.Random()
         self._has_warned = False
+        self._items = (0, 0)
+        self._syncing = threading.Lock()
+
+    def look_for_items(self) -> None:
+        """Have the models recommend the items that the store has by now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._syncing:
+            version = self.store.items_version()
+            if version != self._items:
+                self.models.set_items(self.store.items())
+                self._items = version
+
+    async def sync_items(self) -> None:
+        """`look_for_items`, off the event loop.
+
+        Raises:
+            HTTPException: the store cannot be read.
+        """
+        await self.read(self.look_for_items)
 
     async def read(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Read from the store, off the event loop.

@@ -13,7 +13,7 @@ from drrec.errors import InputError, told
 from drrec.errors import shown as as_shown
 from drrec.serving import schema
 from drrec.serving.faults import StoreError, fault_of
-from drrec.serving.records import Event, History, Outcome, Record, Session, Shown
+from drrec.serving.records import AddedItem, Event, History, Outcome, Record, Session, Shown
 from drrec.serving.writing import written
 
 if TYPE_CHECKING:
@@ -129,6 +129,33 @@ class Store:
                 return
             yield _event(row)
 
+    def item(self, name: str) -> AddedItem | None:
+        """An item that was added; None if there is none.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        query = sa.select(schema.items).where(schema.items.c.id == name)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _item(row)
+
+    def items(self) -> list[AddedItem]:
+        """All items that were added, oldest first."""
+        return [_item(row) for row in self._all(schema.items)]
+
+    def items_version(self) -> tuple[int, int]:
+        """What changes with each item that is added or removed.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        table = schema.items
+        query = sa.select(sa.func.count(), sa.func.max(table.c.number)).select_from(table)
+        with self._reading() as connection:
+            count, last = connection.execute(query).one()
+        return count, last or 0
+
     def last_event(self) -> int:
         """The number of the last event, 0 without any; no lower number is stored after this.
 
@@ -201,11 +228,12 @@ class Store:
                 version = {"name": "version", "value": str(schema.VERSION)}
                 connection.execute(sa.insert(schema.meta).values(version))
                 return
+            found = connection.scalar(_VERSION) if schema.meta.name in there else None
+            if found in schema.GROWN_FROM:
+                there |= _grow(connection, found)
+                found = str(schema.VERSION)
             if missing := expected - there:
                 raise self._other(f"one without the tables {as_shown(sorted(missing))}")
-            found = connection.scalar(
-                sa.select(schema.meta.c.value).where(schema.meta.c.name == "version")
-            )
             if found != str(schema.VERSION):
                 raise self._other(f"version {as_shown(found)}")
             for table in schema.metadata.tables.values():
@@ -255,6 +283,32 @@ _SHOWN = (
     .order_by(schema.shown.c.turn)
 )
 _SESSION = sa.select(schema.sessions).where(schema.sessions.c.id == sa.bindparam("session"))
+
+
+_VERSION = sa.select(schema.meta.c.value).where(schema.meta.c.name == "version")
+
+
+def _grow(connection: sa.Connection, version: str) -> set[str]:
+    """Bring tables of an earlier version up to this one; those that are made."""
+    made = schema.GROWN_FROM[version]
+    for name in made:
+        schema.metadata.tables[name].create(connection)
+    update = sa.update(schema.meta).where(schema.meta.c.name == "version")
+    connection.execute(update.values(value=str(schema.VERSION)))
+    return {*made}
+
+
+def _item(row: Any) -> AddedItem:
+    _, name, title, genres, features, encoded_by, digest, time = row
+    return AddedItem(
+        id=name,
+        title=title,
+        genres=tuple(json.loads(genres)),
+        features={key: tuple(each) for key, each in json.loads(features).items()},
+        encoded_by=json.loads(encoded_by),
+        digest=digest,
+        time=time,
+    )
 
 
 def _session(connection: sa.Connection, name: str) -> Session | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from drrec.data.joining import NewRow, taken_from, write_joined
+from drrec.data.published.layout import Words
 from drrec.data.split import Split
 from drrec.errors import InputError
 from drrec.experiment.run import UPDATE, Run, write_config
@@ -24,10 +25,12 @@ from drrec.serving.sessions import stars_of
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Mapping
 
     from drrec.data.dataset import Dataset
     from drrec.data.joining import JoinedLog
     from drrec.experiment.config import TrainConfig
+    from drrec.serving.records import AddedItem
     from drrec.serving.store import Store
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,8 @@ class Feedback(NamedTuple):
     last: int
     """Number of the last event."""
     rows: list[NewRow]
+    items: dict[str, AddedItem]
+    """Items that came after training, by id."""
     is_new: bool
     """Whether no other run that goes on from this one has it all, either."""
 
@@ -83,7 +88,8 @@ def feedback_since(run: Run, store: Store) -> Feedback:
         NewRow(user_of(each), each.item, stars_of(each), int(each.time), each.session)
         for each in store.events(after, last)
     ]
-    return Feedback(str(store), identity, last, rows, bool(rows) and not others)
+    items = {each.id: each for each in store.items()}
+    return Feedback(str(store), identity, last, rows, items, bool(rows) and not others)
 
 
 def unfinished(run: Run) -> Run | None:
@@ -132,14 +138,22 @@ def begin_update(
     before = config.steps if starts else 0
 
     def fill(side: pathlib.Path) -> None:
-        joined = write_joined(side / LOG / task.dataset.name, task.dataset, rows)
+        words = {
+            row.item: Words(row.item, added.title, added.genres)
+            for row in rows
+            if (added := feedback.items.get(row.item))
+        }
+        joined = write_joined(side / LOG / task.dataset.name, task.dataset, rows, words)
         named = dataclasses.replace(
             _joined_config(config, joined), steps=before + steps, dataset=str(joined.folder)
         )
         updated = Task.load(named, data_dir)
         places: dict[str, Any] = {"dataset": str(new.folder / LOG / task.dataset.name)}
         if config.content.modalities:
-            _carry_features(config, task.dataset, updated.dataset, data_dir, side / LOG / _FEATURES)
+            features = _carried_features(
+                config, task.dataset, updated.dataset, data_dir, feedback.items
+            )
+            write_features(side / LOG / _FEATURES, updated.dataset, features)
             places["features"] = str(new.folder / LOG / _FEATURES)
         for place, start in starts.items():
             start.write(side / place)
@@ -207,26 +221,34 @@ def _joined_config(config: TrainConfig, joined: JoinedLog) -> TrainConfig:
     return dataclasses.replace(config, log=joined.log, repeats=joined.repeats, also=also)
 
 
-def _carry_features(
-    config: TrainConfig, old: Dataset, new: Dataset, data_dir: pathlib.Path, path: pathlib.Path
-) -> None:
-    """The features of all items that have some, in a file of the new log's."""
+def _carried_features(
+    config: TrainConfig,
+    old: Dataset,
+    new: Dataset,
+    data_dir: pathlib.Path,
+    added: Mapping[str, AddedItem],
+) -> dict[str, FeatureRows]:
+    """The features of all items of the new log that have some."""
     names = config.content.modalities
     source = ensure_features(config, old, names, data_dir)
     made_of = stored_sources(source, old)
     place = {raw: at for at, raw in enumerate(old.interactions.items.raw.tolist())}
-    at = np.array([place.get(raw, 0) for raw in new.interactions.items.raw[1:].tolist()])
-    found = load_features(source, old, names)
-    rows = {
-        name: FeatureRows(
-            features=each.features[at],
-            present=each.present[at],
+    ids = new.interactions.items.raw[1:].tolist()
+    at = np.array([place.get(raw, 0) for raw in ids])
+    rows = {}
+    for name, each in load_features(source, old, names).items():
+        features, present = each.features[at], each.present[at]
+        for row, raw in enumerate(ids):
+            vector = added[raw].features.get(name, ()) if raw in added and not at[row] else ()
+            if len(vector) == features.shape[1]:
+                features[row], present[row] = vector, True
+        rows[name] = FeatureRows(
+            features=features,
+            present=present,
             encoder=each.encoder,
             source=made_of.get(name, ""),
         )
-        for name, each in found.items()
-    }
-    write_features(path, new, rows)
+    return rows
 
 
 def _learned_before(old: Task, new: Task) -> int:

@@ -10,16 +10,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from drrec.serving.records import (
+    AddItem,
     Event,
     ForgetHistory,
     ForgetSession,
     ForgetUser,
     Outcome,
     Record,
+    RemoveItem,
     Session,
     Shown,
 )
-from drrec.serving.schema import events, sessions, shown
+from drrec.serving.schema import events, items, sessions, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -180,6 +182,38 @@ def _deleted_sessions(connection: sa.Connection, condition: Any) -> Iterable[str
     return set(connection.scalars(query))
 
 
+def _add_items(connection: sa.Connection, given: Sequence[AddItem]) -> list[Outcome]:
+    outcomes = []
+    for each in given:
+        added = each.item
+        digest = connection.scalar(sa.select(items.c.digest).where(items.c.id == added.id))
+        if digest is not None:
+            outcomes.append(Outcome.REPEATED if digest == added.digest else Outcome.CONFLICT)
+            continue
+        if (connection.scalar(sa.select(sa.func.count()).select_from(items)) or 0) >= each.most:
+            outcomes.append(Outcome.FULL)
+            continue
+        row = {
+            "id": added.id,
+            "title": added.title,
+            "genres": json.dumps(added.genres),
+            "features": json.dumps(added.features),
+            "encoded_by": json.dumps(added.encoded_by),
+            "digest": added.digest,
+            "time": added.time,
+        }
+        new = _inserted(connection, items, [row], ("id",))
+        # In PostgreSQL another worker may have been quicker.
+        outcomes.append(Outcome.STORED if new else Outcome.CONFLICT)
+    return outcomes
+
+
+def _remove_items(connection: sa.Connection, asked: Sequence[RemoveItem]) -> list[Outcome]:
+    query = sa.delete(items).where(items.c.id.in_({each.id for each in asked}))
+    gone = set(connection.scalars(query.returning(items.c.id)))
+    return [Outcome.STORED if each.id in gone else Outcome.NO_SESSION for each in asked]
+
+
 _WRITERS: dict[type, Callable[[sa.Connection, Any], list[Outcome]]] = {
     Session: _sessions,
     Event: _events,
@@ -187,4 +221,6 @@ _WRITERS: dict[type, Callable[[sa.Connection, Any], list[Outcome]]] = {
     ForgetHistory: _forget_histories,
     ForgetSession: _forget_sessions,
     ForgetUser: _forget_users,
+    AddItem: _add_items,
+    RemoveItem: _remove_items,
 }
