@@ -77,6 +77,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        _make_variables_of_one_kernel()
+
+
+def _make_variables_of_one_kernel() -> None:
+    """Leave out the names of variables, which only TensorFlow's errors tell.
+
+    It has a kernel for each name, kept for ever, and making one takes three quarters of the time
+    that a variable takes; tests make them by tens of thousands.
+    """
+    from tensorflow.python.ops import gen_resource_variable_ops as operations
+
+    named = operations.var_handle_op
+    operations.var_handle_op = lambda *given, debug_name="", **rest: named(*given, **rest)
 
 
 @pytest.fixture(scope="session")
