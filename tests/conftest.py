@@ -8,6 +8,8 @@ import pathlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -63,6 +65,9 @@ LONGEST = (
 )
 """Files that take ten seconds or more of one processor, roughly in this order."""
 
+TOGETHER = {"tests/contracts/test_recommenders.py": "tests/contracts/test_serving.py"}
+"""Files by what they share a process with: all models are fitted once for both."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: so no process is left with one when the others have ended."""
@@ -79,6 +84,43 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        _make_variables_of_one_kernel()
+
+
+def _make_variables_of_one_kernel() -> None:
+    """Leave out the names of variables, which only TensorFlow's errors tell.
+
+    It has a kernel for each name, kept for ever, and making one takes three quarters of the time
+    that a variable takes; tests make them by tens of thousands.
+    """
+    from tensorflow.python.ops import gen_resource_variable_ops as operations
+
+    named = operations.var_handle_op
+    operations.var_handle_op = lambda *given, debug_name="", **rest: named(*given, **rest)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Free what a file has left in cycles, graphs above all; what stays need not be looked at."""
+    yield
+    if nextitem and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `--dist loadfile` has it, but files of `TOGETHER` in one process."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = super()._split_scope(nodeid)
+            return TOGETHER.get(path, path)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -113,20 +155,16 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
 def brief_training():
     """Baselines that train by epochs are small and soon done: for what no long training shows."""
     # Here, for tests/features load no TensorFlow.
-    import keras
+    from tests.brief import brief_pmf
 
     from drrec.baselines.sequential import recommenders
-    from drrec.embeddings import pmf
 
     config = functools.partial(
         recommenders.SequenceConfig, width=16, length=20, num_layers=1, most_epochs=3
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recommenders, "SequenceConfig", config)
-        patch.setattr(pmf, "_MOST_EPOCHS", 2)
-        # So few batches are not worth a trace.
-        in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
-        patch.setattr(pmf.MatrixFactorisation, "compile", in_python)
+        brief_pmf(patch)
         yield
 
 

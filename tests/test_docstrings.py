@@ -8,6 +8,7 @@ import pathlib
 import types
 
 import pytest
+from tests.agents.tiny import without_xla
 
 import drrec
 from drrec.registry import BASELINES
@@ -82,7 +83,8 @@ def test_a_public_name_has_examples(name):
 def test_examples_of_a_module(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples write files where they run
     try:
-        found = doctest.testmod(importlib.import_module(name))
+        with without_xla():
+            found = doctest.testmod(importlib.import_module(name))
     finally:
         BASELINES.pop("mine", None)  # what the example of `register` adds
     assert found.attempted > 0

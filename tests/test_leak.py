@@ -1,14 +1,13 @@
 """The proof that nothing which learns sees the test ratings: change them, and no bit moves."""
 
 import dataclasses
-import functools
 import types
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config
+from tests.brief import brief_pmf
 from tests.nn.modalities import modality, random_content
 
 from drrec.agents.checkpoint import named_variables
@@ -17,7 +16,6 @@ from drrec.data.interactions import Interactions
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.data.strategies import SPLITS, TEST
 from drrec.embeddings import content as teaching
-from drrec.embeddings import pmf
 from drrec.embeddings.pretrain import Content, pretrain
 from drrec.experiment.train import build_agent
 from drrec.registry import BASELINES
@@ -28,9 +26,7 @@ SCRAMBLED = ["ratings", "items", "both"]
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
     # A leak needs no long training.
-    monkeypatch.setattr(pmf, "_MOST_EPOCHS", 2)
-    in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
-    monkeypatch.setattr(pmf.MatrixFactorisation, "compile", in_python)
+    brief_pmf(monkeypatch)
     monkeypatch.setattr(teaching, "_MOST_ROUNDS", 2)
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
-from drrec.data.histories import entries, items_of, pushed
+from drrec.data.histories import entries, items_of
 from drrec.data.ids import as_text
 from drrec.data.interactions import LIKED_ABOVE, Interactions
 from drrec.scoring import seen_pairs

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
+from tests.brief import brief_pmf
 from tests.nn.modalities import random_modalities
 
 import drrec
@@ -67,10 +69,12 @@ def fitting(data: drrec.Dataset) -> Callable[..., Recommender]:
 
     def fit(name: str, **settings: Any) -> Recommender:
         is_agent = name in AGENTS or name in VARIANTS
+        model = new(name, **settings)
         tf.config.run_functions_eagerly(is_agent)
         try:
-            model = new(name, **settings)
-            return model.fit(data, steps=16) if is_agent else model.fit(data)
+            with pytest.MonkeyPatch.context() as patch:
+                brief_pmf(patch)
+                return model.fit(data, steps=16) if is_agent else model.fit(data)
         finally:
             tf.config.run_functions_eagerly(False)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from tests.contracts.models import EVERY, dataset_over, fitting, new
+from tests.contracts.models import EVERY, new
 
 import drrec
 from drrec.data.histories import items_of, liked_of, rewards_of
@@ -17,13 +17,13 @@ each = pytest.mark.parametrize("name", EVERY)
 
 
 @pytest.fixture(scope="module")
-def data(tiny_interactions):
-    return dataset_over(tiny_interactions)
+def data(catalogue):
+    return catalogue
 
 
 @pytest.fixture(scope="module")
-def fitted(data):
-    return fitting(data)
+def fitted(fitted_once):
+    return fitted_once
 
 
 @each

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.contracts.models import EVERY, dataset_over, fitting
+from tests.contracts.models import EVERY
 
 from drrec.agents.config import AgentConfig
 from drrec.agents.policy import Policy
@@ -24,13 +24,13 @@ SAME = 1e-5
 
 
 @pytest.fixture(scope="module")
-def data(tiny_interactions):
-    return dataset_over(tiny_interactions)
+def data(catalogue):
+    return catalogue
 
 
 @pytest.fixture(scope="module")
-def fitted(data):
-    return fitting(data)
+def fitted(fitted_once):
+    return fitted_once
 
 
 @pytest.fixture(scope="module")

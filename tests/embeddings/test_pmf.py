@@ -1,8 +1,11 @@
 """PMF by gradient descent: it learns what was planted, and its embeddings rank as it does."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+from tests.brief import brief_pmf
 
 from drrec.embeddings import pmf
 from drrec.embeddings.pmf import MatrixFactorisation, fit_pmf
@@ -27,9 +30,20 @@ def fitted(tiny_interactions):
 
 
 @pytest.fixture(scope="module")
-def from_another_seed(tiny_interactions):
+def briefly(tiny_interactions):
+    """Fits of two epochs by their seed, for what no long one shows."""
     past, _ = tiny_interactions.past_and_future(0.2)
-    return fit(past, seed=1)
+
+    @functools.cache
+    def fitted(seed):
+        return fitted_onto(seed, None)
+
+    def fitted_onto(seed, start):
+        with pytest.MonkeyPatch.context() as patch:
+            brief_pmf(patch)
+            return fit(past, seed=seed, start=start)
+
+    return fitted, fitted_onto
 
 
 def test_learns_the_planted_taste_and_judges_what_it_has_not_seen(tiny_interactions, fitted):
@@ -59,8 +73,9 @@ def test_shapes_and_padding(tiny_interactions, fitted):
     assert fitted.fingerprint == past.fingerprint
 
 
-def test_another_seed_is_another_start(fitted, from_another_seed):
-    assert np.abs(from_another_seed.item - fitted.item).max() > 1e-3
+def test_another_seed_is_another_start(briefly):
+    fitted, _ = briefly
+    assert np.abs(fitted(1).item - fitted(0).item).max() > 1e-3
 
 
 def test_embeddings_rank_as_the_model_does():
@@ -99,17 +114,16 @@ def test_config_round_trip():
     assert (again.sizes, again.mean, again.l2) == (model.sizes, 3.5, 0.1)
 
 
-def test_a_later_fit_is_turned_onto_the_axes_of_an_earlier_one(
-    tiny_interactions, fitted, from_another_seed
-):
-    past, _ = tiny_interactions.past_and_future(0.2)
-    plain, turned = from_another_seed, fit(past, seed=1, start=fitted)
+def test_a_later_fit_is_turned_onto_the_axes_of_an_earlier_one(briefly):
+    fitted, fitted_onto = briefly
+    earlier, plain = fitted(0), fitted(1)
+    turned = fitted_onto(1, earlier)
     np.testing.assert_allclose(
         turned.user @ turned.item.T, plain.user @ plain.item.T, rtol=1e-4, atol=1e-5
     )
     np.testing.assert_array_equal(turned.user[:, -1], 1)
 
     def distance(table):
-        return np.linalg.norm(table.item[:, :-1] - fitted.item[:, :-1])
+        return np.linalg.norm(table.item[:, :-1] - earlier.item[:, :-1])
 
     assert distance(turned) < 0.9 * distance(plain)

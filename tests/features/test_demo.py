@@ -8,8 +8,10 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.model_selection import cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.features.tiny import DecodesHere
 
 from drrec.data.datasets import load_dataset
+from drrec.features import work
 from drrec.features.config import ExtractConfig
 from drrec.features.extract import extract
 from drrec.features.store import MODALITIES, features_path, load_features
@@ -26,7 +28,10 @@ def probed(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
     make_demo(data_dir / "demo", num_films=240, num_users=100)
     dataset = load_dataset("demo", data_dir)
-    extract(ExtractConfig(dataset="demo", media=data_dir / "demo" / "media"), dataset, data_dir)
+    config = ExtractConfig(dataset="demo", media=data_dir / "demo" / "media")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "Decoders", DecodesHere)
+        extract(config, dataset, data_dir)
     found = load_features(features_path(data_dir, "demo"), dataset, MODALITIES)
     assert all(modality.present[1:].all() for modality in found.values())
     return World.load(data_dir / "demo" / "world.npz"), {

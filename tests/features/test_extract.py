@@ -15,13 +15,19 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tests.features.tiny import gray, save_encoder, tone, write_image, write_trailer
+from tests.features.tiny import (
+    DecodesHere,
+    gray,
+    save_encoder,
+    tone,
+    write_image,
+    write_trailer,
+)
 
 from drrec.data.datasets import load_dataset
 from drrec.errors import InputError
 from drrec.features import journal, work
 from drrec.features.config import ExtractConfig
-from drrec.features.decoding import decode
 from drrec.features.extract import extract, summary
 from drrec.features.media import frames_of, sound_of
 from drrec.features.store import features_path, load_features
@@ -30,22 +36,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 IDS = [str(number) for number in range(1, 15)]
 
 
-class Here:
-    """Decodes in this process: starting another takes seconds, and one test does."""
-
-    def __init__(self, config, workers):
-        self._processor = config.load()
-
-    def decoded(self, items):
-        return (decode(self._processor, files) for files in items)
-
-    def close(self):
-        pass
-
-
 @pytest.fixture
 def _decode_here(monkeypatch):
-    monkeypatch.setattr(work, "Decoders", Here)
+    monkeypatch.setattr(work, "Decoders", DecodesHere)
 
 
 def write_log(folder):
@@ -206,7 +199,7 @@ def test_killed_at_once_and_run_again_it_equals_one_run(here, monkeypatch):
     """A real process with real decoders, killed as kill -9 does; its children go with it."""
     config = {"modality": "video", "batch_size": 1}
     with monkeypatch.context() as patch:
-        patch.setattr(work, "Decoders", Here)
+        patch.setattr(work, "Decoders", DecodesHere)
         run(here, **config)
     whole = content(stored(here))
     stored(here).unlink()

@@ -23,6 +23,10 @@ SMALL = SequenceConfig(
 )
 
 
+FEW = 8
+"""Users whose rows are one batch."""
+
+
 @pytest.fixture
 def _in_python():
     """A few updates are not worth a trace."""
@@ -56,7 +60,7 @@ def share_of_rule(trainer):
 @pytest.mark.usefixtures("_in_python")
 @pytest.mark.parametrize("average", [1.0, 0.01])
 def test_what_is_used_is_the_average_of_what_learns(average):
-    log = successions(20)
+    log = successions(FEW)
     trainer = Trainer(log, "gru", dataclasses.replace(SMALL, average=average), 0)
     start = np.array(trainer.model.table)
     trainer.epochs(log, 3)
@@ -94,13 +98,13 @@ def test_compiled_by_xla_it_learns_the_same(monkeypatch):
 @pytest.mark.usefixtures("_in_python")
 def test_seeds_and_the_start():
     config = dataclasses.replace(SMALL, dropout=0.3)
-    log = successions(20)
+    log = successions(FEW)
     one, same, other = (Trainer(log, "transformer", config, seed) for seed in (0, 0, 1))
     for trainer in (one, same, other):
         trainer.epochs(log, 2)
     np.testing.assert_array_equal(one.model.table, same.model.table)
     assert np.abs(np.array(one.model.table - other.model.table)).max() > 1e-3
-    one.epochs(log, 3)
+    one.epochs(log, 1)
     one.epochs(log, 2)  # anew, dropout included
     np.testing.assert_array_equal(one.model.table, same.model.table)
 
@@ -117,10 +121,10 @@ def test_it_stops_when_it_gets_no_better_and_goes_back_to_the_best(monkeypatch):
         return whole(self, log, num_epochs, judged)
 
     monkeypatch.setattr(Trainer, "epochs", noted)
-    log = successions(20)
+    log = successions(FEW)
     config = dataclasses.replace(SMALL, patience=2)
     assert trained(log, "gru", config, seed=0).reached == [0.1, 0.3, 0.2, 0.3]
-    assert asked == [(len(log) - 20, 30), (len(log), 2)]
+    assert asked == [(len(log) - FEW, 30), (len(log), 2)]
 
 
 @pytest.mark.usefixtures("_in_python")
