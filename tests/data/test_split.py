@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drrec.data.interactions import Interactions
+from drrec.data.interactions import Interactions, by_users
 from drrec.data.split import Split, SplitConfig, split_interactions
-from drrec.data.strategies import SPLITS
+from drrec.data.strategies import OF_EACH_USER, SPLITS
 from drrec.errors import InputError
 
 COLUMNS = ("user", "item", "rating", "timestamp")
@@ -209,3 +209,29 @@ def test_a_given_split_without_whole_parts_is_refused(parts, message):
     given_parts = None if parts is None else np.array(parts, np.int8)
     with pytest.raises(InputError, match=message):
         split_interactions(log, SplitConfig(strategy="given"), given_parts)
+
+
+@given(random_logs(), st.integers(1, 30))
+def test_users_apart_are_divided_as_they_are_together(raw, most):
+    log = Interactions.from_raw(*raw)
+    log = log.where(log.rating > 2)  # some users have no rows, others few
+    for name in OF_EACH_USER:
+        pieces = [SPLITS[name](piece, 0.1, 0.2, 0) for piece in by_users(log, most)]
+        assert np.concatenate(pieces).tolist() == SPLITS[name](log, 0.1, 0.2, 0).tolist()
+
+
+FINGERPRINTS = {
+    "temporal": "0010296cb4d70ea6",
+    "leave_one_out": "6d11f8ce6d10768f",
+    "global_time": "53246cc1de81a92a",
+    "user": "2fb62069a7490432",
+    "item": "0f8ee5a42641b94a",
+    "random": "7b61dc1fcb21a22b",
+}
+"""Of MovieLens-100K; tables depend on them."""
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_movielens_100k_is_divided_as_ever(ml_100k, name):
+    split = split_interactions(ml_100k.interactions, SplitConfig(strategy=name))
+    assert split.fingerprint[:16] == FINGERPRINTS[name]

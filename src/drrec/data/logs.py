@@ -70,15 +70,15 @@ class Log:
         parts = columns.pop("part", None)
         items = np.concatenate([as_text([""]), self.items])
         log = Interactions(**columns, users=IdMap(self.users, "user"), items=IdMap(items, "item"))
-        words: dict[str, Any] = {**self.words()}
+        words: dict[str, Any] = {**self.words(repeats)}
         words.setdefault("titles", np.full(log.num_items, "", dtype=object))
         return Dataset(name, log, parts=parts, scale=self.scale, **words)
 
-    def words(self) -> dict[str, np.ndarray]:
+    def words(self, repeats: Repeats) -> dict[str, np.ndarray]:
         """Titles and genres [I] that the log has."""
         named = {"title": "titles", "genres": "genres"}
         return {
-            name: _words(self.raw, column, len(self.items))
+            name: _words(self.raw, column, len(self.items), self.rows.order, repeats)
             for column, name in named.items()
             if column in self.raw.types
         }
@@ -311,14 +311,17 @@ def _shown(value: Any) -> str:
     return short(str(int(value) if is_whole else value))
 
 
-def _words(raw: Staged, column: str, num_items: int) -> np.ndarray:
+def _words(
+    raw: Staged, column: str, num_items: int, order: str, repeats: Repeats
+) -> np.ndarray:
     """[I] what each item is called, unless the column says something else of many."""
     text = f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
+    moment = f"coalesce(rank, 0), {'-row' if order.endswith('DESC') else 'row'}"
+    last = f"SELECT arg_max(row, ({moment})) FROM log GROUP BY user, item"
     found = raw.arrays(
-        "SELECT item, arg_min(text, (coalesce(rank, 0), row)) AS text, "
-        "count(DISTINCT text) > 1 AS differs FROM "
-        f"(SELECT log.item, rank, row, {text} AS text FROM log JOIN raw ON raw.rowid = log.row) "
-        "WHERE text <> '' GROUP BY item"
+        f"SELECT item, arg_min(text, (user, {moment})) AS text, count(DISTINCT text) > 1 AS differs "
+        f"FROM (SELECT log.*, {text} AS text FROM log JOIN raw ON raw.rowid = log.row) "
+        f"WHERE text <> '' {f'AND row IN ({last})' if repeats == 'drop' else ''} GROUP BY item"
     )
     words = np.full(num_items + 1, "", dtype=object)
     if len(found["item"]) and np.mean(found["differs"]) > 0.1:

@@ -99,7 +99,7 @@ def prepare_log(
                 for file in found:
                     files.read(file, log_config, raw)
                 log = understood(raw, log_config)
-                columns, words = log.rows.mapped(config.repeats, scratch), log.words()
+                columns, words = log.rows.mapped(config.repeats, scratch), log.words(config.repeats)
             with engine(scratch, made=side) as connection:  # with the memory of the one before
                 record = _write(connection, log, columns, words, config, side)
             write_json(side / RECORD, {"version": VERSION, "settings": settings, **record})

@@ -59,6 +59,9 @@ def _of_numbers(raw: Staged, value: str) -> Times:
     # A row alone in another unit than the rest is bad, and the rest says which unit it is.
     below = ", ".join(f"count(*) FILTER ({value} < {LATEST * unit})" for _, unit in _UNITS)
     known, *counts = raw.one(f"SELECT count(*), {below} FROM raw WHERE isfinite({value})")
+    if known in [2 * count for count in counts]:  # the median is between two units
+        (typical,) = raw.one(f"SELECT median({value}) FROM raw WHERE isfinite({value})")
+        counts = [known * (typical < LATEST * unit) for _, unit in _UNITS]
     most = [each for each, count in zip(_UNITS, counts, strict=True) if 2 * count >= known]
     form, unit = most[0] if most else _UNITS[-1]
     least = LATEST * unit // 10**3 if unit > 1 else 0  # less is a time in a coarser unit
