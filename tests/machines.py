@@ -36,7 +36,7 @@ class Machines:
 
     def _begin(self, **settings):
         """Begin a machine; Ray gives it half a minute, which may not do where others work."""
-        for is_last in (False, False, True):
+        for is_last in (False, False, False, False, True):
             try:
                 self._cluster.add_node(object_store_memory=STORE, **settings)
                 return

@@ -47,7 +47,7 @@ def note(path, word):
         file.write(f"{word}\n")
 
 
-def until(is_true, seconds=120):
+def until(is_true, seconds=600):
     end = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < end

@@ -109,9 +109,10 @@ def _begin(ray: Any, config: RayConfig, folder: str | None) -> None:
             **own,
         )
     except Exception as error:  # of no class of its own, where a machine is too slow to begin
+        reason = told(error).rstrip(".")
         raise InputError(
-            f"Expected a Ray cluster at --ray {shown(config.ray)}. Received: {told(error)}. Begin "
-            "one by `ray start --head`, or leave the address out for one on this machine."
+            f"Expected a Ray cluster at --ray {shown(config.ray)}. Received: {reason}. Begin one "
+            "by `ray start --head`, or leave the address out for one on this machine."
         ) from error
 
 
