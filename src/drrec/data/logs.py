@@ -311,9 +311,7 @@ def _shown(value: Any) -> str:
     return short(str(int(value) if is_whole else value))
 
 
-def _words(
-    raw: Staged, column: str, num_items: int, order: str, repeats: Repeats
-) -> np.ndarray:
+def _words(raw: Staged, column: str, num_items: int, order: str, repeats: Repeats) -> np.ndarray:
     """[I] what each item is called, unless the column says something else of many."""
     text = f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
     moment = f"coalesce(rank, 0), {'-row' if order.endswith('DESC') else 'row'}"
