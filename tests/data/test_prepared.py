@@ -129,6 +129,16 @@ def test_a_prepared_log_is_what_pandas_keeps_of_it(tmp_path, repeats, monkeypatc
     ))  # fmt: skip
 
 
+def test_a_user_may_have_more_rows_than_are_read_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("drrec.data.rows._VECTORS", 1)
+    size = 9000
+    frame = pd.DataFrame({"user": np.arange(size) % 50 // 49, "item": np.arange(size) % 4000})
+    frame.to_parquet(tmp_path / "log.parquet")
+    log = load_dataset(tmp_path / "log.parquet").interactions
+    assert (len(log), log.counts().tolist()) == (4000, [3920, 80])
+    assert len(set(zip(log.user.tolist(), log.item.tolist(), strict=True))) == 4000
+
+
 @pytest.mark.parametrize("strategy", ["temporal", "leave_one_out", "global_time", "random"])
 def test_the_stored_split_is_the_one_that_is_drawn(tmp_path, strategy):
     source = written(tmp_path / "logs", events())

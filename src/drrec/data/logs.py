@@ -317,9 +317,8 @@ def _words(raw: Staged, column: str, num_items: int, order: str, repeats: Repeat
     moment = f"coalesce(rank, 0), {'-row' if order.endswith('DESC') else 'row'}"
     last = f"SELECT arg_max(row, ({moment})) FROM log GROUP BY user, item"
     found = raw.arrays(
-        f"SELECT item, arg_min(text, (user, {moment})) AS text, "
-        "count(DISTINCT text) > 1 AS differs "
-        f"FROM (SELECT log.*, {text} AS text FROM log JOIN raw ON raw.rowid = log.row) "
+        f"SELECT item, arg_min(text, (user, {moment})) AS text, count(DISTINCT text) > 1 AS differs"
+        f" FROM (SELECT log.*, {text} AS text FROM log JOIN raw ON raw.rowid = log.row) "
         f"WHERE text <> '' {f'AND row IN ({last})' if repeats == 'drop' else ''} GROUP BY item"
     )
     words = np.full(num_items + 1, "", dtype=object)
