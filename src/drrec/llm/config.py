@@ -62,7 +62,7 @@ class ModelConfig:
 class SFTConfig:
     """Supervised fine-tuning: epochs of three tasks, one after the other."""
 
-    next_epochs: float = 12.0
+    next_epochs: float = 20.0
     """Epochs of task next: each item after those before it, over whole histories. [0 to 10^6]"""
     list_epochs: float = 0.0
     """Epochs of task list: cross-entropy of the next item among candidates. [0 to 10^6]"""
