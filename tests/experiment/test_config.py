@@ -72,10 +72,13 @@ def test_numbers_below_one_are_refused(name):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"also": "sampled"}, "Expected --split leave_one_out for the protocols unmasked and"),
+        (
+            {"also": "sampled"},
+            "Expected --split leave_one_out for the protocols unmasked, sampled and",
+        ),
         (
             {"also": "simulater"},
-            "`also` to be of unmasked, sampled, simulator, offpolicy.*simulater",
+            "`also` to be of unmasked, sampled, sampled_9, simulator, offpolicy.*simulater",
         ),
         ({"also": "simulator,simulator"}, "Expected each also once"),
     ],

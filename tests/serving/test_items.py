@@ -171,7 +171,8 @@ def test_faiss_has_a_block_beside_its_index():
     rng = np.random.default_rng(0)
     items = rng.normal(size=(3_000, 8)).astype(np.float32)
     block = 3 * items[5:9]
-    searcher = Appended(Faiss(items, rng.normal(size=(50, 8)).astype(np.float32)), 3_000, block)
+    queries = rng.normal(size=(50, 8)).astype(np.float32)
+    searcher = Appended(Faiss(items, lambda: queries), 3_000, block)
     [found] = searcher.search([Wanted(items[5], np.array([3_001]), None)], 5)
     assert found.item[0] == 3_000
     assert 3_001 not in found.item
@@ -279,12 +280,12 @@ def test_an_item_joins_by_its_content_and_leaves(first, tmp_path):
         assert (again.status_code, again.json()["outcome"]) == (200, "repeated")
         for changed in (film | {"title": "Other"}, film | {"id": "i01"}):
             assert one.post("/v1/items", json=changed).status_code == 409
-        engine = one.app._app.state.service.models.served[0].engine
+        engine = one.app._app._app.state.service.models.served[0].engine
         assert engine.num_items == 81
 
         # The other worker has it at its next look, and both recommend it.
         assert other.get("/v1/items?query=wholly").json()["items"] == []
-        other.app._app.state.service.look_for_items()
+        other.app._app._app.state.service.look_for_items()
         for client in (one, other):
             found = client.get("/v1/items?query=wholly").json()["items"]
             assert found == [{"item": FILM["id"], "title": "Wholly New (2031)"}]
@@ -340,7 +341,7 @@ def test_what_is_no_item_is_refused(first, tmp_path, changes, status, words):
         answered = client.post("/v1/items", json=FILM | changes)
         assert answered.status_code == status
         assert words in answered.json()["error"]
-        assert client.app._app.state.service.store.items() == []
+        assert client.app._app._app.state.service.store.items() == []
 
 
 def test_a_run_without_content_takes_no_items(client):

@@ -190,6 +190,8 @@ def test_the_api_names_every_route_and_its_forms(client):
     assert {
         "/v1/users/{user}/recommendations",
         "/v1/users/{user}/data",
+        "/v1/items/{item}",
+        "/v1/sessions/{session}/truth",
         "/v1/recommendations",
         "/v1/items/{item}/similar",
         "/v1/users",

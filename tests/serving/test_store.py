@@ -202,7 +202,7 @@ def damaged(path: pathlib.Path):
 def of_another_version(path: pathlib.Path):
     store = Store.open(str(path))
     with store._write.begin() as connection:
-        connection.execute(sa.update(schema.meta).values(value="2"))
+        connection.execute(sa.update(schema.meta).values(value="99"))
     store.close()
 
 
@@ -224,7 +224,7 @@ def of_something_else(path: pathlib.Path):
         (lambda path: path.write_bytes(b"no database, but text " * 100), "not a database"),
         (lambda path: path.mkdir(), "unable to open"),
         (damaged, "malformed|damaged"),
-        (of_another_version, "version '2'"),
+        (of_another_version, "version '99'"),
         (half, "without the tables"),
         (of_something_else, "recipes"),
     ],

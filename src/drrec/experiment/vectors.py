@@ -83,7 +83,7 @@ def content_of(
         return None
     path = ensure_features(config, judged.dataset, names, data_dir)
     text = None
-    if "text" in names and (kept := stored_sources(path, judged.dataset)["text"]):
+    if "text" in names and (kept := stored_sources(path, judged.dataset).get("text")):
         text = text_settings(kept, judged.dataset, data_dir)
     content = Content(chosen, load_features(path, judged.dataset, names), text)
     # Said here, before a run has a folder.

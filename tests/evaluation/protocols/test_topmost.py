@@ -11,7 +11,7 @@ from drrec import scoring
 from drrec.evaluation.protocols.topmost import TieNoise, top, topmost
 from drrec.scoring import candidate_batches, in_batches
 
-WIDE = 64 * 32 + 13
+WIDE = 64 * 2 * 20 + 13
 
 
 def test_noise_is_that_of_one_generator_wherever_it_is_asked_for():
