@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).parents[2]
         ("train --steps many", "Expected --steps INT. Received: 'many'."),
         ("compare --name c --modality smell", "Expected `modality` to be of video, audio, text"),
         ("compare --modality text", "Expected --name STR. Received: nothing."),
-        ("extract --pooling sum", "Expected --pooling {cls,mean}. Received: 'sum'."),
+        ("extract --pooling sum", "Expected --pooling {cls,mean,last}. Received: 'sum'."),
         (
             "import-features --format npy --from . --dataset demo",
             "--format {mmrec,ducho,json,",

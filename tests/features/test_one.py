@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -43,7 +44,10 @@ def test_a_text_has_the_vector_that_extraction_gave_it(extracted):
     # In a process of its own, as the server asks for it.
     asked = json.dumps({"settings": settings, "text": texts_of(dataset, None).words[0]})
     command = [sys.executable, "-m", "drrec.features.one"]
-    answer = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    answer = subprocess.run(
+        command, input=asked, capture_output=True, text=True, check=True, env=environment
+    )
     np.testing.assert_allclose(json.loads(answer.stdout)["vector"], expected[0], atol=2e-3)
 
 

@@ -60,7 +60,7 @@ def test_a_model_of_pictures(tmp_path):
         hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
     )
     transformers.ViTModel(config).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="Name the folder of a causal language"):
+    with pytest.raises(InputError, match="Name the folder of such a model"):
         opened(tmp_path, "cpu")
 
 

@@ -302,7 +302,7 @@ def test_an_item_joins_by_its_content_and_leaves(first, tmp_path):
 
         # It can be liked, and that moves the session as the vector says.
         session = opened(one, liked=[FILM["id"]])
-        assert FILM["id"] not in next_of(one, session, 80)
+        assert FILM["id"] not in next_of(one, session, 20)
         asked = {"liked": ["i01"], "context": [{"item": FILM["id"], "feedback": "like"}]}
         moved = one.post("/v1/recommendations", json=asked).json()["items"]
         still = one.post("/v1/recommendations", json={"liked": ["i01"]}).json()["items"]

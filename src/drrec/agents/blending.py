@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from drrec.data.histories import liked_of
-from drrec.errors import InputError, shown
-from drrec.registry import BASELINES, CONTENT_BASELINES
 from drrec.scoring import batches, catalogue, openings
 
 if TYPE_CHECKING:
@@ -86,37 +83,6 @@ class Blend:
         for base, weight, scale in zip(self.bases, self.weights, self.base_scales, strict=True):
             total = total + weight * scale[users, None] * base.score(users, liked, candidates)
         return total
-
-
-def shares_of(blend: str) -> dict[str, float]:
-    """Each baseline's share of the weight of `--blend`, by name; they add up to 1.
-
-    Raises:
-        InputError: a name is not a baseline's or there twice, or a share is not above 0.
-
-    Examples:
-        >>> shares_of("gru4rec:3,ease")
-        {'gru4rec': 0.75, 'ease': 0.25}
-    """
-    shares: dict[str, float] = {}
-    for each in filter(None, blend.split(",")):
-        name, _, share = each.strip().partition(":")
-        if name in shares or name not in {*BASELINES, *CONTENT_BASELINES}:
-            raise InputError(
-                "Expected names of different baselines for `blend`. "
-                f"Received: {shown(name)}{' twice' if name in shares else ''}. "
-                f"There are: {', '.join([*BASELINES, *CONTENT_BASELINES])}."
-            )
-        try:
-            shares[name] = float(share or 1)
-        except ValueError:
-            shares[name] = math.nan
-        if not 0 < shares[name] < math.inf:
-            raise InputError(
-                f"Expected a share above 0 for {name} in `blend`. Received: {shown(share)}. "
-                "Write baselines with their shares: gru4rec:4,ease:1."
-            )
-    return {name: share / sum(shares.values()) for name, share in shares.items()}
 
 
 def _scale(scorer: Scorer, log: Interactions, state_size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from drrec.agents.blending import shares_of
+from drrec.agents.shares import shares_of
 from drrec.errors import InputError
 from drrec.ranges import check_ranges
 from drrec.registry import CONTENT_BASELINES, State, check_choices
