@@ -65,9 +65,7 @@ def test_a_file_that_is_not_there_is_named():
 
 
 def test_a_folder_or_file_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(
-        InputError, match=r"Expected files of a log \(\.inter, .*\), or one of u\.data"
-    ):
+    with pytest.raises(InputError, match=r"Expected files of a log .*, or one of u\.data"):
         load_dataset(tmp_path)
     (tmp_path / "log.xlsx").write_bytes(b"x")
     with pytest.raises(InputError, match=r"ends in \.inter, \.csv, \.tsv"):

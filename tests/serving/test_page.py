@@ -54,6 +54,7 @@ def test_a_session_by_clicks(tabs, films_server):
 
 def test_somebody_of_the_log_is_found_by_id(tabs, films_server):
     tab = tabs.open()
+    tab.locator(".people li").nth(3).wait_for()
     assert tab.locator(".people li").count() == 4
     tab.get_by_label("Search by user id").fill("u1")
     tab.get_by_role("option").first.wait_for()
