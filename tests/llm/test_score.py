@@ -86,7 +86,7 @@ def test_two_processes_are_one(name, request, tmp_path):
     folder, requests = request.getfixturevalue(name), asked()
     one, _ = scored(folder, requests, tmp_path)
     command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"),
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"),
         *("-m", "drrec.llm.score", "--requests", tmp_path / "requests.npz"),
         *("--out", tmp_path / "two.npz", "--model", folder, "--score-batch", "4"),
         *("--history", "6", "--context", "1024"),

@@ -228,7 +228,7 @@ def test_processes_share_a_steps_rows_and_gradients_are_those_of_one(tmp_path):
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
     subprocess.run(
-        [*run, "--master_port=0", tmp_path / "two.py", tmp_path / "two"],
+        [*run, "--standalone", tmp_path / "two.py", tmp_path / "two"],
         env=environment, check=True, capture_output=True,
     )  # fmt: skip
     one, two = (
