@@ -99,6 +99,7 @@ def test_the_oldest_items_are_cut_first_and_counted(speller):
     room = spelling(None, context=tokens + len(prompts.codes[5]) + len(prompts.codes[4]), history=6)
     narrow = Prompts(language.tokenizer, DATA.titles, room)
     cut = narrow.next_prompt(np.array([1, 2, 3, 4, 5]))
+    assert cut[tokens:] == [*prompts.codes[4], *prompts.codes[5]]
     assert cut == narrow.next_prompt(np.array([4, 5]))
     assert (narrow.num_cut, narrow.num_prompts) == (1, 2)
     assert narrow.said_cut() == "1 of 2 histories were cut, the oldest items first"
