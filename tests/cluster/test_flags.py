@@ -61,10 +61,11 @@ def test_a_file_of_settings_may_have_it(taken, tmp_path):
         ("--ray=", "Expected --ray with an address"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(capsys, flags, said):
+def test_what_is_wrong_is_said_in_one_line(taken, capsys, flags, said):
     assert cli.run(*cli.STAGES, argv=["tune", *flags.split()]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert said in line
+    assert taken == []
 
 
 def test_fewer_replicas_than_the_least_are_refused():

@@ -44,7 +44,8 @@ def serve_replicas(
     from ray.serve.config import HTTPOptions
 
     host, port = address
-    serve.start(http_options=HTTPOptions(host=host, port=port), proxy_location="EveryNode")
+    where = "EveryNode" if cluster.machines > 1 else "HeadOnly"
+    serve.start(http_options=HTTPOptions(host=host, port=port), proxy_location=where)
     try:
         application = serve.deployment(
             name=_NAME,
