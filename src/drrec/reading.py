@@ -34,6 +34,28 @@ def read_json(path: str | os.PathLike[str], declared: Any = None) -> Any:
     return content
 
 
+def read_json_lines(path: str | os.PathLike[str], declared: Any = None) -> list[Any]:
+    """Read JSON lines; empty lines count for nothing.
+
+    Args:
+        path: the file.
+        declared: what each line must hold, see `conform`; None takes anything.
+
+    Raises:
+        InputError: the file is missing, or a line is not JSON or holds something else.
+    """
+    found = []
+    text = _text(path, "a file", "JSON lines", current().max_bytes)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"line {number} of {path}"
+        found.append(parsed_json(line, where))
+        if declared is not None:
+            conform(found[-1], declared, where)
+    return found
+
+
 def parsed_json(text: str, where: str) -> Any:
     """What JSON says.
 

@@ -31,16 +31,59 @@ PINNED = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExtractConfig:
+class MediaConfig:
+    """Where media are, and what decoding a file may take."""
+
+    media: pathlib.Path | None = None
+    """Folder with trailers/, images/ and audio/, files named by item id.
+    By default data/<dataset>/media, or media/ beside your own ratings file."""
+    frames: int = 8
+    """Frames per trailer, sampled at even intervals. [1 to 10,000]"""
+    workers: int | None = None
+    """Decoding processes; by default the number of cores minus one. [1 to 1,000]"""
+    max_pixels: int = 100_000_000
+    """Largest picture or frame in pixels; larger ones are not decoded. [1 to 10^9)"""
+    max_duration: float = 86_400.0
+    """Longest film or sound track in seconds; longer ones are not decoded. [> 0]"""
+    decode_timeout: float = 120.0
+    """Seconds that decoding one file may take; then its process is ended. [> 0]"""
+    decode_memory: float = 4.0
+    """GiB of memory that decoding one file may take, in each process. [> 0]"""
+    follow_links: bool = False
+    """Follow symbolic links of single files that lead out of the media folder.
+    The media folder, or trailers/, images/ and audio/ in it, may be links anyway."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "[1, 10000]": ("frames",),
+                "[1, 1000]": ("workers",),
+                "[1, 1e9)": ("max_pixels",),
+                "(0, 31536000]": ("max_duration", "decode_timeout"),
+                "(0, 65536]": ("decode_memory",),
+            },
+        )
+
+    @property
+    def limits(self) -> MediaLimits:
+        """What decoding a media file may take."""
+        return MediaLimits(
+            pixels=self.max_pixels,
+            duration=self.max_duration,
+            timeout=self.decode_timeout,
+            memory=self.decode_memory,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractConfig(MediaConfig):
     """Content features to extract, and their encoders."""
 
     dataset: str = "demo"
     """Built-in data set, or the path of your own."""
     modality: str = "video,audio,text"
     """Modalities to extract, joined by commas; other modalities in the file are kept."""
-    media: pathlib.Path | None = None
-    """Folder with trailers/, images/ and audio/, files named by item id.
-    By default data/<dataset>/media, or media/ beside your own ratings file."""
     text_file: pathlib.Path | None = None
     """CSV file with columns item_id and plot, text or description.
     By default plots.csv beside media/, if there is one."""
@@ -62,8 +105,6 @@ class ExtractConfig:
     """The same for --text-model."""
     pooling: Literal["cls", "mean"] = "mean"
     """Pooling of an encoder's tokens: class token, or mean over tokens without padding."""
-    frames: int = 8
-    """Frames per trailer, sampled at even intervals. [1 to 10,000]"""
     frame_pooling: Literal["mean", "mean_std"] | None = None
     """Pooling of frames: mean, or mean and standard deviation concatenated.
     By default mean, or mean_std for small encoders."""
@@ -73,19 +114,6 @@ class ExtractConfig:
     """Maximum tokens of a text; longer texts are truncated. [8 to 10^6]"""
     batch_size: int = 16
     """Batch size of an encoder: frames, sound windows or texts. [1 to 10,000]"""
-    workers: int | None = None
-    """Decoding processes; by default the number of cores minus one. [1 to 1,000]"""
-    max_pixels: int = 100_000_000
-    """Largest picture or frame in pixels; larger ones are not decoded. [1 to 10^9)"""
-    max_duration: float = 86_400.0
-    """Longest film or sound track in seconds; longer ones are not decoded. [> 0]"""
-    decode_timeout: float = 120.0
-    """Seconds that decoding one file may take; then its process is ended. [> 0]"""
-    decode_memory: float = 4.0
-    """GiB of memory that decoding one file may take, in each process. [> 0]"""
-    follow_links: bool = False
-    """Follow symbolic links of single files that lead out of the media folder.
-    The media folder, or trailers/, images/ and audio/ in it, may be links anyway."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the encoder; auto is bfloat16 if the device supports it natively."""
     dtype: Literal["float32", "float16"] = "float32"
@@ -98,18 +126,15 @@ class ExtractConfig:
     log: LogConfig = dataclasses.field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choices(self)
         check_ranges(
             self,
             {
-                "[1, 10000]": ("frames", "batch_size"),
-                "[1, 1000]": ("workers",),
+                "[1, 10000]": ("batch_size",),
                 "[0.1, 86400]": ("seconds",),
                 "[8, 1000000]": ("max_tokens",),
                 "[0, 2147483647]": ("seed",),
-                "[1, 1e9)": ("max_pixels",),
-                "(0, 31536000]": ("max_duration", "decode_timeout"),
-                "(0, 65536]": ("decode_memory",),
             },
         )
         if not self.modalities:
@@ -120,16 +145,6 @@ class ExtractConfig:
         """The modalities that were asked for, each once."""
         named = (name.strip() for name in self.modality.split(","))
         return list(dict.fromkeys(name for name in named if name))
-
-    @property
-    def limits(self) -> MediaLimits:
-        """What decoding a media file may take."""
-        return MediaLimits(
-            pixels=self.max_pixels,
-            duration=self.max_duration,
-            timeout=self.decode_timeout,
-            memory=self.decode_memory,
-        )
 
     def model(self, modality: str, dataset_name: str) -> str:
         """The encoder of a modality."""

@@ -65,9 +65,7 @@ def named_items(answer: str, titles: Sequence[str], candidates: np.ndarray) -> l
         titles: [I] by dense id; "" where the name alone is the answer.
         candidates: [C] the items that may be named.
     """
-    answer = _THOUGHT.sub("", answer)
-    if "<think>" in answer:  # a thought without an end, and no answer after it
-        return []
+    answer = without_thoughts(answer)
     may = {int(item) for item in candidates if item}
     parts = _NAMED.split(answer)
     found = []
@@ -76,6 +74,12 @@ def named_items(answer: str, titles: Sequence[str], candidates: np.ndarray) -> l
         is_candidate = item in may and _same(text.strip().split("\n")[0], titles[item])
         found.append(item if is_candidate else 0)
     return found
+
+
+def without_thoughts(answer: str) -> str:
+    """An answer without what stands in `<think>…</think>`; "" where a thought has no end."""
+    answer = _THOUGHT.sub("", answer)
+    return "" if "<think>" in answer else answer
 
 
 def distinct(items: Sequence[int], count: int) -> list[int]:

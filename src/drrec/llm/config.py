@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+from drrec.features.config import MediaConfig
 from drrec.ranges import check_ranges
 from drrec.registry import check_choices
 
@@ -184,6 +185,40 @@ class ScoreConfig:
                 "[1, 1000]": ("answer_k",),
                 "[1, 100000]": ("answer_tokens", "score_batch"),
                 "[1, 1000000]": ("block_tokens",),
+            },
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CaptionConfig(MediaConfig):
+    """Captions of pictures and trailers, by a vision-language model."""
+
+    vision_model: str = "Qwen/Qwen3-VL-8B-Instruct"
+    """Vision-language model: hub name or folder."""
+    vision_revision: str = "main"
+    """Commit, tag or branch of --vision-model on the hub."""
+    frames: int = 4
+    """Frames per trailer, sampled at even intervals. [1 to 10,000]"""
+    image_pixels: int = 262_144
+    """Pixels that a picture or frame is scaled down to, at most. [1,024 to 10^8]"""
+    caption_words: int = 50
+    """Maximum words of a caption. [1 to 1,000]"""
+    caption_tokens: int = 128
+    """Maximum tokens of a caption. [1 to 10,000]"""
+    caption_batch: int = 8
+    """Items captioned in one batch. [1 to 10,000]"""
+    caption_tries: int = 3
+    """Attempts for each item; from the second on, alone and sampled. [1 to 100]"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(
+            self,
+            {
+                "[1024, 100000000]": ("image_pixels",),
+                "[1, 1000]": ("caption_words",),
+                "[1, 10000]": ("caption_tokens", "caption_batch"),
+                "[1, 100]": ("caption_tries",),
             },
         )
 

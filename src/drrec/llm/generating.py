@@ -22,6 +22,7 @@ def written(
     count: int = 1,
     temperature: float = 0.0,
     top_p: float = 1.0,
+    beside: dict[str, torch.Tensor] | None = None,
 ) -> list[list[list[int]]]:
     """`count` answers to each prompt, as token ids up to the end of the turn, which they include.
 
@@ -32,11 +33,10 @@ def written(
         count: answers of each prompt.
         temperature: of sampling; 0 takes the likeliest token.
         top_p: share of the probability among whose tokens is drawn.
+        beside: what the model takes beside the prompts, such as pictures, by name.
     """
     pad, ends = _pad(language), sorted(end_tokens(language))
-    width = max(map(len, prompts))
-    ids = torch.tensor([[pad] * (width - len(one)) + one for one in prompts])
-    is_token = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in prompts])
+    ids, is_token = left_padded(prompts, pad)
     drawing = {"temperature": temperature, "top_p": top_p, "top_k": 0} if temperature else {}
     settings = transformers.GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -53,10 +53,19 @@ def written(
         input_ids=ids.to(language.device),
         attention_mask=is_token.to(language.device),
         generation_config=settings,
+        **(beside or {}),
     )
     language.model.train(was_training)
-    answers = [_until(row, ends) for row in made[:, width:].tolist()]
+    answers = [_until(row, ends) for row in made[:, ids.shape[1] :].tolist()]
     return [answers[first : first + count] for first in range(0, len(answers), count)]
+
+
+def left_padded(prompts: Sequence[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """[B, T] token ids, and [B, T] 1 where they are no padding, which stands on the left."""
+    width = max(map(len, prompts))
+    ids = [[pad] * (width - len(one)) + one for one in prompts]
+    is_token = [[0] * (width - len(one)) + [1] * len(one) for one in prompts]
+    return torch.tensor(ids), torch.tensor(is_token)
 
 
 def text_of(language: Language, tokens: Sequence[int]) -> str:
@@ -68,7 +77,7 @@ def text_of(language: Language, tokens: Sequence[int]) -> str:
 
 def end_tokens(language: Language) -> set[int]:
     """Ids of tokens that end a turn."""
-    own = language.plain.config.eos_token_id
+    own = language.plain.config.get_text_config().eos_token_id
     several = own if isinstance(own, list) else [own]
     return {int(each) for each in [*several, language.tokenizer.eos_token_id] if each is not None}
 

@@ -88,9 +88,26 @@ def opened(
     weights_sha256(folder, _WHAT)
     with quiet():
         _check_kind(folder)
-        model, loading = _guarded(
+    kind = transformers.AutoModelForCausalLM
+    model, tokenizer = loaded(_WHAT, kind, folder, device, bfloat16, device_map)
+    language = Language(model, tokenizer)
+    _check_head(language, folder)
+    return language
+
+
+def loaded(
+    what: str, kind: Any, folder: pathlib.Path, device: str, bfloat16: bool, device_map: str
+) -> tuple[Any, Any]:
+    """A model of one of the `Auto*` kinds, whose weights ask for no gradients, and its tokenizer.
+
+    Raises:
+        InputError: the folder is none, or lacks weights.
+    """
+    with quiet():
+        model, loading = guarded(
+            what,
             folder,
-            lambda: transformers.AutoModelForCausalLM.from_pretrained(
+            lambda: kind.from_pretrained(
                 folder,
                 use_safetensors=True,
                 local_files_only=True,
@@ -100,7 +117,8 @@ def opened(
                 **({"device_map": device_map} if device_map else {}),
             ),
         )
-        tokenizer = _guarded(
+        tokenizer = guarded(
+            what,
             folder,
             lambda: transformers.AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
@@ -108,14 +126,12 @@ def opened(
         )
     if missing := sorted(loading["missing_keys"]):
         raise InputError(
-            f"Expected all weights of {_WHAT} in {folder}. Received: {len(missing)} missing, such "
+            f"Expected all weights of {what} in {folder}. Received: {len(missing)} missing, such "
             f"as {missing[0]}. Get the folder again."
         )
     if not device_map:
         model = model.to(device)
-    language = Language(model.eval().requires_grad_(False), tokenizer)
-    _check_head(language, folder)
-    return language
+    return model.eval().requires_grad_(False), tokenizer
 
 
 def wants_bfloat16(config: ModelConfig, device: str) -> bool:
@@ -143,7 +159,7 @@ def convert_gguf(path: pathlib.Path, folder: pathlib.Path) -> None:
         return model, transformers.AutoTokenizer.from_pretrained(path.parent, **arguments)
 
     with quiet():
-        model, tokenizer = _guarded(path, read)
+        model, tokenizer = guarded(_WHAT, path, read)
         config = model.config
         for name in ("quantization_config", "_pre_quantization_dtype"):
             if hasattr(config, name):
@@ -164,7 +180,7 @@ def _check_kind(folder: pathlib.Path) -> None:
         with torch.device("meta"):
             return transformers.AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
 
-    model = _guarded(folder, empty)
+    model = guarded(_WHAT, folder, empty)
     if model.main_input_name != "input_ids" or model.get_output_embeddings() is None:
         raise InputError(
             f"Expected {_WHAT} in {folder} to write text. Received: {type(model).__name__}. Name a "
@@ -185,12 +201,17 @@ def _check_head(language: Language, folder: pathlib.Path) -> None:
         )
 
 
-def _guarded(folder: pathlib.Path, load: Callable[[], Any]) -> Any:
+def guarded(what: str, folder: object, load: Callable[[], Any]) -> Any:
+    """What `load` returns from a folder with `what`.
+
+    Raises:
+        InputError: the library cannot load it.
+    """
     try:
         return load()
     except _BROKEN as error:
         raise InputError(
-            f"Expected {_WHAT} in {folder} as `transformers` saves it. Received: "
-            f"{type(error).__name__}: {told(error, 300)}. Name the folder of a causal language "
-            "model, or get it again."
+            f"Expected {what} in {folder} as `transformers` saves it. Received: "
+            f"{type(error).__name__}: {told(error, 300)}. Name the folder of such a model, or get "
+            "it again."
         ) from error
