@@ -172,7 +172,7 @@ def test_what_fails_is_tried_again_and_never_stored_as_empty(
     assert [each["item_id"] for each in lines(path)] == ["a", "b"]
     assert "c: the model wrote nothing" in said
     assert "d: d.png: no picture of a kind that is opened" in said
-    assert temperatures == [0.0, 0.0, captions_module.RETRY_TEMPERATURE] + temperatures[3:]
+    assert temperatures == [0.0, 0.0, captions_module.RETRY_TEMPERATURE, *temperatures[3:]]
     assert len(temperatures) == 4
     monkeypatch.setattr(VisionLanguage, "answers", lambda self, r, seen, *_: ["Blue."] * len(seen))
     captioner(folder, media).run(path, 0)
