@@ -13,21 +13,29 @@ import tyro
 
 from drrec.cli.flags import Device, Stage
 from drrec.experiment.language_config import LanguageConfig
+from drrec.llm.config import CaptionConfig, ReasonConfig
 
 if TYPE_CHECKING:
     from drrec.experiment.run import Run
     from drrec.experiment.task import Task
+    from drrec.llm.stages import Stages
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Llm(Stage):
     """Train a language model that ranks, stage by stage, and report it beside baselines."""
 
-    stage: tyro.conf.Positional[Literal["train", "sft", "merge", "grpo", "score"]]
+    stage: tyro.conf.Positional[
+        Literal["train", "sft", "merge", "grpo", "score", "caption", "reason"]
+    ]
     """train: all stages, and the report; sft: supervised fine-tuning; merge: adapters into
     weights; grpo: group relative policy optimisation; score: candidates of protocols sampled_9 and
-    sampled. A stage does those before it that are not done, and resumes where it stopped."""
+    sampled; caption: a vision-language model describes pictures and trailers; reason: the model
+    before training thinks about what users choose next, for --cot-prob. A stage does those before
+    it that are not done, and resumes where it stopped."""
     llm: LanguageConfig = dataclasses.field(default_factory=LanguageConfig)
+    caption: CaptionConfig = dataclasses.field(default_factory=CaptionConfig)
+    reason: ReasonConfig = dataclasses.field(default_factory=ReasonConfig)
     device: Device = dataclasses.field(default_factory=Device)
     name: str | None = None
     """Run name; the run's folder under save_model/. By default llm-<dataset>-<model>. An existing
@@ -36,7 +44,7 @@ class Llm(Stage):
     """Stage score: the training after which to score; it must be done."""
 
 
-def run_llm(arguments: Llm, run: Run, task: Task) -> str:
+def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str:
     """Do a stage in the folder of a run; returns what to print."""
     from drrec.experiment.language import prepare, text_of, train_and_report
 
@@ -53,13 +61,46 @@ def run_llm(arguments: Llm, run: Run, task: Task) -> str:
         from drrec.features.encoders import chosen_device
         from drrec.llm.stages import Stages
 
+        if arguments.stage == "caption":
+            return _captioned(arguments, run.folder, task, data_dir)
         prepare(run.folder, config, task)
         device = chosen_device(arguments.device.gpu)
         stages = Stages(run.folder, config.training, device)
         if arguments.stage == "score":
             model = stages.folder_after(arguments.after)
             return _scored(arguments, run.folder, model, device, task)
+        if arguments.stage == "reason":
+            return _reasoned(arguments, stages, device, task)
         return f"{arguments.stage}: {stages.run(arguments.stage)}"
+
+
+def _captioned(arguments: Llm, folder: pathlib.Path, task: Task, data_dir: pathlib.Path) -> str:
+    from drrec.features.config import ExtractConfig
+    from drrec.features.encoders import chosen_device
+    from drrec.features.sources import Source
+    from drrec.llm.captions import CAPTIONS, Captioner
+
+    config, training = arguments.caption, arguments.llm.training
+    source = Source.of(ExtractConfig(dataset=arguments.llm.dataset, media=config.media), data_dir)
+    device = chosen_device(arguments.device.gpu)
+    captioner = Captioner(config, training.model, task.dataset, source, device)
+    return captioner.run(folder / CAPTIONS, training.seed)
+
+
+def _reasoned(arguments: Llm, stages: Stages, device: str, task: Task) -> str:
+    from drrec.llm.captions import CAPTIONS, read_captions
+    from drrec.llm.reasons import REASONS, Reasoner
+
+    config, folder = arguments.reason, stages.folder
+    path = config.captions or folder / CAPTIONS
+    captions = [""] * stages.log.num_items
+    if config.captions or path.exists():
+        captions = read_captions(path, task.dataset)
+    else:
+        logging.info("no captions in %s: reasoning from titles alone", path)
+    base = stages.run("zero")
+    reasoner = Reasoner(config, arguments.llm.training, stages.log, captions, base, device)
+    return reasoner.run(folder / REASONS)
 
 
 def _scored(

@@ -329,7 +329,8 @@ def main_llm(arguments: Llm) -> int:
 
     config = arguments.llm
     run = Run.named(_root(arguments), arguments.name or default_name(config))
-    _say(run_llm(arguments, run, _task(config.run, _data(arguments))))
+    data_dir = _data(arguments)
+    _say(run_llm(arguments, run, _task(config.run, data_dir), data_dir))
     return 0
 
 

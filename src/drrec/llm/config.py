@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import Any, Literal
 
 from drrec.features.config import MediaConfig
@@ -70,6 +71,12 @@ class SFTConfig:
     answer only. [0 to 10^6]"""
     negatives: int = 9
     """Candidates beside the next item, drawn anew in each epoch. [1 to 10^6]"""
+    cot_prob: float = 0.0
+    """Task answer: probability that a user's sample is one with reasoning, which its prompt shows,
+    where `drrec llm reason` has written any. [0 to 1]"""
+    keep: Literal["helpful", "all"] = "helpful"
+    """Reasoning to train with: helpful, what raises the log-probability of the item that came next
+    over that without it; or all."""
     lr: float | None = None
     """Peak learning rate; by default 0.003 for all weights, 0.0002 for LoRA. [> 0]"""
     batch_size: int = 32
@@ -94,6 +101,7 @@ class SFTConfig:
     """Recompute activations in the backward pass, which saves memory."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         check_ranges(
             self,
             {
@@ -101,7 +109,7 @@ class SFTConfig:
                 "[1, 1000000]": ("negatives", "batch_size", "micro_batch"),
                 "[1, 4096]": ("lora_rank",),
                 "[0, 1)": ("dropout",),
-                "[0, 1]": ("weight_decay",),
+                "[0, 1]": ("weight_decay", "cot_prob"),
                 "(0, 1]": ("average",),
                 "(0, inf)": ("lr", "lora_alpha"),
             },
@@ -219,6 +227,33 @@ class CaptionConfig(MediaConfig):
                 "[1, 1000]": ("caption_words",),
                 "[1, 10000]": ("caption_tokens", "caption_batch"),
                 "[1, 100]": ("caption_tries",),
+            },
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReasonConfig:
+    """Reasoning about what a user chooses next, by the language model before training."""
+
+    captions: pathlib.Path | None = None
+    """File of captions; by default captions.jsonl in the run's folder, if there is one."""
+    reasons: int = 1
+    """Positions of each user to reason about, the last ones of the training sequence.
+    [1 to 10,000]"""
+    reason_tokens: int = 300
+    """Maximum tokens of a reasoning. [1 to 100,000]"""
+    reason_batch: int = 8
+    """Prompts in one batch. [1 to 10,000]"""
+    reason_tries: int = 3
+    """Attempts for each position; from the second on, alone and sampled. [1 to 100]"""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {
+                "[1, 10000]": ("reasons", "reason_batch"),
+                "[1, 100000]": ("reason_tokens",),
+                "[1, 100]": ("reason_tries",),
             },
         )
 

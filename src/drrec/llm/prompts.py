@@ -10,14 +10,26 @@ from drrec.errors import InputError, told
 from drrec.llm.catalogue import ITEM, checked_titles, spoken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from drrec.llm.config import ModelConfig
 
 NEXT = "Continue the list of what I chose, in order."
 HISTORY, CANDIDATES = "What I chose, in order:", "Candidates:"
 ASK = "Which candidate do I choose next? Answer as [ITEM_id] title."
 NOTHING = "nothing"
+THOUGHTS = "Thoughts on what I may choose next, for reference only:"
+SHOWN = "What I chose, in order, with what its pictures show:"
+STEPS = (
+    "Think about what I choose next, step by step.\n"
+    "Step 1: Name the signals in what I chose that say most about what I prefer.\n"
+    "Step 2: Infer what I want next, and what such an item is like.\n"
+    "Step 3: Give 3 to 5 criteria to find it by, such as themes, mood, genre and looks.\n"
+    "Step 4: Sum up the next item in one sentence.\n"
+    "Write each step on a line of its own that begins with its name, 4 to 6 sentences in all."
+)
 INSTRUCTIONS = (NEXT, HISTORY, CANDIDATES, ASK, NOTHING)
-"""Every word that prompts have beside items, roles and the template."""
+"""Every word that prompts of item tokens have beside items, roles and the template."""
 
 
 class Prompts:
@@ -65,24 +77,37 @@ class Prompts:
         codes = [code for item in self._fitted(items) for code in item]
         return [*self._opening, *codes], len(self._opening)
 
-    def answer_prompt(self, history: np.ndarray, candidates: np.ndarray) -> list[int]:
-        """Token ids of a prompt with the history and the candidates, in their order."""
-        kept = history[-self._config.history :]
-        self.num_prompts += 1
-        is_cut = len(kept) < len(history)
-        ids = self._templated(self._question(kept, candidates))
-        while len(ids) > self._config.context and len(kept):
-            each = max(1, len(ids) // (len(kept) + len(candidates)))
-            kept = kept[max(1, (len(ids) - self._config.context) // each) :]
-            ids, is_cut = self._templated(self._question(kept, candidates)), True
-        if len(ids) > self._config.context:
-            raise self._too_short(len(ids))
-        self.num_cut += is_cut
-        return ids
+    def answer_prompt(
+        self, history: np.ndarray, candidates: np.ndarray, thoughts: str = ""
+    ) -> list[int]:
+        """Token ids of a prompt with the history and the candidates, in their order.
+
+        `thoughts` are reasoning that is shown with them, "" for none.
+        """
+        may = [self._spoken(item) for item in candidates]
+        shown = [THOUGHTS, thoughts] if thoughts else []
+
+        def question(kept: np.ndarray) -> str:
+            had = [self._spoken(item) for item in kept] or [NOTHING]
+            return "\n".join([HISTORY, *had, CANDIDATES, *may, *shown, ASK])
+
+        return self._within_context(history, len(candidates), question)
+
+    def reason_prompt(self, history: np.ndarray, captions: Sequence[str]) -> list[int]:
+        """Token ids of a prompt for reasoning about what follows a history; that is not in it.
+
+        `captions [I]` are "" where there is none.
+        """
+
+        def question(kept: np.ndarray) -> str:
+            had = [f"{self.titles[item]}: {captions[item]}".rstrip(": ") for item in kept]
+            return "\n".join([SHOWN, *(had or [NOTHING]), STEPS])
+
+        return self._within_context(history, 0, question)
 
     def answer(self, item: int) -> list[int]:
         """Token ids of the right answer, its end included."""
-        text = spoken(item, self.titles[item])
+        text = self._spoken(item)
         return [*self._encoded([text])[0], self.tokenizer.eos_token_id]
 
     def said_cut(self) -> str:
@@ -106,10 +131,25 @@ class Prompts:
         self.num_cut += len(kept) < len(history)
         return kept[::-1]
 
-    def _question(self, history: np.ndarray, candidates: np.ndarray) -> str:
-        had = [spoken(item, self.titles[item]) for item in history] or [NOTHING]
-        may = [spoken(item, self.titles[item]) for item in candidates]
-        return "\n".join([HISTORY, *had, CANDIDATES, *may, ASK])
+    def _spoken(self, item: int) -> str:
+        return spoken(item, self.titles[item])
+
+    def _within_context(
+        self, history: np.ndarray, num_others: int, question: Callable[[np.ndarray], str]
+    ) -> list[int]:
+        """Token ids of a question about as much of a history as there is room for."""
+        kept = history[-self._config.history :]
+        self.num_prompts += 1
+        is_cut = len(kept) < len(history)
+        ids = self._templated(question(kept))
+        while len(ids) > self._config.context and len(kept):
+            each = max(1, len(ids) // (len(kept) + num_others))
+            kept = kept[max(1, (len(ids) - self._config.context) // each) :]
+            ids, is_cut = self._templated(question(kept)), True
+        if len(ids) > self._config.context:
+            raise self._too_short(len(ids))
+        self.num_cut += is_cut
+        return ids
 
     def _templated(self, content: str) -> list[int]:
         message = [{"role": "user", "content": content}]

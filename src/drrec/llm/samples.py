@@ -125,10 +125,23 @@ class Sampler:
 
     def samples(self, epoch: int, negatives: int) -> list[Sample]:
         """One sample of every user at a position drawn anew, in a shuffled order."""
+        return [self.sample(epoch, *place, negatives) for place in self.places(epoch)]
+
+    def places(self, epoch: int) -> list[tuple[int, int]]:
+        """User and position of each of these samples."""
         rng = np.random.default_rng([self._seed, self._split, epoch, 1])
         at = rng.integers(1, self._last[self.users])
         order = rng.permutation(len(self.users))
-        return [self.sample(epoch, self.users[n], at[n], negatives) for n in order]
+        return [(int(self.users[n]), int(at[n])) for n in order]
+
+    def last_places(self, count: int) -> list[tuple[int, int]]:
+        """Of every user the last `count` positions to learn from, at which a new item came."""
+        found = []
+        for user in self.users.tolist():
+            items = self.log.sequence(user)
+            places = range(max(1, self._last[user] - count), self._last[user])
+            found += [(user, at) for at in places if items[at] not in items[:at]]
+        return found
 
     def validation(self, negatives: int) -> list[Sample]:
         """What the users who are held out took last."""

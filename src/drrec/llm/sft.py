@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drrec.llm.config import TrainingConfig
     from drrec.llm.loading import Language
     from drrec.llm.prompts import Prompts
+    from drrec.llm.reasons import Reasons
     from drrec.llm.samples import Sampler
 
 _IGNORED = -100
@@ -40,11 +41,16 @@ class FineTuning:
     """The objective of supervised fine-tuning: its tasks one after the other."""
 
     def __init__(
-        self, language: Language, prompts: Prompts, sampler: Sampler, config: TrainingConfig
+        self,
+        language: Language,
+        prompts: Prompts,
+        sampler: Sampler,
+        config: TrainingConfig,
+        reasons: Reasons | None = None,
     ) -> None:
-        """`config.sft` says how many epochs each task has."""
+        """`config.sft` says how many epochs each task has; `reasons` are mixed into task answer."""
         self._language, self._prompts, self._sampler = language, prompts, sampler
-        self._config, self._settings = config, config.sft
+        self._config, self._settings, self._reasons = config, config.sft, reasons
         rows = {"next": len(self._windows(0)), "list": len(sampler.users)}
         rows["answer"] = rows["list"]
         self._phases = []
@@ -95,12 +101,16 @@ class FineTuning:
     def _epoch(self, task: str, epoch: int) -> list[Any]:
         if task == "next":
             return [_Row(*self._prompts.next_row(items)) for items in self._windows(epoch)]
-        samples = self._sampler.samples(epoch, self._settings.negatives)
+        negatives = self._settings.negatives
         if task == "list":
-            return samples
+            return self._sampler.samples(epoch, negatives)
+        places = [(*place, "") for place in self._sampler.places(epoch)]
+        if self._reasons:
+            places = self._reasons.mixed(places, epoch)
         made = []
-        for sample in samples:
-            prompt = self._prompts.answer_prompt(sample.history, sample.candidates)
+        for user, position, thoughts in places:
+            sample = self._sampler.sample(epoch, user, position, negatives)
+            prompt = self._prompts.answer_prompt(sample.history, sample.candidates, thoughts)
             answer = self._prompts.answer(int(sample.candidates[sample.place]))
             made.append(_Row([*prompt, *answer], len(prompt)))
         return made

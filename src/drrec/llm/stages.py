@@ -23,6 +23,7 @@ from drrec.llm.loading import convert_gguf, located, opened, wants_bfloat16
 from drrec.llm.loop import Loop, LoopConfig
 from drrec.llm.processes import Processes, joined, own_device
 from drrec.llm.prompts import Prompts
+from drrec.llm.reasons import REASONS, read_reasons
 from drrec.llm.samples import Sampler, TrainingLog
 from drrec.llm.sft import FineTuning, dropped
 from drrec.llm.small import build_small_model
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from drrec.llm.config import TrainingConfig
     from drrec.llm.loading import Language
     from drrec.llm.loop import Objective
+    from drrec.llm.reasons import Reasons
 
 logger = logging.getLogger(__name__)
 
@@ -162,9 +164,13 @@ class Stages:
         if stage == "grpo":
             own = dataclasses.asdict(config.grpo) | {"sft": own}
         of = [own, dataclasses.asdict(config.model), config.held_out, config.seed]
+        reasons = None
+        if stage == "sft" and config.sft.cot_prob:
+            reasons = read_reasons(self.folder / REASONS, self.log, config)
+            of.append(reasons.sha256)
         key = self._key(stage, [*of, weights_sha256(base, "the language model")])
         if not self._is_made(stage, key):
-            language, loop = self._loop(stage, base, key, processes)
+            language, loop = self._loop(stage, base, key, processes, reasons)
             rate = config.sft.dropout if stage == "sft" and not config.has_adapter else 0.0
             with dropped(language, rate):
                 loop.run()
@@ -190,7 +196,12 @@ class Stages:
         return self.folder / merged
 
     def _loop(
-        self, stage: str, base: pathlib.Path, key: str, processes: Processes
+        self,
+        stage: str,
+        base: pathlib.Path,
+        key: str,
+        processes: Processes,
+        reasons: Reasons | None,
     ) -> tuple[Language, Loop]:
         config, sft = self.config, self.config.sft
         language = self._opened(base)
@@ -205,7 +216,7 @@ class Stages:
         sampler = Sampler(self.log, config.seed, config.held_out)
         objective: Objective
         if stage == "sft":
-            objective = FineTuning(language, prompts, sampler, config)
+            objective = FineTuning(language, prompts, sampler, config, reasons)
         else:
             reference = None if config.has_adapter else self._opened(base)
             objective = PolicyOptimisation(language, reference, prompts, sampler, config)
