@@ -18,6 +18,14 @@ def test_the_mean_is_over_real_tokens_that_are_no_class_tokens():
     assert pooled(tokens.bfloat16(), real, 1, "mean").dtype == torch.float32
 
 
+def test_the_last_real_token_is_found_on_either_side_of_padding():
+    tokens = torch.arange(8.0).reshape(2, 4, 1)
+    right = torch.tensor([[True, True, False, False], [True, True, True, True]])
+    left = torch.tensor([[False, False, True, True], [False, True, True, True]])
+    assert pooled(tokens, right, 0, "last").tolist() == [[1], [7]]
+    assert pooled(tokens, left, 0, "last").tolist() == [[3], [7]]
+
+
 @pytest.mark.parametrize("samples", [16_000, 8_000, 3_000, 500])
 def test_real_tokens_of_a_spectrogram_are_the_patches_that_heard_something(tmp_path, samples):
     """Padding is after the sound: a patch is real if it can change when padding is cut off."""

@@ -25,6 +25,31 @@ def test_columns_go_by_many_names(tmp_path, header):
     assert texts_of(dataset_of(["1", "2"]), plots).words == ["Rain.", ""]
 
 
+def test_captions_in_json_lines_are_texts(tmp_path):
+    lines = '{"item_id": "2", "caption": "Red,\\nand a \\"sea\\".", "made_of": "x"}\n\n'
+    (tmp_path / "captions.jsonl").write_text(lines + '{"item_id": 0, "caption": null}\n')
+    texts = texts_of(dataset_of(["1", "2"], titles=["Up", "In"]), tmp_path / "captions.jsonl")
+    assert texts.words == ["Up.", 'In. Red, and a "sea".']
+    assert texts.unknown == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "Expected columns item_id and plot"),
+        ('{"item_id": "1"}\n', "Expected columns item_id and plot"),
+        ('{"item_id": "1", "caption": "a"}\n{"it', "Expected JSON in line 2 of"),
+        ('{"item_id": "1", "caption": ["a"]}\n', "Expected text or a whole number .* line 1 of"),
+        ("[1]\n", "Expected an object in line 1 of"),
+    ],
+)
+def test_bad_json_lines_are_refused(tmp_path, content, said):
+    (tmp_path / "captions.jsonl").write_text(content)
+    with pytest.raises(InputError, match=said) as refused:
+        texts_of(dataset_of(["1"]), tmp_path / "captions.jsonl")
+    assert "captions.jsonl" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -52,7 +52,8 @@ def test_no_reason_prompt_holds_the_target_or_what_follows(reasoner, data):
     position = data.draw(st.integers(1, len(sequence) - 1))
     text = text_of(reasoner, reasoner.prompt(user, position))
     for item in sequence[position:]:
-        assert f"{LOG.titles[item]}:" not in text and f"{LOG.titles[item]}\n" not in text
+        assert f"{LOG.titles[item]}:" not in text
+        assert f"{LOG.titles[item]}\n" not in text
         assert not CAPTIONS[item] or CAPTIONS[item] not in text
     assert f"{LOG.titles[sequence[position - 1]]}" in text
     assert CAPTIONS[sequence[position - 1]] in text
@@ -123,7 +124,8 @@ def test_what_fails_is_tried_again_and_never_stored_as_empty(reasoner, tmp_path,
 
     monkeypatch.setattr(reasons_module, "written", fails_for_the_first)
     said = reasoner.run(path)
-    assert "23 of 24" in said and "1 failed" in said
+    assert "23 of 24" in said
+    assert "1 failed" in said
     assert asked[:6] == [(4, 0.0)] * 6
     assert asked[6:] == [(1, reasons_module.RETRY_TEMPERATURE)] * 2
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from drrec.cli.flags import Device, Stage
+from drrec.errors import InputError
 from drrec.experiment.language_config import LanguageConfig
 from drrec.llm.config import CaptionConfig, ReasonConfig
 
@@ -26,13 +27,14 @@ class Llm(Stage):
     """Train a language model that ranks, stage by stage, and report it beside baselines."""
 
     stage: tyro.conf.Positional[
-        Literal["train", "sft", "merge", "grpo", "score", "caption", "reason"]
+        Literal["train", "sft", "merge", "grpo", "score", "caption", "reason", "import"]
     ]
     """train: all stages, and the report; sft: supervised fine-tuning; merge: adapters into
     weights; grpo: group relative policy optimisation; score: candidates of protocols sampled_9 and
     sampled; caption: a vision-language model describes pictures and trailers; reason: the model
-    before training thinks about what users choose next, for --cot-prob. A stage does those before
-    it that are not done, and resumes where it stopped."""
+    before training thinks about what users choose next, for --cot-prob; import: samples in
+    MLLMRec-R1's layout. A stage does those before it that are not done, and resumes where it
+    stopped."""
     llm: LanguageConfig = dataclasses.field(default_factory=LanguageConfig)
     caption: CaptionConfig = dataclasses.field(default_factory=CaptionConfig)
     reason: ReasonConfig = dataclasses.field(default_factory=ReasonConfig)
@@ -42,6 +44,8 @@ class Llm(Stage):
     run is resumed."""
     after: Literal["zero", "sft", "grpo"] = "grpo"
     """Stage score: the training after which to score; it must be done."""
+    source: pathlib.Path | None = None
+    """Stage import: folder with train.tsv, test.tsv, *_titles.csv and processed/."""
 
 
 def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str:
@@ -72,6 +76,27 @@ def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str
         if arguments.stage == "reason":
             return _reasoned(arguments, stages, device, task)
         return f"{arguments.stage}: {stages.run(arguments.stage)}"
+
+
+def import_llm(arguments: Llm, run: Run) -> str:
+    """Take over samples of others into the folder of a run; returns what leaks in them."""
+    from drrec.llm.imported import import_samples, write_imported
+
+    if arguments.source is None:
+        raise InputError(
+            "Expected --source, a folder in MLLMRec-R1's layout. Received: none. Name its "
+            "data/<data set> folder."
+        )
+    negatives = arguments.llm.training.sft.negatives
+    imported = import_samples(arguments.source, negatives)
+    with run.held():
+        write_imported(imported, run.folder)
+    made = (
+        f"imported: {len(imported.train):,} samples of training, {len(imported.test):,} of the "
+        f"test; {run.folder / 'log.csv'} is a data set, {run.folder / 'requests.npz'} are the "
+        "test's candidates"
+    )
+    return "\n".join([*imported.findings, made])
 
 
 def _captioned(arguments: Llm, folder: pathlib.Path, task: Task, data_dir: pathlib.Path) -> str:

@@ -23,7 +23,7 @@ from drrec.cli.flags import (
     Train,
     Tune,
 )
-from drrec.cli.llm import Llm, run_llm
+from drrec.cli.llm import Llm, import_llm, run_llm
 from drrec.cli.serving import (
     SERVING,
     EvaluateLog,
@@ -328,6 +328,10 @@ def main_llm(arguments: Llm) -> int:
     from drrec.experiment.run import Run
 
     config = arguments.llm
+    if arguments.stage == "import":
+        name = arguments.name or f"llm-import-{(arguments.source or pathlib.Path()).name}"
+        _say(import_llm(arguments, Run.named(_root(arguments), name)))
+        return 0
     run = Run.named(_root(arguments), arguments.name or default_name(config))
     data_dir = _data(arguments)
     _say(run_llm(arguments, run, _task(config.run, data_dir), data_dir))

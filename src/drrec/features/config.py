@@ -85,7 +85,7 @@ class ExtractConfig(MediaConfig):
     modality: str = "video,audio,text"
     """Modalities to extract, joined by commas; other modalities in the file are kept."""
     text_file: pathlib.Path | None = None
-    """CSV file with columns item_id and plot, text or description.
+    """CSV file, or JSON lines (.jsonl), with item_id and plot, text, description or caption.
     By default plots.csv beside media/, if there is one."""
     video_model: str | None = None
     """Encoder of frames and images: hub name, folder, or small, a randomly initialised one.
@@ -103,8 +103,9 @@ class ExtractConfig(MediaConfig):
     """The same for --audio-model."""
     text_revision: str | None = None
     """The same for --text-model."""
-    pooling: Literal["cls", "mean"] = "mean"
-    """Pooling of an encoder's tokens: class token, or mean over tokens without padding."""
+    pooling: Literal["cls", "mean", "last"] = "mean"
+    """Pooling of an encoder's tokens: class token; mean over tokens without padding; or last, for
+    text by a causal language model, the one token that has read all."""
     frame_pooling: Literal["mean", "mean_std"] | None = None
     """Pooling of frames: mean, or mean and standard deviation concatenated.
     By default mean, or mean_std for small encoders."""

@@ -90,6 +90,7 @@ class Encoder:
             )
         self._tower = tower.to(config.device).eval().requires_grad_(False)
         self._decodes = bool(model.config.is_encoder_decoder)
+        _check_pooling(self._tower, config)
 
     @torch.inference_mode()
     def vectors(self, prepared: Prepared) -> np.ndarray:
@@ -111,7 +112,7 @@ class Encoder:
         num_tokens = tokens.shape[1] if getattr(tokens, "ndim", 0) == 3 else 0
         leading = self._leading(num_tokens, next(iter(inputs.values())).shape)
         check_tokens(tokens, leading, self.config.pooling, self.config.what)
-        if self.config.modality == "text" and self.config.pooling == "mean":
+        if self.config.modality == "text" and self.config.pooling != "cls":
             leading = 0  # as sentence encoders do it: their first token is one among others
         real = self._real(prepared, num_tokens).to(tokens.device)
         return pooled(tokens, real, leading, self.config.pooling).cpu().numpy()
@@ -190,6 +191,27 @@ def check_kind(config: EncoderConfig) -> None:
             f"Expected {config.what} to be {_KINDS[READS[config.modality][0]]}. Received: {kind} "
             f"({type(tower).__name__}). Give --{config.modality}-model one that fits."
         )
+
+
+@torch.inference_mode()
+def _check_pooling(tower: Any, config: EncoderConfig) -> None:
+    """Refuse a token that has not read the whole text: the first of a causal model, or the last of
+    any other.
+
+    Whether a model is causal is seen by what its first token makes of the second.
+    """
+    if config.pooling == "mean" or config.modality != "text":
+        return
+    ids = torch.tensor([[1, 2], [1, 3]], device=config.device)
+    first = tower(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[:, 0]
+    is_causal = torch.allclose(first[0], first[1], rtol=1e-4, atol=1e-5)
+    if is_causal == (config.pooling == "last"):
+        return
+    kind, mend = ("a causal language model", "last") if is_causal else ("another", "mean or cls")
+    raise InputError(
+        f"Expected {config.what} to have read all of a text in the token of --pooling "
+        f"{config.pooling}. Received: {kind}. Use --pooling {mend}."
+    )
 
 
 def _guarded(config: EncoderConfig, load: Any) -> Any:

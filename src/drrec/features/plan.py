@@ -69,6 +69,11 @@ class Plan:
                 f"Expected titles, genres or plots of {self._dataset.name}. Received: none. "
                 "Name a CSV with columns item_id and plot: --text-file."
             )
+        if modality != "text" and self._config.pooling == "last":
+            raise InputError(
+                f"Expected --pooling last for text alone. Received: {modality}. Pass --modality "
+                "text; the file keeps its other modalities."
+            )
         encoder = self._encoder(modality)
         check_kind(encoder)
         model = self._config.model(modality, self._dataset.name)

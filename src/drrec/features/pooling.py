@@ -60,8 +60,9 @@ def pooled(tokens: torch.Tensor, real: torch.Tensor, leading: int, pooling: str)
         tokens: [B, T, W].
         real: [B, T] bool, False for padding.
         leading: class tokens before the others; at least one for `cls`.
-        pooling: `cls`, the class token (of AST's two the mean, as its authors do); or `mean`, over
-            real tokens that are no class tokens.
+        pooling: `cls`, the class token (of AST's two the mean, as its authors do); `mean`, over
+            real tokens that are no class tokens; or `last`, the last real token, on whichever side
+            the padding is.
 
     Returns:
         [B, W] float32.
@@ -69,6 +70,9 @@ def pooled(tokens: torch.Tensor, real: torch.Tensor, leading: int, pooling: str)
     tokens = tokens.float()
     if pooling == "cls":
         return tokens[:, :leading].mean(dim=1)
+    if pooling == "last":
+        from_end = real.flip(dims=[1]).int().argmax(dim=1)
+        return tokens[torch.arange(len(tokens)), tokens.shape[1] - 1 - from_end]
     weight = real[:, leading:, None].to(tokens)
     return (tokens[:, leading:] * weight).sum(dim=1) / weight.sum(dim=1)
 

@@ -171,6 +171,8 @@ class Words:
                 folder, local_files_only=True, trust_remote_code=False
             ),
         )
+        if self._tokenizer.pad_token is None:  # of many causal models; it is masked anyway
+            self._tokenizer.pad_token = self._tokenizer.eos_token
         longest = min(max_tokens, self._tokenizer.model_max_length)
         self._options: dict[str, Any] = {"truncation": True, "max_length": longest}
 
@@ -185,6 +187,7 @@ class Words:
         made = self._tokenizer(
             list(texts),
             padding=True,
+            padding_side="right",  # on the left it would shift positions that are learned
             return_tensors="np",
             return_attention_mask=True,
             **self._options,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drrec.data.readers import columns, lines
 from drrec.errors import InputError, shown
+from drrec.reading import read_json_lines
 
 if TYPE_CHECKING:
     import pathlib
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PLOTS = ("plot", "text", "description", "overview", "synopsis")
+PLOTS = ("plot", "text", "description", "overview", "synopsis", "caption")
 """Names of the column with the plot, written as `columns.ALIASES` are; the first counts."""
 
 
@@ -32,7 +33,8 @@ def texts_of(dataset: Dataset, plots: pathlib.Path | None) -> Texts:
 
     Args:
         dataset: titles in MovieLens' form, "Matrix, The (1999)", are turned round.
-        plots: CSV with columns item_id and plot, text or description; None for none.
+        plots: CSV with columns item_id and plot, text, description or caption, or JSON lines
+            (.jsonl) with such fields; None for none.
 
     Raises:
         InputError: that file is missing or lacks a column, or a row of it is cut.
@@ -57,7 +59,7 @@ def _turned(title: str) -> str:
 
 
 def _plots(path: pathlib.Path) -> dict[str, str]:
-    header, rows = lines.small_table(path, ",;\t")
+    header, rows = _json_table(path) if path.suffix == ".jsonl" else lines.small_table(path, ",;\t")
     names = [columns.plain(name) for name in header]
     item = columns.item_column(names, f"line 1 of {path}")
     plot = columns.first(names, PLOTS)
@@ -80,3 +82,14 @@ def _plots(path: pathlib.Path) -> dict[str, str]:
             *(path, len(several), named),
         )
     return found
+
+
+def _json_table(path: pathlib.Path) -> tuple[list[str], list[lines.Row]]:
+    """Objects of JSON lines as rows; the first one's fields are the columns."""
+    objects = read_json_lines(path, {str: (str, int, float, bool, None)})
+    names = list(objects[0]) if objects else []
+    rows = []
+    for number, each in enumerate(objects, start=1):
+        values = [each.get(name) for name in names]
+        rows.append(lines.Row(number, ["" if value is None else str(value) for value in values]))
+    return names, rows
