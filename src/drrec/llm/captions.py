@@ -142,6 +142,8 @@ class Captioner:
             for attempt in range(self._config.caption_tries):
                 yield from self._attempted(vision, decoders, left, attempt, seed)
                 left = [raw for raw in left if (raw,) not in kept.found]
+                if not left:
+                    return
 
     def _attempted(
         self, vision: VisionLanguage, decoders: Decoders, ids: list[str], attempt: int, seed: int

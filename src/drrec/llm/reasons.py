@@ -178,6 +178,8 @@ class Reasoner:
             first = len(kept.found)
             for attempt in range(self._config.reason_tries):
                 left = [place for place in places if place not in kept.found]
+                if not left:
+                    break
                 for records in self._attempted(left, attempt):
                     kept.add(records)
             if not kept.found:
@@ -198,7 +200,7 @@ class Reasoner:
     def _attempted(self, places: list[Place], attempt: int) -> Iterator[list[Record]]:
         size = 1 if attempt else self._config.reason_batch
         temperature = RETRY_TEMPERATURE if attempt else 0.0
-        for start in tqdm(range(0, len(places), size), "reasoning", disable=not places or None):
+        for start in tqdm(range(0, len(places), size), "reasoning"):
             group = places[start : start + size]
             torch.manual_seed(self._seed * 1_000_003 + attempt)
             answers = written(
