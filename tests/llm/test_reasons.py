@@ -241,5 +241,5 @@ def test_the_stage_is_bound_to_its_reasoning(folder, tmp_path):
 def test_a_model_of_item_tokens_is_refused(tmp_path):
     config = configured(held_out=0)
     base = stages(tmp_path, DATA, config).run("zero")
-    with pytest.raises(InputError, match="reads titles. Received: one with a token per item"):
+    with pytest.raises(InputError, match=r"reads titles\. Received: one with a token per item"):
         Reasoner(ReasonConfig(), config, LOG, CAPTIONS, base, "cpu")

@@ -15,6 +15,7 @@ from drrec.cli.flags import Device, Stage
 from drrec.errors import InputError
 from drrec.experiment.language_config import LanguageConfig
 from drrec.llm.config import CaptionConfig, ReasonConfig
+from drrec.ranges import check_ranges
 
 if TYPE_CHECKING:
     from drrec.experiment.run import Run
@@ -27,14 +28,14 @@ class Llm(Stage):
     """Train a language model that ranks, stage by stage, and report it beside baselines."""
 
     stage: tyro.conf.Positional[
-        Literal["train", "sft", "merge", "grpo", "score", "caption", "reason", "import"]
+        Literal["train", "sft", "merge", "grpo", "score", "caption", "reason", "import", "rerank"]
     ]
     """train: all stages, and the report; sft: supervised fine-tuning; merge: adapters into
     weights; grpo: group relative policy optimisation; score: candidates of protocols sampled_9 and
     sampled; caption: a vision-language model describes pictures and trailers; reason: the model
     before training thinks about what users choose next, for --cot-prob; import: samples in
-    MLLMRec-R1's layout. A stage does those before it that are not done, and resumes where it
-    stopped."""
+    MLLMRec-R1's layout; rerank: the model ranks what --propose proposes. A stage does those before
+    it that are not done, and resumes where it stopped."""
     llm: LanguageConfig = dataclasses.field(default_factory=LanguageConfig)
     caption: CaptionConfig = dataclasses.field(default_factory=CaptionConfig)
     reason: ReasonConfig = dataclasses.field(default_factory=ReasonConfig)
@@ -43,9 +44,16 @@ class Llm(Stage):
     """Run name; the run's folder under save_model/. By default llm-<dataset>-<model>. An existing
     run is resumed."""
     after: Literal["zero", "sft", "grpo"] = "grpo"
-    """Stage score: the training after which to score; it must be done."""
+    """Stages score and rerank: the training after which to score; for score it must be done."""
+    propose: str = "ease"
+    """Stage rerank: a baseline, or the agent.drrec of a run with --split leave_one_out."""
+    propose_k: int = 20
+    """Stage rerank: proposed items for each user. [1 to 100,000]"""
     source: pathlib.Path | None = None
     """Stage import: folder with train.tsv, test.tsv, *_titles.csv and processed/."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"[1, 100000]": ("propose_k",)})
 
 
 def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str:
@@ -56,12 +64,16 @@ def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str
     is_first = os.environ.get("RANK", "0") == "0"
     with run.held() if is_first else contextlib.nullcontext():
         if arguments.stage == "train":
-            if arguments.device.gpu is not None:  # for PyTorch's process, which is begun from here
-                gpu = arguments.device.gpu
-                os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == -1 else str(gpu)
+            _use_gpu(arguments)
             summary = train_and_report(run, config, task)
             logging.info("all of it is in %s", run.folder)
             return text_of(summary)
+        if arguments.stage == "rerank":
+            from drrec.experiment.reranking import rerank
+
+            _use_gpu(arguments)
+            propose, k = arguments.propose, arguments.propose_k
+            return rerank(config, task, run.folder, arguments.after, propose, k)
         from drrec.features.encoders import chosen_device
         from drrec.llm.stages import Stages
 
@@ -76,6 +88,13 @@ def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str
         if arguments.stage == "reason":
             return _reasoned(arguments, stages, device, task)
         return f"{arguments.stage}: {stages.run(arguments.stage)}"
+
+
+def _use_gpu(arguments: Llm) -> None:
+    """For PyTorch's process, which is begun from here."""
+    if arguments.device.gpu is not None:
+        gpu = arguments.device.gpu
+        os.environ["CUDA_VISIBLE_DEVICES"] = "" if gpu == -1 else str(gpu)
 
 
 def import_llm(arguments: Llm, run: Run) -> str:

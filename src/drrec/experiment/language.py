@@ -140,6 +140,14 @@ def _language_models(folder: pathlib.Path, config: LanguageConfig, task: Task) -
     return made
 
 
+def model_after(folder: pathlib.Path, config: LanguageConfig, task: Task, stage: str) -> Any:
+    """The recommender after a stage, trained in the folder of a run if it is not done."""
+    prepare(folder, config, task)
+    settings = _settings(config.training)
+    model = LANGUAGE_MODELS[NAMED[stage]](seed=config.training.seed, folder=str(folder), **settings)
+    return model.fit(task.train_data)
+
+
 def _measured(methods: dict[str, Fitted], config: LanguageConfig, task: Task) -> Evaluation:
     models = {name: each.model for name, each in methods.items()}
     seed = config.training.seed
