@@ -57,6 +57,7 @@ class _Asked:
 
     def __init__(self, ranker: Scorer, proposals: np.ndarray, num_items: int) -> None:
         self._ranker, self._proposals, self._num_items = ranker, proposals, num_items
+        self.uses_history = ranker.uses_history
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
@@ -101,7 +102,8 @@ def rerank(
     )
     means = found.values.groupby(["method", "metric"], sort=False)["value"].mean().unstack()
     rows = [["method", *_METRICS]]
-    rows += [[each, *(short(means.loc[each, metric]) for metric in _METRICS)] for each in methods]
+    values = means.loc[[*methods], [*_METRICS]].to_numpy().tolist()
+    rows += [[name, *map(short, row)] for name, row in zip(methods, values, strict=True)]
     (ceiling,) = ceilings(methods, task, [_PROTOCOL], 0).values()
     said = f"Ceiling: {name} proposes {ceiling.recall:.3f} of what the test asks for."
     return "\n".join([*grid(rows), "", said])
