@@ -55,9 +55,10 @@ class Reranked:
 class _Asked:
     """A scorer that is asked for what is proposed alone; all else gets the user's lowest score."""
 
+    uses_history = True
+
     def __init__(self, ranker: Scorer, proposals: np.ndarray, num_items: int) -> None:
         self._ranker, self._proposals, self._num_items = ranker, proposals, num_items
-        self.uses_history = ranker.uses_history
 
     def score(
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
