@@ -1,6 +1,8 @@
+import fcntl
 import json
 import math
 import os
+import pathlib
 import stat
 
 import numpy as np
@@ -169,3 +171,25 @@ def test_folders_that_a_killed_process_left_are_removed_and_live_ones_are_not(tm
         made_twice()
     assert (tmp_path / "made" / "file").read_text() == "quick"
     assert names(tmp_path) == [".made.file.part", ".other.abc.part", "made"]
+
+
+@pytest.mark.parametrize(("module", "name"), [(os, "open"), (fcntl, "flock")])
+def test_a_folder_that_another_process_removes_before_it_is_locked_is_made_again(
+    tmp_path, monkeypatch, module, name
+):
+    original, taken = getattr(module, name), []
+
+    def late(*given):
+        if not taken:
+            taken.extend(tmp_path.glob(".made.*.part"))
+            taken[0].rmdir()
+        return original(*given)
+
+    def first_open(path, *given):
+        return late(path, *given) if isinstance(path, pathlib.Path) else original(path, *given)
+
+    monkeypatch.setattr(module, name, first_open if name == "open" else late)
+    with whole_folder(tmp_path / "made") as side:
+        (side / "file").write_text("whole")
+    assert taken
+    assert names(tmp_path) == ["made"]

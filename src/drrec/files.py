@@ -128,11 +128,15 @@ def _side_folder(target: pathlib.Path) -> Iterator[pathlib.Path]:
     while True:
         side = _beside(target)
         side.mkdir()  # as the umask and a default ACL of the folder above say
-        handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY)
+        # Until it is locked, another process may take it for one that was left, and remove it.
+        try:
+            handle = os.open(side, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         if side.exists():
             break
-        os.close(handle)  # another process took it for one that was left, before it was locked
+        os.close(handle)
     try:
         yield side
     finally:
