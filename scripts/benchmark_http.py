@@ -332,6 +332,7 @@ async def _measured(server: _Server, options: Serving) -> dict[str, Any]:
             found.append(answers)
     rate = statistics.median(each.rate for each in noop)
     list_rate = statistics.median(each.rate for each in recommended)
+    half_noop = await paced(port, nothing(0), MOST_WAITING, rate / 2, seconds)
     half = await paced(port, lists(0), MOST_WAITING, rate / 2, seconds)
     singles = await load(port, feedback(1), connections, seconds)
     batches = await load(port, feedback(100), min(4, connections), seconds)
@@ -354,6 +355,7 @@ async def _measured(server: _Server, options: Serving) -> dict[str, Any]:
         "load_average": os.getloadavg()[0],
         "list_p99_ms": statistics.median(each.quantile(0.99) for each in recommended),
         "half_rate_per_second": half.rate,
+        "half_rate_noop_p99_ms": half_noop.quantile(0.99),
         "half_rate_p50_ms": half.quantile(0.5),
         "half_rate_p99_ms": half.quantile(0.99),
         "single_feedback_per_second": singles.rate,
