@@ -37,11 +37,15 @@ def counting_folder() -> Iterator[str]:
 def _locked() -> tuple[int, str]:
     while True:
         folder = tempfile.mkdtemp(prefix=PREFIX)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        # Until it is locked, another process may take it for one that was left, and sweep it.
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(folder):
             return lock, folder
-        os.close(lock)  # another process swept it before it was locked
+        os.close(lock)
 
 
 def _sweep(path: pathlib.Path) -> None:
