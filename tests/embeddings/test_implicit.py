@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drrec.data.interactions import Interactions
-from drrec.embeddings.implicit import MOST_UNOBSERVED, fit_implicit
+from drrec.embeddings.implicit import MOST_UNOBSERVED, WIDE, fit_implicit
 
 NUM_BLOCKS, SIZE = 4, 10
 
@@ -50,6 +50,14 @@ def solves(row, others, seen, l2, weight, confidence=None):
     return np.abs(others.T @ (confidence * error) + penalty * row).max()
 
 
+@pytest.fixture(params=["solved", "improved"])
+def way(request, monkeypatch):
+    """Narrow vectors are solved for, wide ones improved."""
+    if request.param == "improved":
+        monkeypatch.setattr("drrec.embeddings.implicit.WIDE", 1)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("l2", "weight"), [(0.01, MOST_UNOBSERVED), (0.1, 0.05)])
 def test_each_row_solves_its_normal_equations(blocks, l2, weight):
     fitted = fit_implicit(blocks, dim=3, embedding_l2=l2, unobserved_weight=weight, num_sweeps=300)
@@ -62,6 +70,7 @@ def test_each_row_solves_its_normal_equations(blocks, l2, weight):
         assert solves(user[number], item[1:], seen[number, 1:], l2, weight) < 1e-3
 
 
+@pytest.mark.usefixtures("way")
 def test_who_took_up_nothing_gets_the_mean_and_what_nobody_took_up_nothing(blocks):
     left = blocks.where((blocks.user > 2) & (blocks.item != 7))
     fitted = fit_implicit(left, dim=4)
@@ -107,12 +116,14 @@ def test_a_start_keeps_the_axes_and_a_seed_turns_them(blocks):
     np.testing.assert_array_equal(fit_implicit(past, dim=3, seed=0).user, early.user)
 
 
+@pytest.mark.usefixtures("way")
 def test_rows_are_solved_in_parts_alike(blocks, monkeypatch):
     whole = fit_implicit(blocks, dim=3)
     monkeypatch.setattr("drrec.embeddings.grams.ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(fit_implicit(blocks, dim=3).item, whole.item, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("way")
 def test_rows_count_by_their_weights(blocks):
     rng = np.random.default_rng(2)
     amount = rng.exponential(size=len(blocks)).astype(np.float32)
@@ -129,6 +140,24 @@ def test_rows_count_by_their_weights(blocks):
         assert gap < 1e-5
     alike = dataclasses.replace(blocks, weight=np.ones(len(blocks), np.float32))
     np.testing.assert_array_equal(fit_implicit(alike, dim=3).item, fit_implicit(blocks, dim=3).item)
+
+
+def test_wide_vectors_end_near_the_least_loss(tiny_interactions, monkeypatch):
+    log = tiny_interactions
+    seen = np.zeros((log.num_users, log.num_items))
+    seen[log.user, log.item] = 1
+    counts = seen.sum(axis=1), seen.sum(axis=0)
+
+    def loss(fitted):
+        user, item = fitted.user.astype(np.float64), fitted.item.astype(np.float64)
+        error = (np.where(seen, 1, MOST_UNOBSERVED) * (user @ item.T - seen) ** 2)[:, 1:].sum()
+        users = (counts[0] + MOST_UNOBSERVED * (log.num_items - 1)) @ np.sum(user**2, axis=1)
+        items = (counts[1] + MOST_UNOBSERVED * log.num_users) @ np.sum(item**2, axis=1)
+        return error + 0.01 * (users + items)
+
+    wide = loss(fit_implicit(log, dim=WIDE))
+    monkeypatch.setattr("drrec.embeddings.implicit.WIDE", WIDE + 1)
+    assert wide == pytest.approx(loss(fit_implicit(log, dim=WIDE)), rel=0.003)
 
 
 def sparse(num_items):

@@ -32,6 +32,17 @@ densities .06 to .002; see docs/howto/own-log.md.
 """
 
 
+WIDE = 48
+"""D from which on vectors are improved by conjugate gradients, in place of being solved for.
+
+Solving costs R · D² + (U + I) · D³, improving R · D for each step. With a million interactions, a
+half sweep takes 1.3 and .8 s of the processor at D = 32, 5.1 and 1.9 at 64, 122 and 5.8 at 256.
+"""
+
+STEPS = 3
+"""Of conjugate gradients in each half sweep; after 15 the loss is .02 % above that of solving."""
+
+
 def fit_implicit(
     train: Interactions,
     *,
@@ -67,8 +78,8 @@ def fit_implicit(
     item = start.item if start else rng.normal(0, 0.1, (train.num_items, dim))
     user = np.zeros((train.num_users, dim))
     for _ in range(num_sweeps):
-        user = _solved(by_user, beyond, item, unobserved_weight, embedding_l2)
-        item = _solved(by_item, beyond_by_item, user, unobserved_weight, embedding_l2)
+        user = _solved(by_user, beyond, item, unobserved_weight, embedding_l2, user)
+        item = _solved(by_item, beyond_by_item, user, unobserved_weight, embedding_l2, item)
     is_known = np.diff(by_user.indptr) > 0
     user[~is_known] = user[is_known].mean(axis=0)
     return Embeddings(item.astype(np.float32), user.astype(np.float32), 0.0, train.fingerprint)
@@ -88,22 +99,72 @@ def _solved(
     others: np.ndarray,
     unobserved_weight: float,
     l2: float,
+    before: np.ndarray,
 ) -> np.ndarray:
-    """[n, D] the least squares vector of every row; zero where nothing was seen.
+    """[n, D] the least squares vector of every row, nearly so if D is wide; zero without rows.
 
-    `seen` has the weights, and `beyond` how far these exceed that of an unobserved pair.
+    `seen` has the weights, and `beyond` how far these exceed that of an unobserved pair. `before`
+    [n, D] is what wide vectors are improved from.
     """
     dim = others.shape[1]
-    is_known = np.diff(seen.indptr) > 0
+    counts = np.diff(seen.indptr)
     num_others = (np.abs(others).sum(axis=1) > 0).sum()
-    grams = Grams(others)
+    grams = None if dim >= WIDE else Grams(others)
     everywhere = unobserved_weight * others.T @ others
     solved = np.zeros((seen.shape[0], dim))
     for block in row_blocks(seen.shape[0]):
-        rows = np.arange(block.start, block.stop)[is_known[block]]
-        there = grams.sums(beyond[rows])
-        penalty = l2 * (np.diff(seen.indptr)[rows] + unobserved_weight * num_others)
-        left = everywhere + there
+        rows = np.arange(block.start, block.stop)[counts[block] > 0]
+        penalty = l2 * (counts[rows] + unobserved_weight * num_others)
+        wanted = seen[rows] @ others
+        if grams is None:
+            there = _Products(beyond[rows], others, everywhere, penalty)
+            solved[rows] = _improved(there, wanted, before[rows])
+            continue
+        left = everywhere + grams.sums(beyond[rows])
         left += penalty[:, None, None] * np.eye(dim)
-        solved[rows] = np.linalg.solve(left, (seen[rows] @ others)[:, :, None])[:, :, 0]
+        solved[rows] = np.linalg.solve(left, wanted[:, :, None])[:, :, 0]
     return solved
+
+
+class _Products:
+    """Products of each row's D × D matrix with a vector, without the matrix: R · D, not R · D²."""
+
+    def __init__(
+        self,
+        beyond: scipy.sparse.csr_matrix,
+        others: np.ndarray,
+        everywhere: np.ndarray,
+        penalty: np.ndarray,
+    ) -> None:
+        """As in `_solved`: of n rows, `everywhere` [D, D] and `penalty` [n]."""
+        self._beyond, self._others = beyond, others
+        self._everywhere, self._penalty = everywhere, penalty[:, None]
+        self._row = np.repeat(np.arange(beyond.shape[0]), np.diff(beyond.indptr))
+        self._there = others[beyond.indices]
+
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        """[n, D] -> [n, D]."""
+        weights = self._beyond.copy()
+        weights.data = weights.data * np.einsum("rd,rd->r", self._there, vectors[self._row])
+        return vectors @ self._everywhere + weights @ self._others + self._penalty * vectors
+
+
+def _improved(products: _Products, wanted: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """[n, D] after a few steps of conjugate gradients from `before` towards `wanted`, [n, D] each.
+
+    Takács, Pilászy and Tikk 2011, *Applications of the conjugate gradient method for implicit
+    feedback collaborative filtering*.
+    """
+    vectors, left = before, wanted - products(before)
+    direction, size = left, np.sum(left * left, axis=1, keepdims=True)
+    for _ in range(STEPS):
+        moved = products(direction)
+        along = np.sum(direction * moved, axis=1, keepdims=True)
+        step = np.divide(size, along, out=np.zeros_like(size), where=along > 0)
+        vectors, left = vectors + step * direction, left - step * moved
+        smaller = np.sum(left * left, axis=1, keepdims=True)
+        direction = left + direction * np.divide(
+            smaller, size, out=np.zeros_like(size), where=size > 0
+        )
+        size = smaller
+    return vectors
