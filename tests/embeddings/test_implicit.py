@@ -120,6 +120,7 @@ def test_a_start_keeps_the_axes_and_a_seed_turns_them(blocks):
 def test_rows_are_solved_in_parts_alike(blocks, monkeypatch):
     whole = fit_implicit(blocks, dim=3)
     monkeypatch.setattr("drrec.embeddings.grams.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("drrec.embeddings.implicit.IMPROVED_AT_ONCE", 7)
     np.testing.assert_allclose(fit_implicit(blocks, dim=3).item, whole.item, rtol=1e-4, atol=1e-5)
 
 
@@ -158,6 +159,15 @@ def test_wide_vectors_end_near_the_least_loss(tiny_interactions, monkeypatch):
     wide = loss(fit_implicit(log, dim=WIDE))
     monkeypatch.setattr("drrec.embeddings.implicit.WIDE", WIDE + 1)
     assert wide == pytest.approx(loss(fit_implicit(log, dim=WIDE)), rel=0.003)
+
+
+def test_vectors_of_many_interactions_are_improved(blocks, monkeypatch):
+    solved = fit_implicit(blocks, dim=8, num_sweeps=2)
+    monkeypatch.setattr("drrec.embeddings.implicit.MANY", len(blocks) + 1)
+    np.testing.assert_array_equal(fit_implicit(blocks, dim=8, num_sweeps=2).item, solved.item)
+    monkeypatch.setattr("drrec.embeddings.implicit.MANY", len(blocks))
+    improved = fit_implicit(blocks, dim=8, num_sweeps=2)
+    assert not np.array_equal(improved.item, solved.item)
 
 
 def sparse(num_items):

@@ -6,12 +6,13 @@ for each row of a block, never for each user or item of a large log.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import scipy.sparse as sp
 
@@ -60,10 +61,22 @@ class Grams:
         return found
 
 
-def row_blocks(num_rows: int) -> Iterator[slice]:
-    """Cut `num_rows` rows into blocks of `ROWS_AT_ONCE`."""
-    for start in range(0, num_rows, ROWS_AT_ONCE):
-        yield slice(start, min(start + ROWS_AT_ONCE, num_rows))
+def row_blocks(num_rows: int, at_once: int | None = None) -> Iterator[slice]:
+    """Cut `num_rows` rows into blocks, by default of `ROWS_AT_ONCE`."""
+    size = at_once or ROWS_AT_ONCE
+    for start in range(0, num_rows, size):
+        yield slice(start, min(start + size, num_rows))
+
+
+def in_threads(work: Callable[[slice], None], blocks: Iterable[slice]) -> None:
+    """Have each block worked on by one of as many threads as NumPy has."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    number = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(number) if number.isdecimal() else len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        for _ in pool.map(work, blocks):
+            pass
 
 
 def _alike(counts: np.ndarray) -> Iterator[np.ndarray]:
