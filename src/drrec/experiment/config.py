@@ -148,9 +148,18 @@ class TrainConfig(RunConfig):
     `recommend`. Tables never use it."""
     control: bool = True
     """With content: also train the same agent on ids only, to measure what content adds."""
+    rollout_workers: int = 0
+    """With --ray: processes that play the sessions beside the learner; 0: it plays them itself.
+    Must divide --num-envs. [0 to 64]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_ranges(self, {"[0, 64]": ("rollout_workers",)})
+        if self.rollout_workers and self.agent.num_envs % self.rollout_workers:
+            raise InputError(
+                f"`rollout_workers` must divide `num_envs` = {self.agent.num_envs}. "
+                f"Received: {self.rollout_workers}."
+            )
         check_blend(self.agent, self.content.modality)
 
 

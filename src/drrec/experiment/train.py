@@ -13,6 +13,7 @@ from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.item_export import write_item_encoder
+from drrec.experiment.rollouts import with_rollouts
 from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
 from drrec.experiment.start import Start
 from drrec.experiment.vectors import Parts, embed, vectors_folder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from drrec.agents.base import Agent
+    from drrec.cluster.tasks import Cluster
     from drrec.embeddings.pretrain import Content, Vectors
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
@@ -54,6 +56,7 @@ def train_seed(
     content: Content | None,
     *,
     final_fit: bool = False,
+    cluster: Cluster | None = None,
 ) -> bool:
     """Train one seed from where it stopped, and export it; False if it was interrupted.
 
@@ -65,6 +68,7 @@ def train_seed(
         judged: from which log.
         content: what is known of items beside their ids.
         final_fit: whether to export it fitted to the whole log, too.
+        cluster: where rollout workers run.
 
     Raises:
         InputError: it was begun with other settings.
@@ -84,8 +88,9 @@ def train_seed(
             start.handed_to(agent, judged.dataset.interactions.items)
         knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
         label = f"{config.algorithm}, {knows}, seed {config.seed}"
-        if not train(agent, config.steps, run.folder, run.weights, label, settings, note):
-            return False
+        with with_rollouts(cluster, agent, config, judged, pretrained.prefix, content) as learner:
+            if not train(learner, config.steps, run.folder, run.weights, label, settings, note):
+                return False
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     notes = {_LEARNED_BY: learned_by(config)}
@@ -160,22 +165,32 @@ def cells_of(run: Run, config: TrainConfig) -> list[Cell]:
     return cells
 
 
-def train_cell(cell: Cell, judged: Task, content: Content | None) -> bool:
+def train_cell(
+    cell: Cell, judged: Task, content: Content | None, cluster: Cluster | None = None
+) -> bool:
     """Begin a cell or go on with it; False if it was interrupted."""
     if cell.is_part:
         _begin(cell.run, cell.config, judged)
     content = content if cell.config.content.modalities else None
-    return train_seed(cell.run, cell.config, judged, content, final_fit=cell.final_fit)
+    return train_seed(
+        cell.run, cell.config, judged, content, final_fit=cell.final_fit, cluster=cluster
+    )
 
 
-def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | None = None) -> bool:
+def train_run(
+    run: Run,
+    config: TrainConfig,
+    judged: Task,
+    content: Content | None = None,
+    cluster: Cluster | None = None,
+) -> bool:
     """Train every seed of a run, and its controls; False if it was interrupted.
 
     Raises:
         InputError: the run was begun with other ratings.
     """
     agree_on_split(run, judged)
-    return all(train_cell(cell, judged, content) for cell in cells_of(run, config))
+    return all(train_cell(cell, judged, content, cluster) for cell in cells_of(run, config))
 
 
 def has_control(config: TrainConfig) -> bool:
