@@ -114,3 +114,24 @@ def peak(path, dies, trial):
     if trial.number == 3:
         raise InputError("Expected other settings. Received: these.")
     return -((x - 0.3) ** 2)
+
+
+def kill(process):
+    os.kill(int(process), signal.SIGKILL)
+
+
+def playing(path):
+    """Begin with rollout workers of short rounds, whose process notes each that it plays."""
+    import tensorflow as tf
+
+    from drrec.agents import ddpg, rollout_workers
+
+    tf.config.run_functions_eagerly(True)
+    ddpg._ROUND = 8
+    play = rollout_workers.RolloutWorker.__call__
+
+    def noted(worker, weights, ask):
+        note(path, os.getpid())
+        return play(worker, weights, ask)
+
+    rollout_workers.RolloutWorker.__call__ = noted

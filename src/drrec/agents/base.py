@@ -68,6 +68,8 @@ class Agent(ActingRecommender):
     """NamedTuple of the metrics that `run` sums."""
     shard: Shard = WHOLE
     """Which of the sessions this process plays; to be set before `begin`."""
+    averaged: Callable[[Sequence[tf.Tensor]], list[tf.Tensor]] | None = None
+    """Gives the means of gradients over the processes that learn together; None: it is alone."""
     _index: ClusterIndex | None = None
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
     """The random streams in use."""
@@ -358,6 +360,8 @@ class Agent(ActingRecommender):
         weights: list[keras.Variable],
     ) -> None:
         gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if self.averaged:
+            gradients = self.averaged(gradients)
         if self.config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
         optimizer.apply(gradients)

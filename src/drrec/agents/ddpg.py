@@ -73,7 +73,8 @@ class DDPG(SteppedAgent):
         self.networks = self._new_networks(tables, state_size)
         vectors = tables[0].table()
         dim, history_type = vectors.shape[1], self.sessions.history.dtype
-        self.replay = Replay.empty(config.memory_size, state_size, length, dim, history_type)
+        capacity = self.shard.size(config.memory_size)
+        self.replay = Replay.empty(capacity, state_size, length, dim, history_type)
         if config.form == "anchored":
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
                 critic.center.assign(environment.mean_logged(vectors))
@@ -139,7 +140,8 @@ class DDPG(SteppedAgent):
     def _learn(self) -> Metrics:
         config = self.config
         beta = config.per_beta + (1 - config.per_beta) * self._progress()
-        sample = self.replay.sample(config.batch_size, beta, self._stream(Stream.REPLAY))
+        size = self.shard.size(config.batch_size)
+        sample = self.replay.sample(size, beta, self._stream(Stream.REPLAY))
         batch = sample.transitions
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)

@@ -6,13 +6,12 @@ training comes out however fast the workers are.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from drrec.agents.checkpoint import named_variables
+from drrec.agents.checkpoint import fields_of, named_variables
 from drrec.agents.shards import Shard
 from drrec.envs.base import LoggedState
 
@@ -119,12 +118,7 @@ class WithWorkers:
     @property
     def learner(self) -> Any:
         """All state of training: the agent's, and the round that it has not learned from yet."""
-        own = self.agent.learner
-        if self._ahead is None:
-            return own
-        parts = {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
-        parts["ahead"] = self._ahead
-        return dataclasses.make_dataclass("LearnerWithWorkers", parts)(**parts)
+        return fields_of(self.agent.learner) | ({"ahead": self._ahead} if self._ahead else {})
 
     def run(self, rounds: tf.Tensor) -> Any:
         """Learn from `rounds [] int32` rounds; sums of their metrics."""
@@ -182,9 +176,9 @@ def acting_variables(agent: SteppedAgent) -> list[tf.Variable]:
     """The weights that playing may read: all but those of targets and optimizers."""
     return [
         variable
-        for field in dataclasses.fields(agent.networks)
-        if not field.name.startswith("target_") and not field.name.endswith("_optimizer")
-        for _, variable in named_variables(getattr(agent.networks, field.name))
+        for name, part in fields_of(agent.networks).items()
+        if not name.startswith("target_") and not name.endswith("_optimizer")
+        for _, variable in named_variables(part)
     ]
 
 

@@ -134,8 +134,8 @@ def main_embed(arguments: Embed) -> int:
 def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
-    from drrec.experiment.rollouts import check_cluster
     from drrec.experiment.run import Run
+    from drrec.experiment.spread import check_cluster
 
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     if not resumed and arguments.name is not None:
@@ -171,7 +171,7 @@ def _trained(
     from drrec.experiment.train import train_run
 
     try:
-        if cluster is not None and not config.rollout_workers:
+        if cluster is not None and not config.is_spread:
             train_run_apart(cluster, run, config, task, content)
         if train_run(run, config, task, content, cluster):
             metrics = evaluate_run(run, config, task, content)

@@ -151,16 +151,32 @@ class TrainConfig(RunConfig):
     rollout_workers: int = 0
     """With --ray: processes that play the sessions beside the learner; 0: it plays them itself.
     Must divide --num-envs. [0 to 64]"""
+    data_parallel: int = 1
+    """With --ray: processes that learn together, each with its part of sessions, replay and batch;
+    their gradients are averaged. Must divide --num-envs and --batch-size. [1 to 64]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(self, {"[0, 64]": ("rollout_workers",)})
-        if self.rollout_workers and self.agent.num_envs % self.rollout_workers:
+        check_ranges(self, {"[0, 64]": ("rollout_workers",), "[1, 64]": ("data_parallel",)})
+        if self.rollout_workers and self.data_parallel > 1:
             raise InputError(
-                f"`rollout_workers` must divide `num_envs` = {self.agent.num_envs}. "
-                f"Received: {self.rollout_workers}."
+                "Expected --rollout-workers or --data-parallel. "
+                f"Received: {self.rollout_workers} and {self.data_parallel}. Choose one."
             )
+        for name in ("rollout_workers", "data_parallel"):
+            self._check_divides(name, "num_envs")
+        self._check_divides("data_parallel", "batch_size")
         check_blend(self.agent, self.content.modality)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether several processes train one seed together."""
+        return self.rollout_workers > 0 or self.data_parallel > 1
+
+    def _check_divides(self, name: str, setting: str) -> None:
+        count, total = getattr(self, name), getattr(self.agent, setting, 0)
+        if count and total % count:
+            raise InputError(f"`{name}` must divide `{setting}` = {total}. Received: {count}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

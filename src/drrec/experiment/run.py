@@ -277,7 +277,7 @@ _NOT_LEARNED = (
 _ADDED = {"retrieval": "auto", "probes": 32, "softmax": "auto", "num_drawn": 1024}
 """Settings of agents of later versions, whose defaults change nothing of earlier runs."""
 
-_ADDED_BESIDE = {"rollout_workers": 0}
+_ADDED_BESIDE = {"rollout_workers": 0, "data_parallel": 1}
 """Likewise, of runs."""
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drrec.agents.shards import Shard
 from drrec.agents.training import train
 from drrec.data.split import Split
 from drrec.embeddings.config import ContentConfig
@@ -13,20 +14,19 @@ from drrec.embeddings.pretrain import pretrain
 from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.item_export import write_item_encoder
-from drrec.experiment.rollouts import with_rollouts
 from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
+from drrec.experiment.spread import build_agent, spread_over
 from drrec.experiment.start import Start
 from drrec.experiment.vectors import Parts, embed, vectors_folder
 from drrec.files import removed, write_json
-from drrec.registry import AGENTS, CONTENT_BASELINES
+from drrec.registry import CONTENT_BASELINES
 from drrec.saving import notes_in, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.agents.base import Agent
     from drrec.cluster.tasks import Cluster
-    from drrec.embeddings.pretrain import Content, Vectors
+    from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
 
@@ -38,15 +38,6 @@ _LEARNED_BY = "learned_by"
 def control_name(config: TrainConfig) -> str:
     """In tables: the same agent by ids alone, trained beside one that knows content."""
     return f"{config.algorithm}_ids"
-
-
-def build_agent(
-    config: TrainConfig, judged: Task, vectors: Vectors, content: Content | None = None
-) -> Agent:
-    """The agent in its environment, before the first step."""
-    agent = AGENTS[config.algorithm].of(config)
-    agent.begin(judged.train_data, vectors, content)
-    return agent
 
 
 def train_seed(
@@ -68,7 +59,7 @@ def train_seed(
         judged: from which log.
         content: what is known of items beside their ids.
         final_fit: whether to export it fitted to the whole log, too.
-        cluster: where rollout workers run.
+        cluster: where processes run that `config` spreads the training over.
 
     Raises:
         InputError: it was begun with other settings.
@@ -83,12 +74,13 @@ def train_seed(
     pretrained = embed(config, judged.train, weights, content, before)
     vectors = vectors_folder(config, judged.train, weights, content, before)
     with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)) as note:
-        agent = build_agent(config, judged, pretrained.prefix, content)
+        shard = Shard(0, config.data_parallel)
+        agent = build_agent(config, judged, pretrained.prefix, content, shard)
         if start:
             start.handed_to(agent, judged.dataset.interactions.items)
         knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
         label = f"{config.algorithm}, {knows}, seed {config.seed}"
-        with with_rollouts(cluster, agent, config, judged, pretrained.prefix, content) as learner:
+        with spread_over(cluster, agent, config, judged, pretrained.prefix, content) as learner:
             if not train(learner, config.steps, run.folder, run.weights, label, settings, note):
                 return False
         agent.finish(judged.train_data, pretrained.final)
