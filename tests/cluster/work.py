@@ -121,17 +121,20 @@ def kill(process):
 
 
 def playing(path):
-    """Begin with rollout workers of short rounds, whose process notes each that it plays."""
+    """Begin with short rounds; a process notes each that it plays or learns from."""
     import tensorflow as tf
 
-    from drrec.agents import ddpg, rollout_workers
+    from drrec.agents import data_parallel, ddpg, rollout_workers
 
     tf.config.run_functions_eagerly(True)
     ddpg._ROUND = 8
-    play = rollout_workers.RolloutWorker.__call__
 
-    def noted(worker, weights, ask):
-        note(path, os.getpid())
-        return play(worker, weights, ask)
+    def noting(function):
+        def noted(*given):
+            note(path, os.getpid())
+            return function(*given)
 
-    rollout_workers.RolloutWorker.__call__ = noted
+        return noted
+
+    worker, rank = rollout_workers.RolloutWorker, data_parallel.Rank
+    worker.__call__, rank.run = noting(worker.__call__), noting(rank.run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from drrec.agents.config import AgentConfig, DDPGConfig, check_blend
+from drrec.agents.config import AgentConfig, DDPGConfig, PPOConfig, check_blend
 from drrec.data.config import LogConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
@@ -166,6 +166,13 @@ class TrainConfig(RunConfig):
         for name in ("rollout_workers", "data_parallel"):
             self._check_divides(name, "num_envs")
         self._check_divides("data_parallel", "batch_size")
+        if isinstance(self.agent, PPOConfig):
+            steps = self.agent.num_envs // self.data_parallel * self.agent.horizon
+            if steps % self.agent.minibatches:
+                raise InputError(
+                    f"`minibatches` must divide the {steps} steps that each of {self.data_parallel}"
+                    f" processes has in a rollout. Received: {self.agent.minibatches}."
+                )
         check_blend(self.agent, self.content.modality)
 
     @property

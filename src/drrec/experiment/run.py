@@ -291,7 +291,7 @@ def learned_by(config: TrainConfig) -> str:
     plain = {
         name: value
         for name, value in values.items()
-        if name not in _NOT_LEARNED and _ADDED_BESIDE.get(name) != value
+        if name not in _NOT_LEARNED and (name, value) not in _ADDED_BESIDE.items()
     }
     agent = plain["agent"].items()
     plain["agent"] = {name: value for name, value in agent if _ADDED.get(name) != value}

@@ -1,4 +1,4 @@
-"""Rollout workers on a cluster: the same training, though one of them and a machine are killed."""
+"""One training over several processes of a cluster: the same though they are killed."""
 
 import dataclasses
 import functools
@@ -46,7 +46,7 @@ def cluster(machines, noted):
 @pytest.fixture(scope="module")
 def config(tiny_interactions, tmp_path_factory):
     path = write_csv(tiny_interactions, tmp_path_factory.mktemp("world") / "log.csv")
-    return small_config(path, steps=STEPS, seed=3, rollout_workers=2)
+    return small_config(path, steps=STEPS, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -61,29 +61,34 @@ def trained(folder, config, judged, cluster):
     return run
 
 
-@pytest.fixture(scope="module")
-def whole(config, judged, cluster, tmp_path_factory):
-    """A run that nobody disturbs."""
-    return trained(tmp_path_factory.mktemp("whole"), config, judged, cluster)
-
-
-def test_a_training_is_the_same_though_a_worker_and_a_machine_die(
-    cluster, machines, noted, config, judged, whole, tmp_path
-):
+def disturbed(folder, config, judged, cluster, noted, kill):
+    """A run with a `kill` after the second of its eight rounds."""
     begun = len(work.lines_of(noted))
 
-    def kill():
+    def killing():
         work.until(lambda: len(work.lines_of(noted)) > begun + 4)
-        work.kill(work.lines_of(noted)[-1])
-        work.until(lambda: len(work.lines_of(noted)) > begun + 8)
-        machines.kill()
+        kill()
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=killing)
     thread.start()
-    run = trained(tmp_path, config, judged, cluster)
+    run = trained(folder, config, judged, cluster)
     thread.join()
-    assert len({*work.lines_of(noted)[begun:]}) >= 3  # processes, of two workers
+    assert len({*work.lines_of(noted)[begun:]}) >= 3  # processes, for two
+    return run
+
+
+@pytest.mark.parametrize("spread", [{"data_parallel": 2}, {"rollout_workers": 2}], ids=str)
+def test_a_training_is_the_same_though_a_process_or_a_machine_is_killed(
+    cluster, machines, noted, config, judged, tmp_path, spread
+):
+    config = dataclasses.replace(config, **spread)
+    whole = trained(tmp_path / "whole", config, judged, cluster)
+    rest = (config, judged, cluster, noted)
+    run = disturbed(tmp_path / "killed", *rest, lambda: work.kill(work.lines_of(noted)[-1]))
     assert_same_models(run, whole, ["r"])
+    if "rollout_workers" in spread:
+        run = disturbed(tmp_path / "less", *rest, machines.kill)
+        assert_same_models(run, whole, ["r"])
 
 
 def test_too_little_room_is_said_in_one_line(cluster, config, judged, tmp_path):
