@@ -8,8 +8,8 @@ import yaml
 from tests.agents.tiny import small_config
 
 from drrec.errors import InputError
-from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.config import TrainConfig
+from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.run import VERSION, Run, learned_by
 
 CONFIG = small_config("folder/log.csv", seed=3)
