@@ -1,4 +1,8 @@
-"""Gradients averaged over processes by TensorFlow's MultiWorkerMirroredStrategy."""
+"""Processes that learn together: gradients averaged by MultiWorkerMirroredStrategy.
+
+TensorFlow joins them before its first operation in a process, so nothing is imported here that
+makes one: what is to be made comes with what it is made of.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,67 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from drrec.cluster.actors import Actors
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from drrec.cluster.tasks import Cluster
+
+
+class Group:
+    """Workers that have joined, and whose methods are called all at once."""
+
+    def __init__(
+        self, cluster: Cluster, make: Callable[..., Any], given: Sequence[Any], count: int
+    ) -> None:
+        """Begin and join them.
+
+        Args:
+            cluster: where there is room for so many.
+            make: makes a worker, of its number, of how many there are, of the function that
+                averages tensors over them, and of `given`.
+            given: the further arguments of `make`; they are sent to each machine once.
+            count: how many.
+
+        Raises:
+            InputError: there is no room.
+            LostError: one was killed, here or in a call.
+        """
+        given = (make, *given)
+        self._actors = Actors(cluster, _Member, given, count, "a process", anew=False)
+        try:
+            addresses = self("address", [()] * count)
+            self("join", [(addresses,)] * count)
+        except BaseException:
+            self.close()
+            raise
+
+    def __call__(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a method of each worker with its own arguments."""
+        return self._actors.begin(method, arguments)()
+
+    def close(self) -> None:
+        """End all."""
+        self._actors.__exit__()
+
+
+class _Member:
+    """One of them."""
+
+    def __init__(self, rank: int, given: Callable[[], Any]) -> None:
+        self._rank, self._given, self._made = rank, given, None
+
+    def __call__(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        return getattr(self if self._made is None else self._made, method)(*arguments)
+
+    def address(self) -> str:
+        return free_address()
+
+    def join(self, addresses: list[str]) -> None:
+        averaged = averaging(addresses, self._rank)
+        make, *given = self._given()
+        self._made = make(self._rank, len(addresses), averaged, *given)
 
 
 def free_address() -> str:

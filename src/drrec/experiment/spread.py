@@ -11,12 +11,12 @@ from drrec.agents.data_parallel import InParallel, Rank
 from drrec.agents.rollout_workers import RolloutWorker, WithWorkers
 from drrec.agents.shards import WHOLE, Shard
 from drrec.cluster.actors import Actors
-from drrec.cluster.strategy import averaging, free_address
+from drrec.cluster.strategy import Group
 from drrec.errors import InputError
 from drrec.registry import AGENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from drrec.agents.base import Agent
     from drrec.agents.training import Trainee
@@ -69,7 +69,7 @@ def spread_over(
         with Actors(cluster, _rollout_worker, given, count, "a rollout worker") as actors:
             yield WithWorkers(agent, actors.begin, count)  # type: ignore[arg-type]
     else:
-        learner = InParallel(agent, lambda: _Ranks(cluster, given, config.data_parallel))
+        learner = InParallel(agent, lambda: Group(cluster, _rank, given, config.data_parallel))
         with contextlib.closing(learner):
             yield learner
 
@@ -105,39 +105,13 @@ def _rollout_worker(rank: int, given: Callable[[], Any]) -> RolloutWorker:
     return RolloutWorker(agent)
 
 
-class _Ranks:
-    """Processes that learn together, begun."""
-
-    def __init__(self, cluster: Cluster, given: Sequence[Any], count: int) -> None:
-        self._actors = Actors(cluster, _Process, given, count, "a process", anew=False)
-        try:
-            addresses = self("address", [()] * count)
-            self("join", [(addresses,)] * count)
-        except BaseException:
-            self.close()
-            raise
-
-    def __call__(self, method: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-        return self._actors.begin(method, arguments)()
-
-    def close(self) -> None:
-        self._actors.__exit__()
-
-
-class _Process:
-    """One of them."""
-
-    def __init__(self, rank: int, given: Callable[[], Any]) -> None:
-        self._rank, self._given = rank, given
-
-    def __call__(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        return getattr(self._learner if hasattr(self, "_learner") else self, method)(*arguments)
-
-    def address(self) -> str:
-        return free_address()
-
-    def join(self, addresses: list[str]) -> None:
-        averaged = averaging(addresses, self._rank)  # before what is given makes any tensor
-        config, judged, vectors, content = self._given()
-        shard = Shard(self._rank, len(addresses))
-        self._learner = Rank(build_agent(config, judged, vectors, content, shard), averaged)
+def _rank(
+    rank: int,
+    count: int,
+    averaged: Callable[..., Any],
+    config: TrainConfig,
+    judged: Task,
+    vectors: Vectors,
+    content: Content | None,
+) -> Rank:
+    return Rank(build_agent(config, judged, vectors, content, Shard(rank, count)), averaged)
