@@ -1,7 +1,12 @@
-"""One training over several processes of a cluster: the same though they are killed."""
+"""One training over several processes of a cluster: the same though they are killed.
+
+What they do is tested without a cluster in `tests/agents`; here each process loads TensorFlow
+several times, so these tests run where `DRREC_TEST_RAY` is set.
+"""
 
 import dataclasses
 import functools
+import os
 import threading
 
 import pytest
@@ -15,6 +20,8 @@ from drrec.errors import InputError
 from drrec.experiment.run import Run
 from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
+
+pytestmark = pytest.mark.skipif("DRREC_TEST_RAY" not in os.environ, reason="DRREC_TEST_RAY")
 
 STEPS = 64
 
