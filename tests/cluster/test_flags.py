@@ -6,9 +6,12 @@ import pytest
 import yaml
 
 from drrec import cli
+from drrec.agents.config import DDPGConfig, PPOConfig
 from drrec.cluster.config import LOCAL, RayConfig, ReplicaConfig
 from drrec.cluster.session import connected
 from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig
+from drrec.experiment.spread import check_cluster
 
 NAMED = {"compare": "compare --name x", "benchmark": "benchmark", "extract": "extract"}
 STAGES = NAMED | {"train": "train", "tune": "tune", "serve": "serve"}
@@ -77,3 +80,37 @@ def test_without_ray_its_flag_says_how_to_have_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'drrec\[scale\]'"):
         connected(RayConfig(ray=LOCAL)).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rollout_workers": 3}, r"`rollout_workers` must divide `num_envs` = 32\. Received: 3"),
+        ({"data_parallel": 3}, r"`data_parallel` must divide `num_envs` = 32\. Received: 3"),
+        (
+            {"data_parallel": 2, "agent": DDPGConfig(batch_size=33)},
+            r"`data_parallel` must divide `batch_size` = 33",
+        ),
+        (
+            {"data_parallel": 2, "algorithm": "ppo", "agent": PPOConfig(horizon=1, minibatches=32)},
+            r"`minibatches` must divide the 16 steps",
+        ),
+        ({"rollout_workers": 2, "data_parallel": 2}, "Choose one"),
+        ({"rollout_workers": 65}, r"\[0, 64\]"),
+        ({"data_parallel": 0}, r"\[1, 64\]"),
+    ],
+)
+def test_a_training_that_cannot_be_divided_is_refused(settings, said):
+    with pytest.raises(InputError, match=said):
+        TrainConfig(**settings)
+
+
+@pytest.mark.parametrize("spread", [{"rollout_workers": 2}, {"data_parallel": 2}])
+def test_a_training_by_several_needs_a_cluster_and_an_agent_that_can(spread):
+    for algorithm in ("ddpg", "td3", "sac", "ppo", "a2c"):
+        check_cluster(TrainConfig(algorithm=algorithm, **spread), LOCAL)
+    check_cluster(TrainConfig(algorithm="supervised"), None)
+    with pytest.raises(InputError, match="Expected --ray with --rollout-workers or"):
+        check_cluster(TrainConfig(**spread), None)
+    with pytest.raises(InputError, match="Received: supervised"):
+        check_cluster(TrainConfig(algorithm="supervised", **spread), LOCAL)

@@ -114,3 +114,27 @@ def peak(path, dies, trial):
     if trial.number == 3:
         raise InputError("Expected other settings. Received: these.")
     return -((x - 0.3) ** 2)
+
+
+def kill(process):
+    os.kill(int(process), signal.SIGKILL)
+
+
+def playing(path):
+    """Begin with short rounds; a process notes each that it plays or learns from."""
+    import tensorflow as tf
+
+    from drrec.agents import data_parallel, ddpg, rollout_workers
+
+    tf.config.run_functions_eagerly(True)
+    ddpg._ROUND = 8
+
+    def noting(function):
+        def noted(*given):
+            note(path, os.getpid())
+            return function(*given)
+
+        return noted
+
+    worker, rank = rollout_workers.RolloutWorker, data_parallel.Rank
+    worker.__call__, rank.run = noting(worker.__call__), noting(rank.run)

@@ -8,6 +8,7 @@ import yaml
 from tests.agents.tiny import small_config
 
 from drrec.errors import InputError
+from drrec.experiment.config import TrainConfig
 from drrec.experiment.grid import begin_or_go_on
 from drrec.experiment.run import VERSION, Run, learned_by
 
@@ -256,7 +257,17 @@ def test_what_changes_nothing_that_is_learned_is_not_in_the_hash():
         {"final_fit": False}, {"control": False}, {"features": "elsewhere.h5"},
     ):  # fmt: skip
         assert learned_by(dataclasses.replace(CONFIG, **alike)) == plain, alike
-    for other in ({"seed": 9}, {"steps": 9}, {"judge": "validation"}, {"cold_seed": 2}):
+    for other in (
+        {"seed": 9}, {"steps": 9}, {"judge": "validation"}, {"cold_seed": 2},
+        {"rollout_workers": 2}, {"data_parallel": 2},
+    ):  # fmt: skip
         assert learned_by(dataclasses.replace(CONFIG, **other)) != plain, other
     agent = dataclasses.replace(CONFIG.agent, dim_actor=9)
     assert learned_by(dataclasses.replace(CONFIG, agent=agent)) != plain
+
+
+def test_the_hash_of_settings_is_that_of_runs_trained_before():
+    """Else none of them could be resumed; a new setting belongs into `run._ADDED…`."""
+    config = TrainConfig(dataset="mine.csv")
+    known = "684cc4d6664c8929e632e1ace7673eb67bad7c30307cfa5ce3e20962e9255bce"
+    assert learned_by(config) == known

@@ -18,6 +18,7 @@ from drrec.agents.proposing import final_proposals, fitted_baseline
 from drrec.agents.retrieval import ClusterIndex
 from drrec.agents.sessions import build_environment, truth_for
 from drrec.agents.settings import Settings, signature_of
+from drrec.agents.shards import WHOLE, Shard
 from drrec.agents.streams import Stream, Streams
 from drrec.base import interactions_of
 from drrec.embeddings.pretrain import content_of, pretrain
@@ -65,6 +66,10 @@ class Agent(ActingRecommender):
     """Dataclass of all trainable parts, among them `items`, `state` and `actor`."""
     metrics: Any = Metrics
     """NamedTuple of the metrics that `run` sums."""
+    shard: Shard = WHOLE
+    """Which of the sessions this process plays; to be set before `begin`."""
+    averaged: Callable[[Sequence[tf.Tensor]], list[tf.Tensor]] | None = None
+    """Gives the means of gradients over the processes that learn together; None: it is alone."""
     _index: ClusterIndex | None = None
     streams: ClassVar[frozenset[Stream]] = frozenset({Stream.USERS, Stream.RESTART})
     """The random streams in use."""
@@ -132,8 +137,8 @@ class Agent(ActingRecommender):
         self.environment = environment
         self.user = tf.constant(self._padded(user), tf.float32)
         self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._streams = Streams(self.seed, self.streams)
-        self._terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
+        self._streams = Streams(self.seed, self.streams, self.shard.rank)
+        self.terms = {name: tf.Variable(0.0, trainable=False) for name in environment.terms}
         first = environment.start(self._draw_users(Stream.USERS))
         self.sessions = LoggedState(*(tf.Variable(part, trainable=False) for part in first))
         self._index = self._new_index(item)
@@ -273,7 +278,7 @@ class Agent(ActingRecommender):
 
     def run(self, iterations: tf.Tensor) -> Any:
         """Run `iterations [] int32` iterations of `steps_each` steps; sums of metrics."""
-        for total in self._terms.values():
+        for total in self.terms.values():
             total.assign(0.0)
         return self._run(iterations)
 
@@ -293,7 +298,7 @@ class Agent(ActingRecommender):
         By `reward_<term>`; empty if the rating is the only term.
         """
         steps = iterations * self.steps_each
-        return {f"reward_{name}": float(total) / steps for name, total in self._terms.items()}
+        return {f"reward_{name}": float(total) / steps for name, total in self.terms.items()}
 
     @property
     def steps_each(self) -> int:
@@ -335,7 +340,7 @@ class Agent(ActingRecommender):
         for variable, value in zip(self.sessions, restarted, strict=True):
             variable.assign(value)
         for name, term in outcome.terms.items():
-            self._terms[name].assign_add(tf.reduce_mean(term))
+            self.terms[name].assign_add(tf.reduce_mean(term))
         return outcome
 
     def _shown_by(
@@ -355,12 +360,15 @@ class Agent(ActingRecommender):
         weights: list[keras.Variable],
     ) -> None:
         gradients = tape.gradient(loss, [weight.value for weight in weights])
+        if self.averaged:
+            gradients = self.averaged(gradients)
         if self.config.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
         optimizer.apply(gradients)
 
     def _draw_users(self, stream: Stream) -> tf.Tensor:
-        return self.environment.draw_users(self.config.num_envs, self._stream(stream))
+        count = self.shard.size(self.config.num_envs)
+        return self.environment.draw_users(count, self._stream(stream))
 
     def _stream(self, stream: Stream, counter: int | tf.Tensor = 0) -> tf.Tensor:
         """[2] the seed of draw `counter` of a stream at this iteration."""

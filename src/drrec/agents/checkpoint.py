@@ -10,6 +10,7 @@ import itertools
 import logging
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,7 +21,7 @@ from drrec.arrays import read_arrays, write_arrays
 from drrec.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _SETTINGS = "settings"
 
 
 def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variable]]:
-    """Every variable below `root`, with its path, read off the fields of dataclasses and tuples."""
+    """Every variable below `root`, with its path, read off dataclasses, tuples and mappings."""
     if isinstance(root, tf.Variable):
         yield name, root
     elif isinstance(root, keras.layers.Layer | keras.optimizers.Optimizer):
@@ -39,6 +40,9 @@ def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variabl
     elif dataclasses.is_dataclass(root):
         for field in dataclasses.fields(root):
             yield from named_variables(getattr(root, field.name), f"{name}/{field.name}")
+    elif isinstance(root, Mapping):
+        for key, value in root.items():
+            yield from named_variables(value, f"{name}/{key}")
     elif isinstance(root, tuple) and hasattr(root, "_fields"):
         for field_name, value in zip(root._fields, root, strict=True):
             yield from named_variables(value, f"{name}/{field_name}")
@@ -46,6 +50,11 @@ def named_variables(root: Any, name: str = "") -> Iterator[tuple[str, tf.Variabl
         raise TypeError(
             f"Expected variables or what holds them at {shown(name)}. Received: {shown(root)}."
         )
+
+
+def fields_of(learner: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, to name the variables of which in another's."""
+    return {field.name: getattr(learner, field.name) for field in dataclasses.fields(learner)}
 
 
 def save_checkpoint(

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from drrec.agents.base import Agent, Metrics
+from drrec.agents.base import Metrics
 from drrec.agents.config import DDPGConfig
 from drrec.agents.ddpg_networks import DDPGNetworks, build_networks
 from drrec.agents.replay import Replay, Sample
+from drrec.agents.rounds import SteppedAgent
 from drrec.agents.streams import Stream
 from drrec.envs.base import LoggedState
 from drrec.nn.histories import described
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from drrec.agents.items import ItemTable
 
 
+_ROUND = 512
+"""Environment steps that others play at a time."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class DDPGLearner:
     """All state of training; the content of a checkpoint is derived from these fields."""
@@ -40,7 +45,7 @@ class DDPGLearner:
     iteration: tf.Variable  # [] int64, also the counter of all random streams
 
 
-class DDPG(Agent):
+class DDPG(SteppedAgent):
     """Deep deterministic policy gradient with the state modules of DRR (Liu et al. 2018).
 
     Constructor arguments are the settings, by the names of the flags of `drrec train`.
@@ -58,7 +63,8 @@ class DDPG(Agent):
     config: DDPGConfig
     networks: DDPGNetworks
     num_critics = 1
-    streams = Agent.streams | {Stream.REPLAY, Stream.NOISE, Stream.CHANCE}
+    lag = 1
+    streams = SteppedAgent.streams | {Stream.REPLAY, Stream.NOISE, Stream.CHANCE}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:
         config, environment = self.config, self.environment
@@ -67,7 +73,8 @@ class DDPG(Agent):
         self.networks = self._new_networks(tables, state_size)
         vectors = tables[0].table()
         dim, history_type = vectors.shape[1], self.sessions.history.dtype
-        self.replay = Replay.empty(config.memory_size, state_size, length, dim, history_type)
+        capacity = self.shard.size(config.memory_size)
+        self.replay = Replay.empty(capacity, state_size, length, dim, history_type)
         if config.form == "anchored":
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
                 critic.center.assign(environment.mean_logged(vectors))
@@ -81,32 +88,60 @@ class DDPG(Agent):
         return DDPGLearner(self.networks, self.replay, self.sessions, self.iteration)
 
     def _iterate(self) -> Metrics:
+        return self._learned(self._step())
+
+    @property
+    def steps_a_round(self) -> int:
+        """H, steps of every session that others play at a time."""
+        return max(_ROUND // self.config.num_envs, 1)
+
+    def step_like(self) -> Transitions:
+        """[N, …] N transitions as the replay keeps them."""
+        count = self.shard.size(self.config.num_envs)
+        columns = self.replay.columns
+        return Transitions(*(tf.TensorSpec([count, *c.shape[1:]], c.dtype) for c in columns))
+
+    def learned_round(self, steps: Transitions) -> Metrics:
+        """Learn from steps [H, N, …] that others have played; means of the metrics."""
+        sums = self.metrics(*(tf.constant(0.0) for _ in self.metrics._fields))
+        length = steps.item.shape[0]
+        place = tf.constant(0)
+        while place < length:
+            learned = self._learned(Transitions(*(tf.gather(column, place) for column in steps)))
+            sums = self.metrics(*(a + b / length for a, b in zip(sums, learned, strict=True)))
+            place += 1
+        return sums
+
+    def _step(self) -> Transitions:
         state = self._state()
         items = self.networks.items.table()
         action = self._behaviour(state, items)  # [N, D]
         item = self._shown_by(action, items, state.user, state.shown)  # [N]
         outcome = self._play(state, item)
         discount = tf.where(outcome.terminal, 0.0, self.config.discount)
-        self.replay.write(
-            Transitions(
-                user=state.user,
-                history=state.history,
-                action=action,
-                item=item,
-                reward=outcome.reward,
-                discount=discount,
-                next_history=outcome.next_history,
-                next_shown=outcome.next_shown,
-            )
+        return Transitions(
+            user=state.user,
+            history=state.history,
+            action=action,
+            item=item,
+            reward=outcome.reward,
+            discount=discount,
+            next_history=outcome.next_history,
+            next_shown=outcome.next_shown,
         )
+
+    def _learned(self, steps: Transitions) -> Metrics:
+        """Keep N transitions and make one update."""
+        self.replay.write(steps)
         learned = self._learn()
         self.iteration.assign_add(1)
-        return learned._replace(reward=tf.reduce_mean(outcome.reward))
+        return learned._replace(reward=tf.reduce_mean(steps.reward))
 
     def _learn(self) -> Metrics:
         config = self.config
         beta = config.per_beta + (1 - config.per_beta) * self._progress()
-        sample = self.replay.sample(config.batch_size, beta, self._stream(Stream.REPLAY))
+        size = self.shard.size(config.batch_size)
+        sample = self.replay.sample(size, beta, self._stream(Stream.REPLAY))
         batch = sample.transitions
         user = tf.gather(self.user, batch.user)  # [B, D]
         target = self._target(batch, user)

@@ -8,11 +8,10 @@ the highest i·a, whatever κ.
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from drrec.agents.base import Agent
 from drrec.agents.config import OnPolicyConfig
 from drrec.agents.retrieval import ClusterIndex
 from drrec.agents.rollouts import (
@@ -23,6 +22,7 @@ from drrec.agents.rollouts import (
     TrainingBatch,
     policy_networks,
 )
+from drrec.agents.rounds import SteppedAgent
 from drrec.agents.sampling import NUM_NEAR, SAMPLED_FROM, Chances, ItemSampler
 from drrec.agents.streams import Stream
 from drrec.nn.histories import described
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from drrec.envs.base import LoggedState
 
 
-class OnPolicy(Agent):
+class OnPolicy(SteppedAgent):
     """On-policy training on rollouts of `horizon` steps of each session."""
 
     Config = OnPolicyConfig
     config: OnPolicyConfig
     networks: PolicyNetworks
     metrics: Any = PolicyMetrics
-    streams = Agent.streams | {Stream.GUMBEL, Stream.CANDIDATES}
+    lag: ClassVar[int | None] = 0  # what is learned from has to be the policy's own
+    streams = SteppedAgent.streams | {Stream.GUMBEL, Stream.CANDIDATES}
     _sampler: ItemSampler | None = None
 
     def _new_index(self, item: np.ndarray) -> ClusterIndex | None:
@@ -90,30 +91,20 @@ class OnPolicy(Agent):
         """[] what the probabilities of the items shown, log π [B], are to lose."""
 
     def _iterate(self) -> Any:
-        steps = self._rollout()
+        return self._learned(self.played_round())
+
+    def learned_round(self, steps: Steps) -> Any:
+        """Learn from steps [H, N, …] that others have played; means of the metrics."""
+        self.iteration.assign_add(self.config.horizon)
+        return self._learned(steps)
+
+    def _learned(self, steps: Steps) -> Any:
         batch = self._training_batch(steps)
         flat = Steps(*(_flat(column) for column in steps))
         learned = self._study(flat, TrainingBatch(*(_flat(column) for column in batch)))
         return learned._replace(reward=tf.reduce_mean(steps.reward))
 
-    def _rollout(self) -> Steps:
-        """Play `horizon` steps with every session."""
-        horizon = self.config.horizon
-        columns = [
-            tf.TensorArray(like.dtype, horizon, element_shape=like.shape)
-            for like in self._step_shapes()
-        ]
-        place = tf.constant(0)
-        while place < horizon:
-            columns = [
-                column.write(place, value)
-                for column, value in zip(columns, self._step(), strict=True)
-            ]
-            self.iteration.assign_add(1)
-            place += 1
-        return Steps(*(column.stack() for column in columns))
-
-    def _step_shapes(self) -> Steps:
+    def step_like(self) -> Steps:
         """[N, …] what a step looks like."""
         now = self.sessions
         number, flag = tf.TensorSpec(now.user.shape), tf.TensorSpec(now.user.shape, tf.bool)

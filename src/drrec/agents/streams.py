@@ -17,6 +17,8 @@ _PER_ITERATION = 8
 _GOLDEN = 0x9E3779B9
 """2³² / φ, odd: multiples of it, modulo 2³², keep as far apart as so many numbers can."""
 
+_PER_RANK = 1_000
+
 
 class Stream(enum.Enum):
     """What random numbers are drawn for; an agent's streams must differ in their numbers."""
@@ -57,13 +59,14 @@ class Stream(enum.Enum):
 class Streams:
     """Seeds of one agent's streams."""
 
-    def __init__(self, seed: int, streams: Iterable[Stream]) -> None:
-        """`seed` of the run; `streams` that the agent draws from.
+    def __init__(self, seed: int, streams: Iterable[Stream], rank: int = 0) -> None:
+        """`seed` of the run; `streams` that the agent draws from; `rank` of its process.
 
         Raises:
             ValueError: two of them have one number, so that they would draw the same.
         """
         self._seed = seed
+        self._first_counter = rank * _PER_RANK
         self._known = frozenset(streams)
         by_number: dict[int, Stream] = {}
         for stream in sorted(self._known, key=lambda each: each.value):
@@ -78,7 +81,8 @@ class Streams:
         """[2] int64 seed of a stateless draw.
 
         No two seeds are equal as XLA reads them, for runs' seeds less than a million apart,
-        iterations below 2²⁹ and counters below 1,000.
+        iterations below 2²⁹ and counters below 1,000; nor those of 64 ranks, for runs' seeds less
+        than 50,000 apart.
 
         Args:
             stream: what is drawn.
@@ -94,5 +98,5 @@ class Streams:
                 "Add it to the `streams` of its class."
             )
         # Adding the counter itself would make seed 0's second draw seed 1's first.
-        first = self._seed + _GOLDEN * tf.cast(counter, tf.int64)
+        first = self._seed + _GOLDEN * (tf.cast(counter, tf.int64) + self._first_counter)
         return tf.stack([first, iteration * _PER_ITERATION + stream.number])

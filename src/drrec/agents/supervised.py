@@ -51,6 +51,7 @@ class Supervised(PPO):
     Config = SupervisedConfig
     config: SupervisedConfig
     networks: SupervisedNetworks
+    lag = None  # most of the time goes into reading the log
     streams = PPO.streams | {Stream.WINDOWS, Stream.NEGATIVES}
 
     def _build(self, new_table: Callable[[], ItemTable]) -> None:

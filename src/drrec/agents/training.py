@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -19,22 +19,42 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator, Sequence
 
-    from drrec.agents.base import Agent
-
 _CHUNK_STEPS = 2_000
 _CHECKPOINT_SECONDS = 20.0
 
 
+class Trainee(Protocol):
+    """What training asks of an agent, or of what takes its place."""
+
+    @property
+    def learner(self) -> Any:
+        """All state of training; see `named_variables`."""
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far, over all sessions."""
+
+    @property
+    def steps_an_iteration(self) -> int:
+        """Environment steps over all sessions in an iteration."""
+
+    def run(self, iterations: tf.Tensor) -> Any:
+        """Run `iterations [] int32` iterations; sums of metrics."""
+
+    def reward_terms(self, iterations: int) -> dict[str, float]:
+        """Unweighted means of the reward's terms over the last `run`."""
+
+
 def learn(
-    agent: Agent,
+    agent: Any,
     steps: int,
-    callbacks: Sequence[Callable[[Agent, dict[str, float]], None]],
+    callbacks: Sequence[Callable[[Any, dict[str, float]], None]],
     label: str,
 ) -> bool:
     """Go on until the agent has done `steps` environment steps, rounded up to whole iterations.
 
     Args:
-        agent: the learner, set up.
+        agent: the learner, set up; a `Trainee`.
         steps: in all, those that it has done already among them.
         callbacks: called after each chunk with the agent and the means of what it logged.
         label: what the progress bar calls it.
@@ -65,7 +85,7 @@ def learn(
 
 
 def train(
-    agent: Agent,
+    agent: Trainee,
     steps: int,
     run: pathlib.Path,
     weights: pathlib.Path,
@@ -94,7 +114,7 @@ def train(
     restore_latest(weights, agent.learner, settings)
     saved_at = time.monotonic()
 
-    def checkpoint(agent: Agent, _: dict[str, float]) -> None:
+    def checkpoint(agent: Trainee, _: dict[str, float]) -> None:
         nonlocal saved_at
         if time.monotonic() - saved_at > _CHECKPOINT_SECONDS:
             save_checkpoint(weights, agent.learner, agent.steps, settings)

@@ -135,6 +135,7 @@ def main_train(arguments: Train) -> int:
     """`run.py train` and `train.py`."""
     _select(arguments.device)
     from drrec.experiment.run import Run
+    from drrec.experiment.spread import check_cluster
 
     resumed = Run.find(_root(arguments), arguments.resume) if arguments.resume else None
     if not resumed and arguments.name is not None:
@@ -147,6 +148,7 @@ def main_train(arguments: Train) -> int:
         if arguments.auto and not resumed:
             minutes = arguments.auto_minutes
             config = _tuned(arguments, arguments.name, config, minutes, _MOST_TRIALS).config
+        check_cluster(config, arguments.cluster.ray)
         task, content = _inputs(config, _data(arguments))
         run = resumed or Run.new(_root(arguments), arguments.name, config)
         cluster = locks.enter_context(_cluster(arguments))
@@ -169,9 +171,9 @@ def _trained(
     from drrec.experiment.train import train_run
 
     try:
-        if cluster is not None:
+        if cluster is not None and not config.is_spread:
             train_run_apart(cluster, run, config, task, content)
-        if train_run(run, config, task, content):
+        if train_run(run, config, task, content, cluster):
             metrics = evaluate_run(run, config, task, content)
             _say(report_run(run, config, metrics))
             logging.info("all of it is in %s", run.folder)

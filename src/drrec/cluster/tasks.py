@@ -85,7 +85,7 @@ class Cluster:
             "retry_exceptions": [Interrupted],
             "scheduling_strategy": "SPREAD",
         }
-        answer = ray.remote(**options)(_answer)
+        answer = ray.remote(**options)(answered)
         setup = self.shared(self.setup)
         waiting = enumerate(calls)
         running: dict[Any, int] = {}
@@ -97,7 +97,7 @@ class Cluster:
                 if not running:
                     return
                 ended, _ = ray.wait([*running])
-                value = _received(ray, ended[0], what)
+                value = received(ray, ended[0], what)
                 yield running.pop(ended[0]), value
         finally:
             for each in running:
@@ -106,7 +106,12 @@ class Cluster:
                 ray.wait([*running], num_returns=len(running), timeout=_PATIENCE)
 
 
-def _received(ray: Any, reference: Any, what: str) -> Any:
+def received(ray: Any, reference: Any, what: str) -> Any:
+    """What a call returned, whose worker's warnings are this process's.
+
+    Raises:
+        InputError: it raised one, or its worker was killed again and again.
+    """
     try:
         answer = ray.get(reference)
     except (ray.exceptions.RayTaskError, ray.exceptions.TaskCancelledError):
@@ -147,7 +152,8 @@ class _Warnings(logging.Handler):
 _is_set_up = False
 
 
-def _answer(setup: Setup, function: Callable[..., Any], *arguments: Any) -> Answer:
+def answered(setup: Setup, function: Callable[..., Any], *arguments: Any) -> Answer:
+    """In a worker: make a call; an `InputError` is an answer, for Ray would wrap it."""
     set_up(setup)
     warnings = _Warnings()
     logging.getLogger("drrec").addHandler(warnings)

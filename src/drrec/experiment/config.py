@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from drrec.agents.config import AgentConfig, DDPGConfig, check_blend
+from drrec.agents.config import AgentConfig, DDPGConfig, PPOConfig, check_blend
 from drrec.data.config import LogConfig
 from drrec.embeddings.config import ContentConfig, EmbeddingConfig, GridConfig, listed
 from drrec.envs.config import LoggedConfig
@@ -148,10 +148,42 @@ class TrainConfig(RunConfig):
     `recommend`. Tables never use it."""
     control: bool = True
     """With content: also train the same agent on ids only, to measure what content adds."""
+    rollout_workers: int = 0
+    """With --ray: processes that play the sessions beside the learner; 0: it plays them itself.
+    Must divide --num-envs. [0 to 64]"""
+    data_parallel: int = 1
+    """With --ray: processes that learn together, each with its part of sessions, replay and batch;
+    their gradients are averaged. Must divide --num-envs and --batch-size. [1 to 64]"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_ranges(self, {"[0, 64]": ("rollout_workers",), "[1, 64]": ("data_parallel",)})
+        if self.rollout_workers and self.data_parallel > 1:
+            raise InputError(
+                "Expected --rollout-workers or --data-parallel. "
+                f"Received: {self.rollout_workers} and {self.data_parallel}. Choose one."
+            )
+        for name in ("rollout_workers", "data_parallel"):
+            self._check_divides(name, "num_envs")
+        self._check_divides("data_parallel", "batch_size")
+        if isinstance(self.agent, PPOConfig):
+            steps = self.agent.num_envs // self.data_parallel * self.agent.horizon
+            if steps % self.agent.minibatches:
+                raise InputError(
+                    f"`minibatches` must divide the {steps} steps that each of {self.data_parallel}"
+                    f" processes has in a rollout. Received: {self.agent.minibatches}."
+                )
         check_blend(self.agent, self.content.modality)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether several processes train one seed together."""
+        return self.rollout_workers > 0 or self.data_parallel > 1
+
+    def _check_divides(self, name: str, setting: str) -> None:
+        count, total = getattr(self, name), getattr(self.agent, setting, 0)
+        if count and total % count:
+            raise InputError(f"`{name}` must divide `{setting}` = {total}. Received: {count}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

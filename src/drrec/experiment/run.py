@@ -277,6 +277,9 @@ _NOT_LEARNED = (
 _ADDED = {"retrieval": "auto", "probes": 32, "softmax": "auto", "num_drawn": 1024}
 """Settings of agents of later versions, whose defaults change nothing of earlier runs."""
 
+_ADDED_BESIDE = {"rollout_workers": 0, "data_parallel": 1}
+"""Likewise, of runs."""
+
 
 def learned_by(config: TrainConfig) -> str:
     """A hash of the settings that change what one seed learns.
@@ -285,7 +288,11 @@ def learned_by(config: TrainConfig) -> str:
     are, and `Content.fingerprint` which features.
     """
     values = dataclasses.asdict(dataclasses.replace(config, seeds=1))
-    plain = {name: value for name, value in values.items() if name not in _NOT_LEARNED}
+    plain = {
+        name: value
+        for name, value in values.items()
+        if name not in _NOT_LEARNED and (name, value) not in _ADDED_BESIDE.items()
+    }
     agent = plain["agent"].items()
     plain["agent"] = {name: value for name, value in agent if _ADDED.get(name) != value}
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drrec.agents.shards import Shard
 from drrec.agents.training import train
 from drrec.data.split import Split
 from drrec.embeddings.config import ContentConfig
@@ -14,17 +15,18 @@ from drrec.errors import InputError
 from drrec.evaluation.cost import FIT, added_up, read_cost
 from drrec.experiment.item_export import write_item_encoder
 from drrec.experiment.run import GENRES, MODEL, SERVED, Run, learned_by
+from drrec.experiment.spread import build_agent, spread_over
 from drrec.experiment.start import Start
 from drrec.experiment.vectors import Parts, embed, vectors_folder
 from drrec.files import removed, write_json
-from drrec.registry import AGENTS, CONTENT_BASELINES
+from drrec.registry import CONTENT_BASELINES
 from drrec.saving import notes_in, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drrec.agents.base import Agent
-    from drrec.embeddings.pretrain import Content, Vectors
+    from drrec.cluster.tasks import Cluster
+    from drrec.embeddings.pretrain import Content
     from drrec.experiment.config import TrainConfig
     from drrec.experiment.task import Task
 
@@ -38,15 +40,6 @@ def control_name(config: TrainConfig) -> str:
     return f"{config.algorithm}_ids"
 
 
-def build_agent(
-    config: TrainConfig, judged: Task, vectors: Vectors, content: Content | None = None
-) -> Agent:
-    """The agent in its environment, before the first step."""
-    agent = AGENTS[config.algorithm].of(config)
-    agent.begin(judged.train_data, vectors, content)
-    return agent
-
-
 def train_seed(
     run: Run,
     config: TrainConfig,
@@ -54,6 +47,7 @@ def train_seed(
     content: Content | None,
     *,
     final_fit: bool = False,
+    cluster: Cluster | None = None,
 ) -> bool:
     """Train one seed from where it stopped, and export it; False if it was interrupted.
 
@@ -65,6 +59,7 @@ def train_seed(
         judged: from which log.
         content: what is known of items beside their ids.
         final_fit: whether to export it fitted to the whole log, too.
+        cluster: where processes run that `config` spreads the training over.
 
     Raises:
         InputError: it was begun with other settings.
@@ -79,13 +74,15 @@ def train_seed(
     pretrained = embed(config, judged.train, weights, content, before)
     vectors = vectors_folder(config, judged.train, weights, content, before)
     with added_up(fit, read_cost(fit if fit.exists() else vectors / FIT)) as note:
-        agent = build_agent(config, judged, pretrained.prefix, content)
+        shard = Shard(0, config.data_parallel)
+        agent = build_agent(config, judged, pretrained.prefix, content, shard)
         if start:
             start.handed_to(agent, judged.dataset.interactions.items)
         knows = f"{config.content.modality} {config.content.fusion}" if content else "ids"
         label = f"{config.algorithm}, {knows}, seed {config.seed}"
-        if not train(agent, config.steps, run.folder, run.weights, label, settings, note):
-            return False
+        with spread_over(cluster, agent, config, judged, pretrained.prefix, content) as learner:
+            if not train(learner, config.steps, run.folder, run.weights, label, settings, note):
+                return False
         agent.finish(judged.train_data, pretrained.final)
     agent.note_seen(judged.dataset.interactions)  # what was rated later is no news to the user
     notes = {_LEARNED_BY: learned_by(config)}
@@ -160,22 +157,32 @@ def cells_of(run: Run, config: TrainConfig) -> list[Cell]:
     return cells
 
 
-def train_cell(cell: Cell, judged: Task, content: Content | None) -> bool:
+def train_cell(
+    cell: Cell, judged: Task, content: Content | None, cluster: Cluster | None = None
+) -> bool:
     """Begin a cell or go on with it; False if it was interrupted."""
     if cell.is_part:
         _begin(cell.run, cell.config, judged)
     content = content if cell.config.content.modalities else None
-    return train_seed(cell.run, cell.config, judged, content, final_fit=cell.final_fit)
+    return train_seed(
+        cell.run, cell.config, judged, content, final_fit=cell.final_fit, cluster=cluster
+    )
 
 
-def train_run(run: Run, config: TrainConfig, judged: Task, content: Content | None = None) -> bool:
+def train_run(
+    run: Run,
+    config: TrainConfig,
+    judged: Task,
+    content: Content | None = None,
+    cluster: Cluster | None = None,
+) -> bool:
     """Train every seed of a run, and its controls; False if it was interrupted.
 
     Raises:
         InputError: the run was begun with other ratings.
     """
     agree_on_split(run, judged)
-    return all(train_cell(cell, judged, content) for cell in cells_of(run, config))
+    return all(train_cell(cell, judged, content, cluster) for cell in cells_of(run, config))
 
 
 def has_control(config: TrainConfig) -> bool:

@@ -218,7 +218,14 @@ def _starts(run: Run, config: TrainConfig) -> dict[str, Start]:
 def _joined_config(config: TrainConfig, joined: JoinedLog) -> TrainConfig:
     """The same settings on another log, of which only its own parts were given by chance."""
     also = ",".join(each for each in config.asked_also if each != "observed")
-    return dataclasses.replace(config, log=joined.log, repeats=joined.repeats, also=also)
+    return dataclasses.replace(
+        config,
+        log=joined.log,
+        repeats=joined.repeats,
+        also=also,
+        rollout_workers=0,
+        data_parallel=1,
+    )
 
 
 def _carried_features(
