@@ -59,10 +59,10 @@ def test_what_holds_no_variables_is_refused():
     @dataclasses.dataclass
     class Learner:
         weight: tf.Variable
-        settings: dict
+        settings: list
 
-    with pytest.raises(TypeError, match=r"at '/settings'\. Received: \{\}"):
-        list(named_variables(Learner(tf.Variable(1.0), {})))
+    with pytest.raises(TypeError, match=r"at '/settings'\. Received: \[\]"):
+        list(named_variables(Learner(tf.Variable(1.0), [])))
 
 
 def test_round_trip(agent, tiny_interactions, tmp_path):
