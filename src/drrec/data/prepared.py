@@ -12,14 +12,14 @@ from drrec.data.config import LogConfig
 from drrec.data.dataset import Dataset
 from drrec.data.engine import engine, literal, quoted
 from drrec.data.ids import IdMap
-from drrec.data.interactions import Interactions, spans
+from drrec.data.interactions import Interactions
 from drrec.data.logs import understood
-from drrec.data.published.thinning import core_sides, last_of_pairs
 from drrec.data.readers import files
 from drrec.data.readers.checks import are_sound
 from drrec.data.readers.staged import staging
 from drrec.data.scale import RatingScale
 from drrec.data.split import SplitConfig, parts_of
+from drrec.data.thinning import core, last_of_pairs
 from drrec.errors import InputError, told
 from drrec.files import scratch_folder, whole_folder, write_json
 from drrec.locks import held
@@ -27,7 +27,6 @@ from drrec.reading import conform, read_json
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
 
     import duckdb
 
@@ -149,7 +148,14 @@ def _write(
     folder: pathlib.Path,
 ) -> dict[str, Any]:
     """Write all but the record, which is returned."""
-    columns, has_user, has_item = _core(columns, log, config)
+    least = config.min_user or 0, config.min_item or 0
+    sizes, has_repeats = (len(log.users), len(log.items)), config.repeats == "keep"
+    columns, has_user, has_item = core(columns, sizes, least, has_repeats=has_repeats)
+    if np.count_nonzero(has_user) < 2:
+        raise InputError(
+            f"Expected two users or more with {least[0]} items, and items with {least[1]} users. "
+            f"Received: {np.count_nonzero(has_user)}. Pass a lower `--min-user` or `--min-item`."
+        )
     items = log.items[has_item]
     part = columns.pop("part", None)
     interactions = Interactions(
@@ -174,41 +180,6 @@ def _write(
         "items": len(items),
         "scale": None if log.scale is None else list(dataclasses.astuple(log.scale)),
     }
-
-
-def _core(
-    columns: Columns, log: Log, config: PrepareConfig
-) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """The rows of the k-core, in place and with new ids; [U] and [I - 1] bool who is in it."""
-    least = config.min_user or 0, config.min_item or 0
-    user, item = columns["user"], columns["item"]
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start, end in spans(user, _BLOCK):
-            of_user, of_item = user[start:end], item[start:end] - 1
-            if config.repeats == "keep":
-                is_last = last_of_pairs(of_user, of_item)
-                of_user, of_item = of_user[is_last], of_item[is_last]
-            yield of_user, of_item
-
-    has_user, has_item = core_sides(pairs, (len(log.users), len(log.items)), least)
-    numbers = {"user": np.cumsum(has_user) - 1, "item": np.cumsum(has_item)}
-    num_kept = 0
-    for start, end in spans(user, _BLOCK):
-        keep = has_user[user[start:end]] & has_item[item[start:end] - 1]
-        place = slice(num_kept, num_kept + int(keep.sum()))
-        for name, column in columns.items():
-            kept = column[start:end][keep]
-            if name in numbers:
-                kept = numbers[name][kept - (name == "item")]
-            column[place] = kept
-        num_kept = place.stop
-    if np.count_nonzero(has_user) < 2:
-        raise InputError(
-            f"Expected two users or more with {least[0]} items, and items with {least[1]} users. "
-            f"Received: {np.count_nonzero(has_user)}. Pass a lower `--min-user` or `--min-item`."
-        )
-    return {name: column[:num_kept] for name, column in columns.items()}, has_user, has_item
 
 
 def _write_parquet(

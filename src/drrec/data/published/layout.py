@@ -1,65 +1,64 @@
-"""What a published log says in each of its rows, and the rows as compact arrays."""
+"""What a published file says in each of its lines, in the words of SQL."""
 
 from __future__ import annotations
 
-import array
-import csv
 import dataclasses
-import json
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from drrec.data.config import LogConfig
-from drrec.data.readers import checks
-from drrec.data.readers.streams import Fault
-from drrec.errors import shown, told
+from drrec.data.engine import BLANKS, quoted
+from drrec.data.readers.checks import LARGEST_RATING, LATEST
+from drrec.data.scale import TAKEN
+from drrec.data.times import number
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
     from typing import Literal
 
     from drrec.data.published.config import PrepareConfig
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""In no id: what would break a line of text, and the halves of characters that JSON may hold."""
+_CONTROL = r"'[\x00-\x1f\x7f]'"
 _MILLISECONDS_FROM = 10**11
 """1973 in milliseconds, and the year 5138 in seconds."""
 
-
-class Row(NamedTuple):
-    """An interaction of a user with an item."""
-
-    user: str
-    item: str
-    rating: float
-    milliseconds: int  # since 1970
-    title: str = ""
+_FIELD = r'"(?:[^"]|"")*"|[^",][^,]*|'
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 
 
-class Words(NamedTuple):
-    """What one item is called."""
+class Check(NamedTuple):
+    """A test of each line, and what to say of one that fails it."""
 
-    item: str
-    title: str
-    genres: Sequence[str]
+    is_bad: str  # expression
+    expected: str  # in words
+    received: str = "line"  # expression; NULL is said to be an empty field
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Form:
+    """How the lines of a file are read: expressions of SQL."""
+
+    fields: str
+    """Of `line`; the others call it `f`."""
+    columns: dict[str, str]
+    """Of `line` and `f`."""
+    checks: tuple[Check, ...] = ()
+    """Of all of these, in order."""
+    has_header: bool = False
+    places: str = ""
+    """Column with the place of each line, from 0, among those that are not blank."""
 
 
 class WordsFile(NamedTuple):
-    """Where the titles are, and what a line of that file says."""
+    """Where the titles are, and a form with columns item, title and genres."""
 
     path: pathlib.Path
-    parse: Callable[[str], Words]
-    has_header: bool = False
+    form: Form
 
 
-class Layout(NamedTuple):
-    """How the lines of a log are read."""
-
-    parse: Callable[[str], Row | list[Row]]
-    has_header: bool = False
+class Fault(ValueError):
+    """Why a header is not what it should be, as "Expected … Received: …"."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class Published:
     """Patterns of the log's name, any of which will do."""
     page: str
     """Web page with download and licence."""
-    layout: Callable[[str, PrepareConfig], Layout]
+    layout: Callable[[str, PrepareConfig], Form]
     """From the log's first line."""
     words: Callable[[pathlib.Path], WordsFile | None]
     """From the log's path; None where the log names its items."""
@@ -83,131 +82,147 @@ class Published:
     test: str = ""
     """File beside the log with feedback that users did not choose to give: the test part."""
     is_matrix: bool = False
-    """Whether the files are matrices of one size, a line for each user."""
+    """Whether the files are matrices of one size, a line for each user: a column `ratings`."""
     is_ended: bool = False
     """Whether a file without an end of its last line is cut short, whatever that line says."""
     log: LogConfig = dataclasses.field(default_factory=LogConfig)
     """What the ratings mean."""
 
 
-class RawLog:
-    """Rows as compact arrays, 20 bytes each; ids as numbers in the order that they came in."""
+def log_form(
+    fields: str,
+    user: str,
+    item: str,
+    milliseconds: str,
+    *checks: Check,
+    rating: str = f"'{TAKEN:g}'",
+    has_header: bool = False,
+    **columns: str,
+) -> Form:
+    """A form of a log, whose ids, ratings and times are checked after all else.
 
-    def __init__(
-        self, rows: Iterable[Row | list[Row]], test_rows: Iterable[Row | list[Row]] = ()
-    ) -> None:
-        """`rows` of the log, and those of its test part if that is in a file of its own."""
-        self.users: dict[str, int] = {}
-        self.items: dict[str, int] = {}
-        self.titles: dict[int, str] = {}
-        user, item = array.array("i"), array.array("i")
-        rating, milliseconds = array.array("f"), array.array("q")
-        for part in (rows, test_rows):
-            num_before = len(user)
-            for row in _flat(part):
-                user.append(self.users.setdefault(row.user, len(self.users)))
-                number = self.items.setdefault(row.item, len(self.items))
-                item.append(number)
-                rating.append(row.rating)
-                milliseconds.append(row.milliseconds)
-                if row.title and number not in self.titles:
-                    self.titles[number] = row.title
-        self.user = np.frombuffer(user, np.int32)  # [R]
-        self.item = np.frombuffer(item, np.int32)  # [R]
-        self.rating = np.frombuffer(rating, np.float32)  # [R]
-        self.milliseconds = np.frombuffer(milliseconds, np.int64)  # [R]
-        self.is_test = np.arange(len(user)) >= num_before  # [R] bool
-
-
-def _flat(rows: Iterable[Row | list[Row]]) -> Iterator[Row]:
-    """Line by line, of which one of a matrix holds several."""
-    for each in rows:
-        if isinstance(each, list):
-            yield from each
-        else:
-            yield each
-
-
-def rated(user: str, item: str, rating: Any, milliseconds: int, title: str = "") -> Row:
-    """A row, once it is known to be one.
-
-    Raises:
-        Fault: an id is empty or has a control character, or a number is out of range.
+    Args:
+        fields: of the line.
+        user: text; blanks around it are no part of it.
+        item: as `user`.
+        milliseconds: since 1970, a BIGINT.
+        *checks: of the line.
+        rating: text.
+        has_header: whether the first line names the columns.
+        **columns: others, such as title, or a rating that is no number as it stands.
     """
-    user, item = user.strip(), item.strip()
-    value = rating if isinstance(rating, float) else checks.number(str(rating))
-    is_plain = user and item and not _CONTROL.search(user) and not _CONTROL.search(item)
-    if not is_plain or not abs(value) <= checks.LARGEST_RATING:
-        raise Fault(_why(user, item, rating))
-    if not 0 <= milliseconds < checks.LATEST * 1000:
-        raise Fault(
-            "Expected a time from 1970 to the year 2200. Received: "
-            f"{shown(milliseconds // 1000, 40)} seconds since 1970"
-        )
-    return Row(user, item, value, milliseconds, title)
+    sound_rating = f"abs(rating) <= {LARGEST_RATING!r}::DOUBLE"
+    sound_time = f"milliseconds >= 0 AND milliseconds < {LATEST * 1000}"
+    return Form(
+        fields=fields,
+        columns={
+            "user": _stripped(user),
+            "item": _stripped(item),
+            "rating": number(rating, "VARCHAR"),
+            "milliseconds": milliseconds,
+            "title": "''",
+            **columns,
+        },
+        checks=(
+            *checks,
+            *(check for kind in ("user", "item") for check in _of_ids(kind)),
+            Check(no(sound_rating), "a rating that is a finite number", rating),
+            Check(
+                no(sound_time),
+                "a time from 1970 to the year 2200, in seconds since 1970",
+                "milliseconds // 1000",
+            ),
+        ),
+        has_header=has_header,
+    )
 
 
-def _why(user: str, item: str, rating: Any) -> str:
-    for kind, raw in (("user", user), ("item", item)):
-        if _CONTROL.search(raw):
-            return f"Expected a {kind} id without control characters. Received: {checks.short(raw)}"
-    return checks.row_fault(user, item, str(rating), "0") or "Expected a rating"
+def _of_ids(kind: str) -> tuple[Check, Check]:
+    is_plain = f"a {kind} id without control characters"
+    return (
+        Check(f"coalesce({kind}, '') = ''", f"a {kind} id", "NULL"),
+        Check(f"regexp_matches({kind}, {_CONTROL})", is_plain, kind),
+    )
 
 
-def since_1970(stamp: Any) -> int:
-    """Milliseconds, from whole seconds, or from milliseconds where those would be past 5138.
-
-    Raises:
-        Fault: it is no whole number.
-    """
-    try:
-        value = int(stamp)
-        if "_" in stamp if isinstance(stamp, str) else value != stamp:
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        text = checks.short(str(stamp))
-        raise Fault(f"Expected seconds or milliseconds since 1970. Received: {text}") from None
-    return value if value >= _MILLISECONDS_FROM else value * 1000
+def _stripped(text: str) -> str:
+    around = f"'^{BLANKS}|{BLANKS}$'"
+    return (
+        f"CASE WHEN regexp_matches({text}, {around}) "
+        f"THEN regexp_replace({text}, {around}, '', 'g') ELSE {text} END"
+    )
 
 
-def csv_fields(line: str, num_fields: int) -> list[str]:
-    """The fields of a line of comma-separated text.
-
-    Raises:
-        Fault: there are more or fewer than `num_fields`, or a quote is left open.
-    """
-    try:
-        fields = next(csv.reader([line], strict=True), []) if '"' in line else line.split(",")
-    except csv.Error as error:
-        raise Fault(f"Expected {num_fields} fields. Received: {told(error)}") from None
-    if len(fields) != num_fields:
-        raise Fault(f"Expected {num_fields} fields. Received: {len(fields)}")
-    return fields
+def no(condition: str) -> str:
+    """Whether a condition does not hold, or is about nothing."""
+    return f"NOT coalesce({condition}, false)"
 
 
-def json_object(line: str) -> dict[str, Any]:
-    """The object in a line of JSON.
-
-    Raises:
-        Fault: it is none.
-    """
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Fault(f"Expected JSON. Received: {told(error)}") from None
-    if not isinstance(values, dict):
-        raise Fault(f"Expected a JSON object. Received: {checks.short(line)}")
-    return values
+def since_1970(stamp: str) -> str:
+    """Milliseconds, from whole seconds, or from milliseconds where those would be past 5138."""
+    value = number(stamp, "VARCHAR")
+    factor = f"CASE WHEN {value} >= {_MILLISECONDS_FROM} THEN 1 ELSE 1000 END"
+    return f"TRY_CAST({value} * {factor} AS BIGINT)"
 
 
-def json_fields(line: str, *names: str) -> list[Any]:
-    """The values that the object in a line of JSON has under these names.
+def whole(stamp: str) -> Check:
+    """That it is what `since_1970` reads."""
+    value = number(stamp, "VARCHAR")
+    is_whole = f"{value} = floor({value}) AND abs({value}) < 1e15"
+    return Check(no(is_whole), "seconds or milliseconds since 1970", stamp)
 
-    Raises:
-        Fault: it is no object, or lacks one.
-    """
-    values = json_object(line)
-    for name in names:
-        if values.get(name) is None:
-            raise Fault(f"Expected the field {name}. Received: {checks.short(line)}")
-    return [values[name] for name in names]
+
+def split_at(separator: str) -> str:
+    """The fields of a line in which quotes are plain."""
+    return f"string_split(line, {quoted(separator)})"
+
+
+CSV = f"""
+CASE WHEN NOT contains(line, '"') THEN string_split(line, ',')
+WHEN regexp_full_match(',' || line, '(?:,(?:{_FIELD}))*')
+THEN list_transform(
+    regexp_extract_all(',' || line, ',({_FIELD})', 1),
+    lambda x: CASE WHEN starts_with(x, '"') THEN replace(substr(x, 2, len(x) - 2), '""', '"')
+    ELSE x END
+) END"""
+"""The fields of a line of comma-separated text; NULL where a quote is left open."""
+
+
+def num_fields(count: int, words: str = "fields") -> tuple[Check, Check]:
+    """That a line has so many."""
+    expected = f"{count} {words}"
+    return Check("f IS NULL", expected), Check(f"len(f) <> {count}", expected, "len(f)")
+
+
+# Half a character, which JSON may hold, is no text: it becomes a control character.
+_MENDED = (
+    rf"regexp_replace(regexp_replace(line, '(\\\\|{_PAIR})|{_HALF}', '\1' || chr(127), 'g'), "
+    rf"'(\\\\|{_PAIR})' || chr(127), '\1', 'g')"
+)
+
+
+def _json(expression: str) -> str:
+    return (
+        f"CASE WHEN json_valid(line) THEN {expression.format('line')} "
+        f"WHEN contains(line, '\\u') AND json_valid({_MENDED}) "
+        f"THEN {expression.format(_MENDED)} END"
+    )
+
+
+JSON = _json("{}")
+"""The object in a line of JSON, as text; NULL where there is none."""
+
+
+def json_fields(*names: str) -> str:
+    """The values that the object in a line of JSON has under these names, as text."""
+    pointers = ", ".join(quoted(f"/{name}") for name in names)
+    return _json(f"json_extract_string({{}}, [{pointers}])")
+
+
+def has_fields(*names: str) -> tuple[Check, ...]:
+    """That a line has what `json_fields` gives."""
+    return (
+        Check("f IS NULL", "JSON"),
+        Check("f[1] IS NULL AND NOT starts_with(trim(line), '{')", "a JSON object"),
+        *(Check(f"f[{at}] IS NULL", f"the field {name}") for at, name in enumerate(names, 1)),
+    )

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.data.interactions import spans
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+_BLOCK = 1 << 20
+"""Rows at a time."""
 
 
 def sessions(user: np.ndarray, milliseconds: np.ndarray, gap_minutes: float) -> np.ndarray:
@@ -29,30 +34,50 @@ def last_of_pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:
     return ~pd.Series(_pairs(user, item)).duplicated(keep="last").to_numpy()
 
 
-def apart(user: np.ndarray, item: np.ndarray, is_test: np.ndarray) -> np.ndarray:
-    """[R] bool: test rows, and the rows whose (user, item) pair is not among them."""
-    pairs = _pairs(user, item)
-    return is_test | ~np.isin(pairs, pairs[is_test])
-
-
-def core(user: np.ndarray, item: np.ndarray, min_user: int, min_item: int) -> np.ndarray:
-    """[R] bool: the rows of the largest part in which all have enough of the other side.
+def core(
+    columns: dict[str, np.ndarray],
+    sizes: tuple[int, int],
+    least: tuple[int, int],
+    *,
+    has_repeats: bool,
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """The rows of the largest part in which all have enough of the other side.
 
     Counted are the items of a user and the users of an item, not rows: who plays one artist a
     hundred times has one item.
 
     Args:
-        user: [R] numbers from 0.
-        item: [R] numbers from 0.
-        min_user: how many items each user has.
-        min_item: how many users each item has.
+        columns: [R] each, by user: user from 0, item from 1, others; overwritten.
+        sizes: how many users and items there are.
+        least: how many items each user has, and how many users each item.
+        has_repeats: whether a pair may come twice.
+
+    Returns:
+        The rows, with users and items numbered anew; [U] and [I] bool who is left.
     """
-    pairs = np.unique(_pairs(user, item))
-    width = np.int64(item.max(initial=0)) + 1
-    blocks = [(pairs // width, pairs % width)]
-    sizes = int(user.max(initial=0)) + 1, int(width)
-    has_user, has_item = core_sides(lambda: blocks, sizes, (min_user, min_item))
-    return has_user[user] & has_item[item]
+    user, item = columns["user"], columns["item"]
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start, end in spans(user, _BLOCK):
+            of_user, of_item = user[start:end], item[start:end] - 1
+            if has_repeats:
+                is_last = last_of_pairs(of_user, of_item)
+                of_user, of_item = of_user[is_last], of_item[is_last]
+            yield of_user, of_item
+
+    has_user, has_item = core_sides(pairs, sizes, least)
+    numbers = {"user": np.cumsum(has_user) - 1, "item": np.cumsum(has_item)}
+    num_kept = 0
+    for start, end in spans(user, _BLOCK):
+        keep = has_user[user[start:end]] & has_item[item[start:end] - 1]
+        place = slice(num_kept, num_kept + int(keep.sum()))
+        for name, column in columns.items():
+            kept = column[start:end][keep]
+            if name in numbers:
+                kept = numbers[name][kept - (name == "item")]
+            column[place] = kept
+        num_kept = place.stop
+    return {name: column[:num_kept] for name, column in columns.items()}, has_user, has_item
 
 
 def core_sides(
