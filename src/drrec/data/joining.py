@@ -78,12 +78,14 @@ def write_joined(
         "user": user,
         "item": item,
         "rating": np.append(log.rating if sure is None else sure, stars).astype(np.float32),
-        "timestamp": np.append(log.timestamp, [max(row.seconds, latest) for row in rows]),
+        "timestamp": np.append(
+            log.timestamp, np.array([max(r.seconds, latest) for r in rows], int)
+        ),
     }
     if log.session is not None:
         first = int(log.session.max()) + 1
         codes = {name: first + at for at, name in enumerate(dict.fromkeys(r.session for r in rows))}
-        columns["session"] = np.append(log.session, [codes[row.session] for row in rows])
+        columns["session"] = np.append(log.session, np.array([codes[r.session] for r in rows], int))
     if dataset.parts is not None:
         columns["part"] = np.append(dataset.parts, np.full(num_new, TRAIN))
     config = _config(dataset, columns["rating"])

@@ -14,6 +14,7 @@ from drrec.data.engine import engine, literal, quoted
 from drrec.data.ids import IdMap
 from drrec.data.interactions import Interactions
 from drrec.data.logs import understood
+from drrec.data.published.prepare import made_alike, not_as_made
 from drrec.data.readers import files
 from drrec.data.readers.checks import are_sound
 from drrec.data.readers.staged import staging
@@ -92,7 +93,8 @@ def prepare_log(
     }
     with held(folder, f"{folder.name} in {data_dir}", wait=True):
         if folder.exists():
-            return _made_alike(folder, settings)
+            made = _record(folder) if (folder / RECORD).exists() else {}
+            return made_alike(folder, made, settings)
         with scratch_folder() as scratch, whole_folder(folder) as side:
             with staging(str(found_at), found, scratch) as raw:
                 for file in found:
@@ -125,18 +127,6 @@ def _checked(config: PrepareConfig) -> tuple[pathlib.Path, list[pathlib.Path]]:
                 f"Expected no --{flag} with {LOG}. Received: {getattr(config, name)}. Leave it out."
             )
     return config.source, files.found(config.source)
-
-
-def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
-    made = _record(folder)["settings"] if (folder / RECORD).exists() else {}
-    other = [key for key in settings if made.get(key) != settings[key]]
-    if other:
-        raise InputError(
-            f"Expected {folder} to be absent, or made with the same settings. Received: one with "
-            f"another {', '.join(other)}. Remove it, or name another folder by `--to`."
-        )
-    logger.info("%s is there already", folder)
-    return folder
 
 
 def _write(
@@ -218,11 +208,11 @@ def load(
     record = _record(folder)
     made = record["settings"]["repeats"]
     if repeats == "keep" and made == "drop":
-        raise _not_as_made(folder, "one without repeats, where they are to be kept")
+        raise not_as_made(folder, "one without repeats, where they are to be kept")
     rows = sorted((folder / ROWS).glob("*.parquet"))
     places = [*rows, folder / USERS, folder / ITEMS]
     if missing := [place for place in places if not place.is_file()]:
-        raise _not_as_made(folder, f"no {missing[0].name}")
+        raise not_as_made(folder, f"no {missing[0].name}")
     try:
         with scratch_folder() as scratch, engine(scratch, places) as connection:
             users = _texts(connection, folder / USERS, ("id",), record["users"])
@@ -230,7 +220,7 @@ def load(
             columns = _columns(connection, rows, record)
     except (duckdb.Error, ValueError) as error:
         received = told(error)
-        raise _not_as_made(folder, received) from error
+        raise not_as_made(folder, received) from error
     parts = columns.pop("part", None)
     log = Interactions(
         **columns,
@@ -256,9 +246,9 @@ def _record(folder: pathlib.Path) -> dict[str, Any]:
         record = read_json(folder / RECORD, declared)
         conform(record["scale"] or [], [float], f"{folder / RECORD}, scale")
     except InputError as error:
-        raise _not_as_made(folder, str(error)) from error
+        raise not_as_made(folder, str(error)) from error
     if record["version"] != VERSION or (record["scale"] and len(record["scale"]) != 3):
-        raise _not_as_made(folder, f"version {record['version']}")
+        raise not_as_made(folder, f"version {record['version']}")
     return dict(record)
 
 
@@ -329,11 +319,4 @@ def _check(log: Interactions, parts: np.ndarray | None, folder: pathlib.Path) ->
             and bool(parts is None or np.isin(parts[piece], (0, 1, 2)).all())
         )
         if not is_sound:
-            raise _not_as_made(folder, f"a value out of range near row {start:,}")
-
-
-def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
-    return InputError(
-        f"Expected {folder} as `python run.py data log` makes it. Received: {received}. "
-        "Remove it and make it again."
-    )
+            raise not_as_made(folder, f"a value out of range near row {start:,}")

@@ -42,9 +42,9 @@ class Rows:
     """None where the order of the rows stands for them."""
     order: str
     """How rows of one time follow each other."""
-    stars: Callable[[np.ndarray], np.ndarray] | None
+    stars: Callable[[np.ndarray], np.ndarray] | None = None
     """From ratings; None where each row is a like."""
-    weight: Callable[[np.ndarray], np.ndarray] | None
+    weight: Callable[[np.ndarray], np.ndarray] | None = None
     """From amounts, if there are any."""
     session_gap: float | None = None
     """Minutes without a row after which a session begins, of a log that does not name its own."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from drrec.data.interactions import spans
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _BLOCK = 1 << 20
 """Rows at a time."""
@@ -56,16 +51,19 @@ def core(
         The rows, with users and items numbered anew; [U] and [I] bool who is left.
     """
     user, item = columns["user"], columns["item"]
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    has_user, has_item = (np.ones(size, bool) for size in sizes)
+    num_before = -1
+    while num_before != (num_before := int(has_user.sum() + has_item.sum())):
+        of_user, of_item = (np.zeros(size, np.int64) for size in sizes)
         for start, end in spans(user, _BLOCK):
-            of_user, of_item = user[start:end], item[start:end] - 1
+            users, items = user[start:end], item[start:end] - 1
+            is_left = has_user[users] & has_item[items]
             if has_repeats:
-                is_last = last_of_pairs(of_user, of_item)
-                of_user, of_item = of_user[is_last], of_item[is_last]
-            yield of_user, of_item
-
-    has_user, has_item = core_sides(pairs, sizes, least)
+                is_left &= last_of_pairs(users, items)
+            of_user += np.bincount(users[is_left], minlength=len(of_user))
+            of_item += np.bincount(items[is_left], minlength=len(of_item))
+        has_user &= (of_user >= least[0]) & (of_user > 0)
+        has_item &= (of_item >= least[1]) & (of_item > 0)
     numbers = {"user": np.cumsum(has_user) - 1, "item": np.cumsum(has_item)}
     num_kept = 0
     for start, end in spans(user, _BLOCK):
@@ -78,34 +76,6 @@ def core(
             column[place] = kept
         num_kept = place.stop
     return {name: column[:num_kept] for name, column in columns.items()}, has_user, has_item
-
-
-def core_sides(
-    blocks: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
-    sizes: tuple[int, int],
-    least: tuple[int, int],
-) -> tuple[np.ndarray, np.ndarray]:
-    """[U] and [I] bool: the users and the items of the `core`.
-
-    Args:
-        blocks: gives the users and the items of some pairs at a time, no pair twice.
-        sizes: U and I.
-        least: how many items each user has, and how many users each item.
-    """
-    kept = [np.ones(size, bool) for size in sizes]
-    while True:
-        counts = [np.zeros(size, np.int64) for size in sizes]
-        for user, item in blocks():
-            is_left = kept[0][user] & kept[1][item]
-            for count, ids in zip(counts, (user[is_left], item[is_left]), strict=True):
-                count += np.bincount(ids, minlength=len(count))
-        enough = [
-            there & (count >= few) & (count > 0)
-            for there, count, few in zip(kept, counts, least, strict=True)
-        ]
-        if all(np.array_equal(*both) for both in zip(enough, kept, strict=True)):
-            return kept[0], kept[1]
-        kept = enough
 
 
 def _pairs(user: np.ndarray, item: np.ndarray) -> np.ndarray:

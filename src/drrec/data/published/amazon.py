@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    CSV,
-    JSON,
-    Check,
-    Fault,
-    Form,
-    Published,
-    WordsFile,
-    has_fields,
-    json_fields,
-    log_form,
-    num_fields,
-    since_1970,
-    whole,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
 from drrec.data.readers.checks import short
 
 if TYPE_CHECKING:
@@ -32,18 +19,18 @@ _NAMES_2018 = ("reviewerID", "asin", "overall", "unixReviewTime")
 _NAMES_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
 
-def layout_2018(first: str, config: PrepareConfig) -> Form:
+def layout_2018(first: str, config: PrepareConfig) -> sql.Form:
     """JSON lines, or `item,user,rating,timestamp` without a header."""
     del config
     if first.startswith("{"):
         return _reviews(_NAMES_2018)
     is_2014 = f"len(f[1]) <> {_ASIN} AND len(f[2]) = {_ASIN}"
-    order = Check(is_2014, "item,user, as in the release of 2018", "f[2]")
-    checks = (*num_fields(4), order, whole("f[4]"))
-    return log_form(CSV, "f[2]", "f[1]", since_1970("f[4]"), *checks, rating="f[3]")
+    order = sql.Check(is_2014, "item,user, as in the release of 2018", "f[2]")
+    checks = (*sql.num_fields(4), order, sql.whole("f[4]"))
+    return sql.log_form(sql.CSV, "f[2]", "f[1]", sql.since_1970("f[4]"), *checks, rating="f[3]")
 
 
-def layout_2023(first: str, config: PrepareConfig) -> Form:
+def layout_2023(first: str, config: PrepareConfig) -> sql.Form:
     """JSON lines, or CSV whose header has `user_id,parent_asin,rating,timestamp`.
 
     Raises:
@@ -60,14 +47,16 @@ def layout_2023(first: str, config: PrepareConfig) -> Form:
             f"Received: {short(first)}, without {missing[0]}"
         )
     user, item, rating, stamp = (f"f[{names.index(name) + 1}]" for name in _NAMES_2023)
-    checks = (*num_fields(len(names)), whole(stamp))
-    return log_form(CSV, user, item, since_1970(stamp), *checks, rating=rating, has_header=True)
+    checks = (*sql.num_fields(len(names)), sql.whole(stamp))
+    return sql.log_form(
+        sql.CSV, user, item, sql.since_1970(stamp), *checks, rating=rating, has_header=True
+    )
 
 
-def _reviews(names: tuple[str, ...]) -> Form:
-    checks = (*has_fields(*names), whole("f[4]"))
-    fields = json_fields(*names)
-    return log_form(fields, "f[1]", "f[2]", since_1970("f[4]"), *checks, rating="f[3]")
+def _reviews(names: tuple[str, ...]) -> sql.Form:
+    checks = (*sql.has_fields(*names), sql.whole("f[4]"))
+    fields = sql.json_fields(*names)
+    return sql.log_form(fields, "f[1]", "f[2]", sql.since_1970("f[4]"), *checks, rating="f[3]")
 
 
 def category(path: pathlib.Path) -> str:
@@ -87,22 +76,22 @@ def words(path: pathlib.Path) -> WordsFile:
     return WordsFile(there[0] if there else places[0], _products())
 
 
-def _products() -> Form:
+def _products() -> sql.Form:
     title, genres = "json_extract(f, '/title')", "json_extract(f, '$.{}[*]')"
     listed = f"CASE WHEN len({genres}) > 0 THEN {genres} ELSE {genres} END"
     listed = listed.format("categories", "categories", "category")
     texts = f"list_filter({listed}, lambda x: json_type(x) = 'VARCHAR')"
-    return Form(
-        fields=JSON,
+    return sql.Form(
+        fields=sql.JSON,
         columns={
             "item": "coalesce(nullif(f ->> '/parent_asin', ''), f ->> '/asin')",
             "title": f"CASE WHEN json_type({title}) = 'VARCHAR' THEN f ->> '/title' ELSE '' END",
             "genres": f"list_transform({texts}, lambda x: x ->> '$')",
         },
         checks=(
-            Check("f IS NULL", "JSON"),
-            Check("NOT starts_with(trim(f), '{')", "a JSON object"),
-            Check("item IS NULL", "the field asin or parent_asin"),
+            sql.Check("f IS NULL", "JSON"),
+            sql.Check("NOT starts_with(trim(f), '{')", "a JSON object"),
+            sql.Check("item IS NULL", "the field asin or parent_asin"),
         ),
     )
 

@@ -51,9 +51,9 @@ def write_inter(
     import pandas as pd
 
     ids = {"user": users, "item": items}
-    named: dict[str, Any] = {
-        name: pd.Categorical.from_codes(column, ids[name]) if name in ids else column
-        for name, column in columns.items()
+    made: Any = pd.Categorical.from_codes
+    named = {
+        name: made(column, ids[name]) if name in ids else column for name, column in columns.items()
     }
     connection.register("given", pd.DataFrame(named, copy=False))
     chosen = ", ".join(f'{name} AS "{_NAMES[name]}"' for name in _NAMES if name in columns)

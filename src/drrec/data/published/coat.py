@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.data.config import LogConfig
-from drrec.data.published.layout import Check, Form, Published, WordsFile
+from drrec.data.published import sql
+from drrec.data.published.layout import Published, WordsFile
 
 if TYPE_CHECKING:
     import pathlib
@@ -22,19 +23,19 @@ def _others(known: str) -> str:
     return f"list_sort(list_filter(f, lambda x: x NOT IN ({', '.join(map(repr, known))})))[1]"
 
 
-def layout(first: str, config: PrepareConfig) -> Form:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: one for each user, with a number for each item.
 
     Users and items are named by their places in the matrix, from 0.
     """
     del config
     width, other = len(first.split()), _others("012345")
-    return Form(
+    return sql.Form(
         fields=_FIELDS,
         columns={"ratings": "f"},
         checks=(
-            Check(f"len(f) <> {width}", f"{width} numbers, as in line 1", "len(f)"),
-            Check(f"{other} IS NOT NULL", "ratings from 1 to 5, or 0 for none", other),
+            sql.Check(f"len(f) <> {width}", f"{width} numbers, as in line 1", "len(f)"),
+            sql.Check(f"{other} IS NOT NULL", "ratings from 1 to 5, or 0 for none", other),
         ),
         places="user",
     )
@@ -44,12 +45,12 @@ def words(path: pathlib.Path) -> WordsFile:
     """`user_item_features/item_features.ascii` beside the ratings: jacket types, as genres."""
     expected, marks = f"{_NUM_FEATURES} fields of 0 or 1", f"range(1, len({_TYPES}) + 1)"
     marked = f"list_filter({marks}, lambda x: {_TYPES}[x] = '1')"
-    form = Form(
+    form = sql.Form(
         fields=_FIELDS,
         columns={"title": "''", "genres": f"list_transform({marked}, lambda x: 'type ' || x)"},
         checks=(
-            Check(f"len(f) <> {_NUM_FEATURES}", expected, "len(f)"),
-            Check(f"{_others('01')} IS NOT NULL", expected),
+            sql.Check(f"len(f) <> {_NUM_FEATURES}", expected, "len(f)"),
+            sql.Check(f"{_others('01')} IS NOT NULL", expected),
         ),
         places="item",
     )

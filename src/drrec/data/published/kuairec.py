@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drrec.data.config import LogConfig
-from drrec.data.published.layout import (
-    CSV,
-    Check,
-    Fault,
-    Form,
-    Published,
-    WordsFile,
-    log_form,
-    no,
-    num_fields,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
 from drrec.data.readers.checks import LATEST, short
 from drrec.data.times import number
 
@@ -36,7 +27,7 @@ _SECONDS = f"CASE WHEN f[7] = '' THEN 0 ELSE {number('f[7]', 'VARCHAR')} END"
 """A view without a time comes before all others."""
 
 
-def layout(first: str, config: PrepareConfig) -> Form:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: a header, then eight fields, of which time may be missing.
 
     Raises:
@@ -48,14 +39,14 @@ def layout(first: str, config: PrepareConfig) -> Form:
     is_watched = f"{_WATCHED} >= 0 AND NOT isnan({_WATCHED})"
     is_time = f"{_SECONDS} >= 0 AND {_SECONDS} < {LATEST}"
     expected = "seconds since 1970, before the year 2200, or nothing"
-    return log_form(
-        CSV,
+    return sql.log_form(
+        sql.CSV,
         "f[1]",
         "f[2]",
         f"TRY_CAST(round({_SECONDS} * 1000) AS BIGINT)",
-        *num_fields(8),
-        Check(no(is_watched), "a watch_ratio of 0 or more", "f[8]"),
-        Check(no(is_time), expected, "f[7]"),
+        *sql.num_fields(8),
+        sql.Check(sql.no(is_watched), "a watch_ratio of 0 or more", "f[8]"),
+        sql.Check(sql.no(is_time), expected, "f[7]"),
         rating=f"least({_WATCHED}, {MOST_WATCHED})::VARCHAR",
         has_header=True,
     )
@@ -65,10 +56,13 @@ def words(path: pathlib.Path) -> WordsFile:
     """`item_categories.csv` beside the views: categories by number, as genres."""
     is_listed = f"regexp_full_match(trim(f[2]), '{_CATEGORIES}')"
     genres = r"regexp_extract_all(f[2], '\d+')"
-    form = Form(
-        fields=CSV,
+    form = sql.Form(
+        fields=sql.CSV,
         columns={"item": "trim(f[1])", "title": "''", "genres": genres},
-        checks=(*num_fields(2), Check(no(is_listed), "one to ten numbers such as [27, 9]", "f[2]")),
+        checks=(
+            *sql.num_fields(2),
+            sql.Check(sql.no(is_listed), "one to ten numbers such as [27, 9]", "f[2]"),
+        ),
         has_header=True,
     )
     return WordsFile(path.with_name("item_categories.csv"), form)

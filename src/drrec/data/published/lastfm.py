@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import Check, Form, Published, log_form, no, num_fields, split_at
+from drrec.data.published import sql
+from drrec.data.published.layout import Published
 
 if TYPE_CHECKING:
-    import pathlib
-
     from drrec.data.published.config import PrepareConfig
-    from drrec.data.published.layout import WordsFile
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
 _MOMENT = f"CASE WHEN regexp_full_match(f[2], '{_TIME}') THEN TRY_CAST(f[2] AS TIMESTAMPTZ) END"
 _WHOLE = "f[4] || ' – ' || f[6]"
 
 
-def layout(first: str, config: PrepareConfig) -> Form:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: no header, six fields, tabs between them, quotes plain.
 
     They are user, time, artist's id, artist's name, track's id and track's name.
@@ -25,23 +23,17 @@ def layout(first: str, config: PrepareConfig) -> Form:
     del first
     is_track = config.item == "track"
     item, title = ("f[5]", _WHOLE) if is_track else ("f[3]", "f[4]")
-    has_track = Check("trim(f[6]) = '' AND f[5] = ''", "a track", "NULL")
-    return log_form(
-        split_at("\t"),
+    has_track = sql.Check("trim(f[6]) = '' AND f[5] = ''", "a track", "NULL")
+    return sql.log_form(
+        sql.TABS,
         "f[1]",
         f"coalesce(nullif({item}, ''), {title})",
         f"round(epoch_us({_MOMENT}) / 1000)::BIGINT",
-        *num_fields(6, "fields separated by tabs"),
+        *sql.num_fields(6, "fields separated by tabs"),
         *((has_track,) if is_track else ()),
-        Check(no(f"{_MOMENT} IS NOT NULL"), "a time like 2009-05-04T23:08:57Z", "f[2]"),
+        sql.Check(sql.no(f"{_MOMENT} IS NOT NULL"), "a time like 2009-05-04T23:08:57Z", "f[2]"),
         title=title,
     )
-
-
-def words(path: pathlib.Path) -> WordsFile | None:
-    """None: each row names its artist and its track."""
-    del path
-    return None
 
 
 LASTFM_1K = Published(
@@ -51,7 +43,6 @@ LASTFM_1K = Published(
     ),
     page="http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html",
     layout=layout,
-    words=words,
     bad_rows="skip",  # the published file has nine lines that a stray tab or line end broke
     is_rated=False,
     has_sessions=True,

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     import duckdb
 
     from drrec.data.published.config import PrepareConfig
-    from drrec.data.published.layout import Form, Published
+    from drrec.data.published.layout import Published
     from drrec.data.published.reading import Lines
+    from drrec.data.published.sql import Form
     from drrec.data.rows import Columns
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def make(
     """
     logger.info("reading %s", log)
     files = [log, log.with_name(published.test)] if published.test else [log]
-    source = published.words(log)
+    source = published.words(log) if published.words else None
     if source and not source.path.is_file():
         logger.warning("No titles: there is no %s; see %s", source.path, published.page)
         source = None
@@ -77,7 +78,13 @@ def make(
             named = source and read_lines(connection, *source, scratch, bad_rows)
             users, items, words = _ids(connection, named)
             columns = _sorted(connection, published, settings, scratch)
-        record = _counts(lines) | {"users_read": len(users), "items_read": len(items)}
+        record = {
+            "rows_read": sum(each.num_read for each in lines),
+            "rows_skipped": sum(each.num_skipped for each in lines),
+            "first_skipped": next((each.first_skipped for each in lines if each.num_skipped), ""),
+            "users_read": len(users),
+            "items_read": len(items),
+        }
         columns, has_user, has_item = _kept(columns, (len(users), len(items)), settings)
         users, items = users[has_user], items[has_item]
         with engine(scratch, made=side) as connection:  # with the memory of the one before
@@ -192,7 +199,6 @@ def _sorted(
         times=Times("milliseconds", 1000, ""),
         order="row",
         stars=(lambda rating: rating) if published.is_rated else None,
-        weight=None,
         session_gap=settings["session_gap"] if published.has_sessions else None,
     )
     return rows.mapped(settings["repeats"], scratch)
@@ -215,11 +221,3 @@ def _kept(
         is_drawn = np.random.default_rng(0).random(len(part)) < VALIDATION_SHARE
         part[is_drawn & (part == TRAIN)] = VALIDATION
     return columns, has_user, has_item
-
-
-def _counts(lines: list[Lines]) -> dict[str, Any]:
-    return {
-        "rows_read": sum(each.num_read for each in lines),
-        "rows_skipped": sum(each.num_skipped for each in lines),
-        "first_skipped": "".join([each.first_skipped for each in lines if each.num_skipped][:1]),
-    }

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    CSV,
-    Fault,
-    Form,
-    Published,
-    WordsFile,
-    log_form,
-    num_fields,
-    since_1970,
-    whole,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
 from drrec.data.readers.checks import short
 
 if TYPE_CHECKING:
@@ -25,7 +16,7 @@ if TYPE_CHECKING:
 HEADERS = (["user", "item", "timestamp"], ["userID", "videoID", "timestamp"])
 
 
-def layout(first: str, config: PrepareConfig) -> Form:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: a header, then user, item and milliseconds.
 
     Raises:
@@ -34,8 +25,8 @@ def layout(first: str, config: PrepareConfig) -> Form:
     del config
     if first.split(",") not in HEADERS:
         raise Fault(f"Expected the header user,item,timestamp. Received: {short(first)}")
-    checks = (*num_fields(3), whole("f[3]"))
-    return log_form(CSV, "f[1]", "f[2]", since_1970("f[3]"), *checks, has_header=True)
+    checks = (*sql.num_fields(3), sql.whole("f[3]"))
+    return sql.log_form(sql.CSV, "f[1]", "f[2]", sql.since_1970("f[3]"), *checks, has_header=True)
 
 
 def words(path: pathlib.Path) -> WordsFile:
@@ -44,7 +35,7 @@ def words(path: pathlib.Path) -> WordsFile:
     places = [path.with_name(f"{stem}_{rest}.csv") for rest in ("titles", "title_en", "title")]
     there = [place for place in places if place.is_file()]
     columns = {"item": "trim(f[1])", "title": "f[2]", "genres": "[]"}
-    form = Form(fields=CSV, columns=columns, checks=num_fields(2), has_header=True)
+    form = sql.Form(fields=sql.CSV, columns=columns, checks=sql.num_fields(2), has_header=True)
     return WordsFile(there[0] if there else places[0], form)
 
 

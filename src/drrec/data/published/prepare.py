@@ -78,11 +78,10 @@ def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) 
     folder = pathlib.Path(data_dir) / (config.to or name)
     log = _log_file(name, published, config)
     settings = _settings(name, published, config, log)
-    if folder.exists():
-        return _made_alike(folder, settings)
     with held(folder, f"{folder.name} in {data_dir}", wait=True):
-        if folder.exists():  # another process has made it meanwhile
-            return _made_alike(folder, settings)
+        if folder.exists():
+            made = _record(folder) if (folder / RECORD).exists() else {}
+            return made_alike(folder, made, settings)
         make(folder, published, config, settings, log)
     return folder
 
@@ -107,13 +106,13 @@ def load(
     record = _record(folder)
     made, num_rows = record["settings"]["repeats"], record["rows"]
     if repeats == "keep" and made == "drop":
-        raise _not_as_made(folder, "one without repeats, where they are to be kept")
+        raise not_as_made(folder, "one without repeats, where they are to be kept")
     published = PUBLISHED.get(str(record["settings"].get("name")))
     meant = published.log if published else LogConfig()
     dataset = recbole.load(folder, repeats or made, _over(meant, config or LogConfig()))
     if repeats in (None, made) and len(dataset.interactions) != num_rows:
         found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
-        raise _not_as_made(folder, found)
+        raise not_as_made(folder, found)
     return dataclasses.replace(dataset, is_observed=bool(published and published.test))
 
 
@@ -127,13 +126,14 @@ def _record(folder: pathlib.Path) -> dict[str, Any]:
     try:
         record = read_json(folder / RECORD, {"settings": {"repeats": str}, "rows": int})
     except InputError as error:
-        raise _not_as_made(folder, str(error)) from error
+        raise not_as_made(folder, str(error)) from error
     if record["settings"]["repeats"] not in ("drop", "keep"):
-        raise _not_as_made(folder, f"repeats {shown(record['settings']['repeats'])}")
+        raise not_as_made(folder, f"repeats {shown(record['settings']['repeats'])}")
     return record
 
 
-def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
+def not_as_made(folder: pathlib.Path, received: str) -> InputError:
+    """The error for a prepared folder that was changed."""
     return InputError(
         f"Expected {folder} as `python run.py data` makes it. Received: {received}. "
         "Remove it and make it again."
@@ -170,7 +170,7 @@ def _settings(
     given = {key: value for key, value in given.items() if key not in ("source", "to", "split")}
     defaults = {key: getattr(published, key) for key in ("min_user", "min_item", "bad_rows")}
     only = {} if published.has_sessions else {"item": None, "session_gap": None}
-    words = published.words(log)
+    words = published.words(log) if published.words else None
     titles = words.path.name if words and words.path.is_file() else None
     own = {"name": name, "file": log.name, "bytes": log.stat().st_size, "titles": titles}
     if published.test:
@@ -184,8 +184,15 @@ def _settings(
     return {**defaults, **given, **only, **own}
 
 
-def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
-    made = _record(folder)["settings"] if (folder / RECORD).exists() else {}
+def made_alike(
+    folder: pathlib.Path, record: dict[str, Any], settings: dict[str, Any]
+) -> pathlib.Path:
+    """A folder, if its record says that it was made with these settings.
+
+    Raises:
+        InputError: it was made with others.
+    """
+    made = record.get("settings", {})
     other = [key for key in settings if made.get(key) != settings[key]]
     if other:
         raise InputError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from drrec.data.engine import Refused, literal, quoted, refusals
-from drrec.data.published.layout import Check
+from drrec.data.published.sql import Check
 from drrec.data.readers.checks import short
 from drrec.data.readers.lines import header, no_rows
 from drrec.data.readers.opened import is_plain, measured, opened
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from drrec.data.published.layout import Form
+    from drrec.data.published.sql import Form
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +29,15 @@ _NO_TEXT, _MARK = "\x01", "\x02"
 _CONTROL = dict.fromkeys([*range(9), *range(10, 32)], "\x7f")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Lines:
+class Lines(NamedTuple):
     """The lines of a file, checked."""
 
     path: pathlib.Path
-    rows: str
-    """Query of the good ones: the columns of the form, and `line` from 0."""
+    rows: str  # query of the good ones: the columns of the form, and `line` from 0
     num_read: int
     num_skipped: int
     first_skipped: str
-    is_ended: bool
-    """Whether the last line has an end."""
+    is_ended: bool  # whether the last line has an end
 
 
 def read_lines(
@@ -78,7 +74,8 @@ def read_lines(
         num_lines = -1
     if num_lines != size.num_lines - before:
         _copied_exactly(connection, path, before, form, made)
-    rows = f"SELECT *, file_row_number AS line FROM {_parquet(made)}"
+    source = f"read_parquet({quoted(literal(made))}, file_row_number = true)"
+    rows = f"SELECT * RENAME (file_row_number AS line) FROM {source}"
     if form.places:
         place = f"(row_number() OVER (ORDER BY line) - 1)::VARCHAR AS {form.places}"
         rows = f"SELECT *, {place} FROM ({rows}) WHERE fault IS DISTINCT FROM 0"
@@ -108,12 +105,13 @@ def _copied(
         f"max_line_size = {_LONGEST})"
     )
     checks = _checks(form)
-    faults = " ".join(f"WHEN {check.is_bad} THEN {at}" for at, check in enumerate(checks, 1))
+    faults = " ".join(f"WHEN {each.is_bad} THEN {at}" for at, each in enumerate(checks, 1))
     said = " ".join(
-        f"WHEN {at} THEN to_json({check.received})::VARCHAR" for at, check in enumerate(checks, 1)
+        f"WHEN {at} THEN to_json({each.received})::VARCHAR" for at, each in enumerate(checks, 1)
     )
     columns = ", ".join(f"{sql} AS {name}" for name, sql in form.columns.items())
-    fault = f"CASE WHEN {_is_blank('line')} THEN 0 {faults} END::UTINYINT AS fault"
+    is_blank = r"coalesce(NOT regexp_matches(line, '\S'), true)"
+    fault = f"CASE WHEN {is_blank} THEN 0 {faults} END::UTINYINT AS fault"
     split = f"SELECT line, {form.fields} AS f FROM {source}"
     judged = f"SELECT *, {fault} FROM (SELECT line, f, {columns} FROM ({split}))"
     names = ", ".join(form.columns)
@@ -126,14 +124,6 @@ def _copied(
 def _checks(form: Form) -> tuple[Check, ...]:
     is_no_text = f"starts_with(line, '{_NO_TEXT}')"
     return Check(is_no_text, "UTF-8", "substr(line, 2)"), *form.checks
-
-
-def _is_blank(text: str) -> str:
-    return rf"coalesce(NOT regexp_matches({text}, '\S'), true)"
-
-
-def _parquet(path: pathlib.Path) -> str:
-    return f"read_parquet({quoted(literal(path))}, file_row_number = true)"
 
 
 def _copied_exactly(
@@ -150,7 +140,7 @@ def _copied_exactly(
             try:
                 text = line.decode().rstrip("\r\n").translate(_CONTROL)
             except UnicodeDecodeError as error:
-                text = _NO_TEXT + short(repr(line[error.start :])).strip("'")
+                text = _NO_TEXT + repr(line[error.start : error.start + 60])
             copy.write(f"{text}\n")
     try:
         with refusals():

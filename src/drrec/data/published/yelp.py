@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    Check,
-    Form,
-    Published,
-    WordsFile,
-    has_fields,
-    json_fields,
-    log_form,
-    no,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Published, WordsFile
 
 if TYPE_CHECKING:
     import pathlib
@@ -26,16 +18,16 @@ _MOMENT = f"CASE WHEN regexp_full_match(f[4], '{_DATE}') THEN TRY_CAST(f[4] AS T
 """Yelp says no zone: taken for UTC. Older releases give the day alone."""
 
 
-def layout(first: str, config: PrepareConfig) -> Form:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read."""
     del first, config
-    dated = Check(no(f"{_MOMENT} IS NOT NULL"), "a date like 2018-07-07 22:09:11", "f[4]")
-    return log_form(
-        json_fields(*_FIELDS),
+    dated = sql.Check(sql.no(f"{_MOMENT} IS NOT NULL"), "a date like 2018-07-07 22:09:11", "f[4]")
+    return sql.log_form(
+        sql.json_fields(*_FIELDS),
         "f[1]",
         "f[2]",
         f"round(epoch_us({_MOMENT}) / 1000)::BIGINT",
-        *has_fields(*_FIELDS),
+        *sql.has_fields(*_FIELDS),
         dated,
         rating="f[3]",
     )
@@ -45,10 +37,10 @@ def words(path: pathlib.Path) -> WordsFile:
     """`yelp_academic_dataset_business.json` beside the reviews, compressed if they are."""
     names = ("business_id", "name")
     genres = "coalesce(string_split(f[3], ', '), [])"
-    form = Form(
-        fields=json_fields(*names, "categories"),
+    form = sql.Form(
+        fields=sql.json_fields(*names, "categories"),
         columns={"item": "f[1]", "title": "f[2]", "genres": genres},
-        checks=has_fields(*names),
+        checks=sql.has_fields(*names),
     )
     return WordsFile(path.with_name(path.name.replace("_review.", "_business.")), form)
 
