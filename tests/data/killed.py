@@ -62,7 +62,7 @@ def content(folder: str) -> dict[str, str] | None:
 
 
 def _left(folder: str) -> list[pathlib.Path]:
-    return sorted(pathlib.Path(folder).rglob("*.part"))
+    return sorted(pathlib.Path(folder).glob("*.part"))
 
 
 def _kill_at(moment: int) -> None:
