@@ -60,7 +60,7 @@ def read_lines(
         InputError: a line is malformed and those are not skipped, or most are, or it is the last
             and without an end; the file is missing, empty, cut or no gzip file.
     """
-    name = str(len(list(scratch.iterdir())))
+    name = str(len(list(scratch.glob("*.parquet"))))
     copy = None if is_plain(path) else scratch / f"{name}.unpacked"
     size = measured(path, copy=copy)
     if not size.num_lines:
