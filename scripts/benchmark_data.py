@@ -113,7 +113,7 @@ def _measured(command: list[str], folder: pathlib.Path) -> dict[str, Any]:
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "DRREC_HOME": str(folder)},
     )
     with process:
         printed = process.stdout.read() if process.stdout else ""

@@ -55,6 +55,7 @@ def engine(
         folders = [each.resolve() for each in (scratch, made) if each]
         for setting in (
             "TimeZone = 'UTC'",
+            "enable_progress_bar = false",  # of standard output, where results go
             f"allowed_paths = [{', '.join(quoted(each) for each in named)}]",
             f"allowed_directories = [{', '.join(quoted(str(each)) for each in folders)}]",
             "enable_external_access = false",
