@@ -6,6 +6,7 @@ A log of the size asked for is generated in the form that the data set is publis
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -16,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from zipf import ZipfLog, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,39 +25,53 @@ if TYPE_CHECKING:
 ROOT = pathlib.Path(__file__).parents[1]
 CHUNK = 200_000
 LASTFM = "userid-timestamp-artid-artname-traid-traname.tsv"
-LOAD = "from drrec.data.datasets import load_dataset; print(len(load_dataset({!r}).interactions))"
+LOG = "log.csv"
+LOAD = (
+    "from drrec.data.datasets import load_dataset; "
+    "print(len(load_dataset('data/made').interactions))"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preparation:
     """Rows a second, and peak memory, of `run.py data --from` and of loading what it made."""
 
-    name: Literal["lastfm-1k", "amazon-2023"] = "lastfm-1k"
-    """Whose form the generated log has."""
+    name: Literal["both", "log", "lastfm-1k", "amazon-2023"] = "both"
+    """What is prepared: a log of one's own as CSV, or one in the form of a published data set;
+    both are log and lastfm-1k."""
     rows: int = 1_000_000
-    """Of the generated log; Last.fm-1K has 19,150,868."""
+    """Of the generated log: 20000000 and 100000000 for the figures of the docs; Last.fm-1K has
+    19,150,868."""
     repeats: Literal["drop", "keep"] = "drop"
     """As of `run.py data`."""
+    max_memory: int = 1000
+    """As of `run.py data`, megabytes."""
     place: pathlib.Path | None = None
-    """Folder for some 250 bytes a row; by default the system's for temporary files."""
+    """Folder for some 400 bytes a row; by default the system's for temporary files."""
     json: bool = False
     """Print one JSON object."""
 
 
 def measure_preparation(options: Preparation) -> dict[str, Any]:
-    """Generate a log, prepare it and load it."""
+    """Generate logs, prepare them and load them."""
+    if options.name == "both":
+        names: tuple[Any, ...] = ("log", "lastfm-1k")
+        each = {name: _measure(dataclasses.replace(options, name=name)) for name in names}
+        return {f"{name} {key}": value for name in names for key, value in each[name].items()}
+    return _measure(options)
+
+
+def _measure(options: Preparation) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=options.place) as temporary:
         folder = pathlib.Path(temporary)
-        file = LASTFM if options.name == "lastfm-1k" else "Generated.csv"
-        lines = _plays(options.rows) if options.name == "lastfm-1k" else _ratings(options.rows)
-        with (folder / file).open("w", encoding="utf-8") as log:
-            log.writelines(lines)
-        size = (folder / file).stat().st_size
-        flags = ["--from", ".", "--repeats", options.repeats]
+        size = _generate(options, folder)
+        flags = ["--from", "." if options.name != "log" else LOG, "--to", "made"]
+        flags += ["--repeats", options.repeats, "--max-memory", str(options.max_memory)]
+        flags += ["--min-user", "5", "--min-item", "5"]
+        flags += ["--split", "temporal"] if options.name == "log" else []
         prepared = _measured([str(ROOT / "run.py"), "data", options.name, *flags], folder)
-        loaded = _measured(["-c", LOAD.format(options.name)], folder)
+        loaded = _measured(["-c", LOAD], folder)
     return {
-        "name": options.name,
         "rows": options.rows,
         "repeats": options.repeats,
         "megabytes": size / 1e6,
@@ -70,6 +86,26 @@ def measure_preparation(options: Preparation) -> dict[str, Any]:
     }
 
 
+def _generate(options: Preparation, folder: pathlib.Path) -> int:
+    """Write a log; how many bytes."""
+    if options.name == "log":
+        log = ZipfLog(
+            users=max(options.rows // 100, 100),
+            items=min(max(options.rows // 50, 100), 300_000),
+            rows=options.rows,
+            order="random",
+            user_exponent=0.5,
+            item_exponent=0.9,
+        )
+        collections.deque(written(log.blocks(), folder / LOG), maxlen=0)
+        return (folder / LOG).stat().st_size
+    is_lastfm = options.name == "lastfm-1k"
+    path = folder / (LASTFM if is_lastfm else "Generated.csv")
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_plays(options.rows) if is_lastfm else _ratings(options.rows))
+    return path.stat().st_size
+
+
 def _measured(command: list[str], folder: pathlib.Path) -> dict[str, Any]:
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -77,7 +113,7 @@ def _measured(command: list[str], folder: pathlib.Path) -> dict[str, Any]:
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "DRREC_HOME": str(folder)},
     )
     with process:
         printed = process.stdout.read() if process.stdout else ""

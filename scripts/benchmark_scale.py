@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from zipf import zipf_interactions
+from zipf import ZipfLog, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,18 +182,13 @@ def _folder(options: Scale) -> pathlib.Path:
 
 
 def _generate(options: Scale) -> dict[str, Any]:
-    import pandas as pd
-
-    blocks, path = [], _folder(options) / "log.csv"
-    with path.open("w", encoding="utf-8") as file:
-        for rows in zipf_interactions(options.users, options.items, options.rows, 0):
-            blocks.append(rows)
-            if "data" in options.stages:
-                header = len(blocks) == 1
-                pd.DataFrame(rows._asdict()).to_csv(file, index=False, header=header)
-    for name, parts in zip(_COLUMNS, zip(*blocks, strict=True), strict=True):
-        np.save(_folder(options) / f"{name}.npy", np.concatenate(parts))
-    return {"rows": sum(len(rows.user) for rows in blocks)}
+    blocks = ZipfLog(users=options.users, items=options.items, rows=options.rows).blocks()
+    if "data" in options.stages:
+        blocks = written(blocks, _folder(options) / "log.csv")
+    columns = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    for name, column in zip(_COLUMNS, columns, strict=True):
+        np.save(_folder(options) / f"{name}.npy", column)
+    return {"rows": len(columns[0])}
 
 
 def _log(options: Scale) -> Interactions:

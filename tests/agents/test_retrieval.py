@@ -151,3 +151,17 @@ def test_sessions_end_when_nothing_is_left(tiny_interactions, episode_length):
     shown = tf.tile(tf.range(1, episode_length + 1)[None], [5, 1])
     expected = ~environment.available(user, shown).numpy().any(axis=1)
     np.testing.assert_array_equal(environment.is_over(user, shown).numpy(), expected)
+
+
+def test_a_cluster_with_an_empty_place_is_described_by_its_items_alone():
+    vectors = (np.random.default_rng(0).normal(size=(12, 3)) + 5).astype(np.float32)
+    is_showable = np.arange(12) > 0  # 11 items in two clusters of at most six
+    index = ClusterIndex(vectors, is_showable, probes=1, seed=0, leaf=6)
+    members = index._members.numpy()
+    assert (members == 0).sum() == 1
+    _, mean, spread = index._described(tf.constant(vectors))
+    for row, items in enumerate(members):
+        own = vectors[items[items > 0]]
+        np.testing.assert_allclose(mean.numpy()[row], own.mean(axis=0), rtol=1e-5)
+        off = ((own - own.mean(axis=0)) ** 2).sum(axis=1).mean()
+        np.testing.assert_allclose(spread.numpy()[row], np.sqrt(off), rtol=1e-4)

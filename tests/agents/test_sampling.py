@@ -1,5 +1,7 @@
 """A softmax estimated from some items says on average what the softmax over all says."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,15 +69,21 @@ def test_the_sum_over_a_sample_is_on_average_that_over_the_catalogue(tiny_intera
     action = tf.constant(np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32))
     scores = tf.matmul(action, items, transpose_b=True)
     available = environment.available(user, shown).numpy()
-    expected = np.where(available, np.exp(scores), 0).sum(axis=1)
-    sums = []
+    mass = np.where(available, np.exp(scores), 0)
+    expected = mass.sum(axis=1)
+    chance = mass / expected[:, None]
+    entropy = -np.sum(chance * np.log(np.where(available, chance, 1)), axis=1)
+    sums, entropies = [], []
     for draw in range(300):
         candidates = sampler.drawn(action, items, user, shown, tf.constant([0, draw]))
         own = tf.gather(scores, candidates, batch_dims=1)
         sums.append(np.exp(sampler.logits(own, candidates)).sum(axis=1))
+        score = functools.partial(tf.gather, scores, batch_dims=1)
+        entropies.append(sampler.chances(score, tf.constant([1, 2]), candidates).entropy)
     error = np.std(sums, axis=0) / np.sqrt(300)
     assert (error > 0).all()
     assert (np.abs(np.mean(sums, axis=0) - expected) < 4 * error).all()
+    np.testing.assert_allclose(np.mean(entropies, axis=0), entropy, atol=0.03)
 
 
 @pytest.mark.parametrize("unlogged", ["never", "constant"])

@@ -63,3 +63,10 @@ def test_names_of_files_are_no_sql(tmp_path):
     assert not is_pattern(str(path))
     assert not is_pattern("a/b.csv")
     assert is_pattern(str(pathlib.Path("logs") / "[ab].csv"))
+
+
+def test_a_long_query_says_nothing_on_standard_output(tmp_path, capfd):
+    with scratch_folder() as scratch, engine(scratch) as connection:
+        connection.execute("SELECT current_setting('enable_progress_bar')")
+        assert connection.fetchone() == (False,)
+    assert capfd.readouterr().out == ""

@@ -109,7 +109,7 @@ def titles(frame):
 
 @pytest.mark.parametrize("repeats", ["drop", "keep"])
 def test_a_prepared_log_is_what_pandas_keeps_of_it(tmp_path, repeats, monkeypatch):
-    monkeypatch.setattr("drrec.data.prepared._BLOCK", 300)  # several blocks, users across them
+    monkeypatch.setattr("drrec.data.thinning._BLOCK", 300)  # several blocks, users across them
     monkeypatch.setattr("drrec.data.prepared._FILE", 50)
     monkeypatch.setattr("drrec.data.rows._VECTORS", 1)
     frame = events(5000, num_users=60, num_items=80)

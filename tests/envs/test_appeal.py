@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from drrec.data.interactions import Interactions
 from drrec.envs import simulator
-from drrec.envs.appeal import PredictedAppeal
+from drrec.envs.appeal import PredictedAppeal, score_scale
 from drrec.envs.config import LoggedConfig
 from drrec.envs.living import LivingEnvironment
 from drrec.envs.simulator import Boredom, training_truth
@@ -42,6 +42,19 @@ def test_judges_predict_what_their_tables_hold(log, monkeypatch):
         np.testing.assert_allclose(truth.appeal[users], whole[users], atol=1e-5)
         np.testing.assert_allclose(truth.appeal[users, items], whole[users, items], atol=1e-5)
         assert whole.std() > 0.1
+
+
+def test_a_scale_is_of_items_and_not_of_padding(tiny_interactions):
+    log = tiny_interactions
+    scores = np.random.default_rng(0).normal(size=(log.num_users, log.num_items))
+    scores[log.user, log.item] += 5  # what is had is liked better
+    scores[:, 0] = 1000
+    scale = score_scale(lambda users: scores[users], log)
+    for user in (0, 7, log.num_users - 1):
+        had = log.item[log.user == user]
+        others = np.delete(scores[user], [0, *had])
+        assert scale.low[user] == pytest.approx(others.mean())
+        assert scale.low[user] + scale.width[user] == pytest.approx(scores[user, had].mean())
 
 
 def test_sessions_pay_what_the_table_holds(log, monkeypatch):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+BLANKS = r"[\s\x0b\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+"""Regular expression of some blanks, as Python knows them."""
+
 _OURS = 350
 """Megabytes of `max_memory` that Python, the libraries and one block of rows take."""
 
@@ -52,6 +55,7 @@ def engine(
         folders = [each.resolve() for each in (scratch, made) if each]
         for setting in (
             "TimeZone = 'UTC'",
+            "enable_progress_bar = false",  # of standard output, where results go
             f"allowed_paths = [{', '.join(quoted(each) for each in named)}]",
             f"allowed_directories = [{', '.join(quoted(str(each)) for each in folders)}]",
             "enable_external_access = false",

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from drrec.data.config import LogConfig
+from drrec.data.engine import engine
+from drrec.data.ids import as_text
 from drrec.data.interactions import LIKED_ABOVE
-from drrec.data.published.atomic import Kept, write_inter, write_items
-from drrec.data.published.layout import RawLog, Row, Words
+from drrec.data.published.atomic import Words, write_inter, write_items
 from drrec.data.strategies import TRAIN
-from drrec.files import made_folder
+from drrec.files import made_folder, scratch_folder
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
@@ -67,45 +68,51 @@ def write_joined(
     """
     made_folder(folder)
     log = dataset.interactions
-    latest = int(log.timestamp.max())
-    raw = RawLog(_rows(dataset, rows, latest))
-    order = np.argsort(raw.milliseconds, kind="stable")
-    num_new = len(rows)
-    session = part = None
+    num_new, latest = len(rows), int(log.timestamp.max())
+    # Of implicit feedback the rating says how sure a row is; those that are new count as most do.
+    sure = None if log.weight is None else np.expm1(log.weight.astype(np.float64))
+    stars = [row.rating for row in rows] if sure is None else [np.expm1(1.0)] * num_new
+    users, user = _joined(log.users.raw, log.user, [row.user for row in rows])
+    items, item = _joined(log.items.raw, log.item, [row.item for row in rows])
+    columns = {
+        "user": user,
+        "item": item,
+        "rating": np.append(log.rating if sure is None else sure, stars).astype(np.float32),
+        "timestamp": np.append(
+            log.timestamp, np.array([max(r.seconds, latest) for r in rows], int)
+        ),
+    }
     if log.session is not None:
         first = int(log.session.max()) + 1
         codes = {name: first + at for at, name in enumerate(dict.fromkeys(r.session for r in rows))}
-        new = np.array([codes[row.session] for row in rows], np.int32)
-        session = np.concatenate([log.session, new])
+        columns["session"] = np.append(log.session, np.array([codes[r.session] for r in rows], int))
     if dataset.parts is not None:
-        part = np.concatenate([dataset.parts, np.full(num_new, TRAIN, np.int8)])
-    kept = Kept(raw.user, raw.item, raw.rating, raw.milliseconds, session, part).where(order)
-    is_rated = not dataset.is_implicit or log.weight is not None
-    write_inter(folder / f"{folder.name}.inter", raw, kept, is_rated=is_rated, is_timed=True)
-    write_items(folder / f"{folder.name}.item", raw, kept, _words(dataset) | dict(words or {}))
-    repeats: Repeats = "keep" if log.has_repeats else "drop"
-    return JoinedLog(folder, repeats, _config(dataset, raw.rating))
+        columns["part"] = np.append(dataset.parts, np.full(num_new, TRAIN))
+    config = _config(dataset, columns["rating"])
+    if dataset.is_implicit and log.weight is None:
+        del columns["rating"]
+    order = np.argsort(columns["timestamp"], kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
+    with scratch_folder() as scratch, engine(scratch, made=folder) as connection:
+        write_inter(connection, folder / f"{folder.name}.inter", columns, users, items)
+    known = _words(dataset) | dict(words or {})
+    named = [known.get(each, Words("", ())) for each in items[1:].tolist()]
+    write_items(folder / f"{folder.name}.item", items[1:].tolist(), named)
+    return JoinedLog(folder, "keep" if log.has_repeats else "drop", config)
 
 
-def _rows(dataset: Dataset, rows: Sequence[NewRow], latest: int) -> Iterator[Row]:
-    log = dataset.interactions
-    users, items = log.users.raw[log.user], log.items.raw[log.item]
-    # Of implicit feedback the rating says how sure a row is; those that are new count as most do.
-    rating = log.rating if log.weight is None else np.expm1(log.weight.astype(np.float64))
-    columns = (users.tolist(), items.tolist(), rating.tolist(), log.timestamp.tolist())
-    for user, item, value, seconds in zip(*columns, strict=True):
-        yield Row(user, item, value, seconds * 1000)
-    for row in rows:
-        value = row.rating if log.weight is None else float(np.expm1(1.0))
-        yield Row(row.user, row.item, value, max(row.seconds, latest) * 1000)
+def _joined(known: np.ndarray, numbers: np.ndarray, more: list[str]) -> tuple[np.ndarray, Any]:
+    """The ids of a log and of newer rows, and the number of each row's."""
+    codes = {raw: number for number, raw in enumerate(known.tolist())}
+    new = [codes.setdefault(raw, len(codes)) for raw in more]
+    return as_text(list(codes)), np.append(numbers, np.array(new, np.int32))
 
 
 def _words(dataset: Dataset) -> dict[str, Words]:
     items = dataset.interactions.items.raw.tolist()[1:]
     named = zip(items, dataset.titles.tolist()[1:], dataset.genres.tolist()[1:], strict=True)
     return {
-        item: Words(item, title, genres.split(", ") if genres else ())
-        for item, title, genres in named
+        item: Words(title, genres.split(", ") if genres else ()) for item, title, genres in named
     }
 
 

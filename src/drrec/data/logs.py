@@ -14,6 +14,7 @@ import numpy as np
 from drrec.data import scale as scales
 from drrec.data.config import LogConfig
 from drrec.data.dataset import Dataset
+from drrec.data.engine import BLANKS
 from drrec.data.ids import IdMap, as_text, numbered
 from drrec.data.interactions import Interactions, Repeats
 from drrec.data.readers.checks import LARGEST_RATING, NULLS, short
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _YES, _NO = ("true", "yes"), ("false", "no")
-_BLANKS = r"[\s\x0b\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 
 
 class _Ids(NamedTuple):
@@ -313,7 +313,7 @@ def _shown(value: Any) -> str:
 
 def _words(raw: Staged, column: str, num_items: int, order: str, repeats: Repeats) -> np.ndarray:
     """[I] what each item is called, unless the column says something else of many."""
-    text = f"trim(regexp_replace({column}, '{_BLANKS}', ' ', 'g'))"
+    text = f"trim(regexp_replace({column}, '{BLANKS}', ' ', 'g'))"
     moment = f"coalesce(rank, 0), {'-row' if order.endswith('DESC') else 'row'}"
     last = f"SELECT arg_max(row, ({moment})) FROM log GROUP BY user, item"
     found = raw.arrays(

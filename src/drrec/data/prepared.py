@@ -12,14 +12,15 @@ from drrec.data.config import LogConfig
 from drrec.data.dataset import Dataset
 from drrec.data.engine import engine, literal, quoted
 from drrec.data.ids import IdMap
-from drrec.data.interactions import Interactions, spans
+from drrec.data.interactions import Interactions
 from drrec.data.logs import understood
-from drrec.data.published.thinning import core_sides, last_of_pairs
+from drrec.data.published.prepare import made_alike, not_as_made
 from drrec.data.readers import files
 from drrec.data.readers.checks import are_sound
 from drrec.data.readers.staged import staging
 from drrec.data.scale import RatingScale
 from drrec.data.split import SplitConfig, parts_of
+from drrec.data.thinning import core, last_of_pairs
 from drrec.errors import InputError, told
 from drrec.files import scratch_folder, whole_folder, write_json
 from drrec.locks import held
@@ -27,7 +28,6 @@ from drrec.reading import conform, read_json
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
 
     import duckdb
 
@@ -93,7 +93,8 @@ def prepare_log(
     }
     with held(folder, f"{folder.name} in {data_dir}", wait=True):
         if folder.exists():
-            return _made_alike(folder, settings)
+            made = _record(folder) if (folder / RECORD).exists() else {}
+            return made_alike(folder, made, settings)
         with scratch_folder() as scratch, whole_folder(folder) as side:
             with staging(str(found_at), found, scratch) as raw:
                 for file in found:
@@ -128,18 +129,6 @@ def _checked(config: PrepareConfig) -> tuple[pathlib.Path, list[pathlib.Path]]:
     return config.source, files.found(config.source)
 
 
-def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
-    made = _record(folder)["settings"] if (folder / RECORD).exists() else {}
-    other = [key for key in settings if made.get(key) != settings[key]]
-    if other:
-        raise InputError(
-            f"Expected {folder} to be absent, or made with the same settings. Received: one with "
-            f"another {', '.join(other)}. Remove it, or name another folder by `--to`."
-        )
-    logger.info("%s is there already", folder)
-    return folder
-
-
 def _write(
     connection: duckdb.DuckDBPyConnection,
     log: Log,
@@ -149,7 +138,14 @@ def _write(
     folder: pathlib.Path,
 ) -> dict[str, Any]:
     """Write all but the record, which is returned."""
-    columns, has_user, has_item = _core(columns, log, config)
+    least = config.min_user or 0, config.min_item or 0
+    sizes, has_repeats = (len(log.users), len(log.items)), config.repeats == "keep"
+    columns, has_user, has_item = core(columns, sizes, least, has_repeats=has_repeats)
+    if np.count_nonzero(has_user) < 2:
+        raise InputError(
+            f"Expected two users or more with {least[0]} items, and items with {least[1]} users. "
+            f"Received: {np.count_nonzero(has_user)}. Pass a lower `--min-user` or `--min-item`."
+        )
     items = log.items[has_item]
     part = columns.pop("part", None)
     interactions = Interactions(
@@ -174,41 +170,6 @@ def _write(
         "items": len(items),
         "scale": None if log.scale is None else list(dataclasses.astuple(log.scale)),
     }
-
-
-def _core(
-    columns: Columns, log: Log, config: PrepareConfig
-) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """The rows of the k-core, in place and with new ids; [U] and [I - 1] bool who is in it."""
-    least = config.min_user or 0, config.min_item or 0
-    user, item = columns["user"], columns["item"]
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start, end in spans(user, _BLOCK):
-            of_user, of_item = user[start:end], item[start:end] - 1
-            if config.repeats == "keep":
-                is_last = last_of_pairs(of_user, of_item)
-                of_user, of_item = of_user[is_last], of_item[is_last]
-            yield of_user, of_item
-
-    has_user, has_item = core_sides(pairs, (len(log.users), len(log.items)), least)
-    numbers = {"user": np.cumsum(has_user) - 1, "item": np.cumsum(has_item)}
-    num_kept = 0
-    for start, end in spans(user, _BLOCK):
-        keep = has_user[user[start:end]] & has_item[item[start:end] - 1]
-        place = slice(num_kept, num_kept + int(keep.sum()))
-        for name, column in columns.items():
-            kept = column[start:end][keep]
-            if name in numbers:
-                kept = numbers[name][kept - (name == "item")]
-            column[place] = kept
-        num_kept = place.stop
-    if np.count_nonzero(has_user) < 2:
-        raise InputError(
-            f"Expected two users or more with {least[0]} items, and items with {least[1]} users. "
-            f"Received: {np.count_nonzero(has_user)}. Pass a lower `--min-user` or `--min-item`."
-        )
-    return {name: column[:num_kept] for name, column in columns.items()}, has_user, has_item
 
 
 def _write_parquet(
@@ -247,11 +208,11 @@ def load(
     record = _record(folder)
     made = record["settings"]["repeats"]
     if repeats == "keep" and made == "drop":
-        raise _not_as_made(folder, "one without repeats, where they are to be kept")
+        raise not_as_made(folder, "one without repeats, where they are to be kept")
     rows = sorted((folder / ROWS).glob("*.parquet"))
     places = [*rows, folder / USERS, folder / ITEMS]
     if missing := [place for place in places if not place.is_file()]:
-        raise _not_as_made(folder, f"no {missing[0].name}")
+        raise not_as_made(folder, f"no {missing[0].name}")
     try:
         with scratch_folder() as scratch, engine(scratch, places) as connection:
             users = _texts(connection, folder / USERS, ("id",), record["users"])
@@ -259,7 +220,7 @@ def load(
             columns = _columns(connection, rows, record)
     except (duckdb.Error, ValueError) as error:
         received = told(error)
-        raise _not_as_made(folder, received) from error
+        raise not_as_made(folder, received) from error
     parts = columns.pop("part", None)
     log = Interactions(
         **columns,
@@ -285,9 +246,9 @@ def _record(folder: pathlib.Path) -> dict[str, Any]:
         record = read_json(folder / RECORD, declared)
         conform(record["scale"] or [], [float], f"{folder / RECORD}, scale")
     except InputError as error:
-        raise _not_as_made(folder, str(error)) from error
+        raise not_as_made(folder, str(error)) from error
     if record["version"] != VERSION or (record["scale"] and len(record["scale"]) != 3):
-        raise _not_as_made(folder, f"version {record['version']}")
+        raise not_as_made(folder, f"version {record['version']}")
     return dict(record)
 
 
@@ -358,11 +319,4 @@ def _check(log: Interactions, parts: np.ndarray | None, folder: pathlib.Path) ->
             and bool(parts is None or np.isin(parts[piece], (0, 1, 2)).all())
         )
         if not is_sound:
-            raise _not_as_made(folder, f"a value out of range near row {start:,}")
-
-
-def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
-    return InputError(
-        f"Expected {folder} as `python run.py data log` makes it. Received: {received}. "
-        "Remove it and make it again."
-    )
+            raise not_as_made(folder, f"a value out of range near row {start:,}")

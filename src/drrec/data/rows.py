@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from drrec.data.scale import TAKEN
+from drrec.data.thinning import sessions
 
 if TYPE_CHECKING:
     import pathlib
@@ -41,10 +42,12 @@ class Rows:
     """None where the order of the rows stands for them."""
     order: str
     """How rows of one time follow each other."""
-    stars: Callable[[np.ndarray], np.ndarray] | None
+    stars: Callable[[np.ndarray], np.ndarray] | None = None
     """From ratings; None where each row is a like."""
-    weight: Callable[[np.ndarray], np.ndarray] | None
+    weight: Callable[[np.ndarray], np.ndarray] | None = None
     """From amounts, if there are any."""
+    session_gap: float | None = None
+    """Minutes without a row after which a session begins, of a log that does not name its own."""
 
     def read(self, repeats: Repeats) -> Columns:
         """All rows: columns of `Interactions`, and perhaps `part`."""
@@ -78,6 +81,11 @@ class Rows:
         """The same, some users at a time, all rows of each."""
         num_dropped = num_sessions = 0
         for frame in self._frames():
+            if self.session_gap is not None:
+                milliseconds = frame["rank"].to_numpy() * (1000 / self._unit)
+                found = sessions(frame["user"].to_numpy(), milliseconds, self.session_gap)
+                frame["sitting"] = found + np.int32(num_sessions)
+                num_sessions = int(frame["sitting"].iloc[-1]) + 1
             if repeats == "drop":
                 is_last = ~frame.duplicated(["user", "item"], keep="last")
                 num_dropped += int((~is_last).sum())
@@ -86,9 +94,15 @@ class Rows:
             if "session" in frame:
                 block["session"] = _sessions(frame) + np.int32(num_sessions)
                 num_sessions = int(block["session"].max()) + 1
+            if "sitting" in frame:
+                block["session"] = frame["sitting"].to_numpy(np.int32)
             yield block
         if num_dropped:
             logger.warning("%d repeated (user, item) rows: kept the last of each", num_dropped)
+
+    @property
+    def _unit(self) -> int:
+        return self.times.unit if self.times else 1
 
     def _frames(self) -> Iterator[pd.DataFrame]:
         """Rows in their order, all of a user in one."""
@@ -112,12 +126,11 @@ class Rows:
             yield pd.concat(kept, ignore_index=True)
 
     def _block(self, frame: pd.DataFrame) -> Columns:
-        unit = self.times.unit if self.times else 1
         block = {
             "user": frame["user"].to_numpy(np.int32),
             "item": frame["item"].to_numpy(np.int32),
             "rating": np.full(len(frame), TAKEN, np.float32),
-            "timestamp": (frame["rank"].to_numpy() // unit).astype(np.int64),
+            "timestamp": (frame["rank"].to_numpy() // self._unit).astype(np.int64),
         }
         if self.stars:
             block["rating"] = self.stars(frame["amount"].to_numpy()).astype(np.float32)

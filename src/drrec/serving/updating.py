@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from drrec.data.joining import NewRow, taken_from, write_joined
-from drrec.data.published.layout import Words
+from drrec.data.published.atomic import Words
 from drrec.data.split import Split
 from drrec.errors import InputError
 from drrec.experiment.run import UPDATE, Run, write_config
@@ -139,7 +139,7 @@ def begin_update(
 
     def fill(side: pathlib.Path) -> None:
         words = {
-            row.item: Words(row.item, added.title, added.genres)
+            row.item: Words(added.title, added.genres)
             for row in rows
             if (added := feedback.items.get(row.item))
         }

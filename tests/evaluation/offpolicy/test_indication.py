@@ -133,5 +133,6 @@ def test_of_a_large_test_whole_users_are_drawn(halves) -> None:
     assert 250 < len(some) <= 300
     drawn = np.unique(some.user)
     assert len(some) == test.counts()[drawn].sum()
+    assert np.array_equal(np.unique(some_users(test, len(some), seed=0).user), drawn)
     assert not np.array_equal(drawn, np.unique(some_users(test, 300, seed=1).user))
     assert some_users(test, len(test), seed=0) is test

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    Layout,
-    Published,
-    Row,
-    Words,
-    WordsFile,
-    csv_fields,
-    json_fields,
-    json_object,
-    rated,
-    since_1970,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
 from drrec.data.readers.checks import short
-from drrec.data.readers.streams import Fault
-from drrec.errors import shown
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable
 
     from drrec.data.published.config import PrepareConfig
 
 _ASIN = 10
 """Characters of an item's id."""
+_NAMES_2018 = ("reviewerID", "asin", "overall", "unixReviewTime")
+_NAMES_2023 = ("user_id", "parent_asin", "rating", "timestamp")
 
 
-def layout_2018(first: str, config: PrepareConfig) -> Layout:
+def layout_2018(first: str, config: PrepareConfig) -> sql.Form:
     """JSON lines, or `item,user,rating,timestamp` without a header."""
     del config
-    return Layout(_review_2018 if first.startswith("{") else _rating_2018)
+    if first.startswith("{"):
+        return _reviews(_NAMES_2018)
+    is_2014 = f"len(f[1]) <> {_ASIN} AND len(f[2]) = {_ASIN}"
+    order = sql.Check(is_2014, "item,user, as in the release of 2018", "f[2]")
+    checks = (*sql.num_fields(4), order, sql.whole("f[4]"))
+    return sql.log_form(sql.CSV, "f[2]", "f[1]", sql.since_1970("f[4]"), *checks, rating="f[3]")
 
 
-def layout_2023(first: str, config: PrepareConfig) -> Layout:
+def layout_2023(first: str, config: PrepareConfig) -> sql.Form:
     """JSON lines, or CSV whose header has `user_id,parent_asin,rating,timestamp`.
 
     Raises:
@@ -44,49 +38,25 @@ def layout_2023(first: str, config: PrepareConfig) -> Layout:
     """
     del config
     if first.startswith("{"):
-        return Layout(_review_2023)
+        return _reviews(_NAMES_2023)
     names = first.split(",")
-    needed = ("user_id", "parent_asin", "rating", "timestamp")
-    missing = [name for name in needed if name not in names]
+    missing = [name for name in _NAMES_2023 if name not in names]
     if missing:
         raise Fault(
-            "Expected the header user_id,parent_asin,rating,timestamp. "
+            f"Expected the header {','.join(_NAMES_2023)}. "
             f"Received: {short(first)}, without {missing[0]}"
         )
-    return Layout(_by_header([names.index(name) for name in needed], len(names)), has_header=True)
-
-
-def _rating_2018(line: str) -> Row:
-    item, user, rating, timestamp = csv_fields(line, 4)
-    if len(item) != _ASIN and len(user) == _ASIN:
-        raise Fault(
-            f"Expected item,user, as in the release of 2018. Received: {shown(user)} second"
-        )
-    return rated(user, item, rating, since_1970(timestamp))
-
-
-def _review_2018(line: str) -> Row:
-    user, item, rating, timestamp = json_fields(
-        line, "reviewerID", "asin", "overall", "unixReviewTime"
+    user, item, rating, stamp = (f"f[{names.index(name) + 1}]" for name in _NAMES_2023)
+    checks = (*sql.num_fields(len(names)), sql.whole(stamp))
+    return sql.log_form(
+        sql.CSV, user, item, sql.since_1970(stamp), *checks, rating=rating, has_header=True
     )
-    return rated(str(user), str(item), rating, since_1970(timestamp))
 
 
-def _review_2023(line: str) -> Row:
-    user, item, rating, timestamp = json_fields(
-        line, "user_id", "parent_asin", "rating", "timestamp"
-    )
-    return rated(str(user), str(item), rating, since_1970(timestamp))
-
-
-def _by_header(places: list[int], num_fields: int) -> Callable[[str], Row]:
-    user, item, rating, timestamp = places
-
-    def parse(line: str) -> Row:
-        fields = csv_fields(line, num_fields)
-        return rated(fields[user], fields[item], fields[rating], since_1970(fields[timestamp]))
-
-    return parse
+def _reviews(names: tuple[str, ...]) -> sql.Form:
+    checks = (*sql.has_fields(*names), sql.whole("f[4]"))
+    fields = sql.json_fields(*names)
+    return sql.log_form(fields, "f[1]", "f[2]", sql.since_1970("f[4]"), *checks, rating="f[3]")
 
 
 def category(path: pathlib.Path) -> str:
@@ -103,19 +73,26 @@ def words(path: pathlib.Path) -> WordsFile:
     endings = (".json.gz", ".json", ".jsonl.gz", ".jsonl")
     places = [path.with_name(stem + ending) for ending in endings]
     there = [place for place in places if place.is_file()]
-    return WordsFile(there[0] if there else places[0], _product)
+    return WordsFile(there[0] if there else places[0], _products())
 
 
-def _product(line: str) -> Words:
-    values = json_object(line)
-    item = values.get("parent_asin") or values.get("asin")
-    if not isinstance(item, str):
-        raise Fault(f"Expected the field asin or parent_asin. Received: {short(line)}")
-    genres = values.get("categories") or values.get("category") or []
-    return Words(
-        item,
-        title if isinstance(title := values.get("title"), str) else "",
-        [genre for genre in genres if isinstance(genre, str)] if isinstance(genres, list) else [],
+def _products() -> sql.Form:
+    title, genres = "json_extract(f, '/title')", "json_extract(f, '$.{}[*]')"
+    listed = f"CASE WHEN len({genres}) > 0 THEN {genres} ELSE {genres} END"
+    listed = listed.format("categories", "categories", "category")
+    texts = f"list_filter({listed}, lambda x: json_type(x) = 'VARCHAR')"
+    return sql.Form(
+        fields=sql.JSON,
+        columns={
+            "item": "coalesce(nullif(f ->> '/parent_asin', ''), f ->> '/asin')",
+            "title": f"CASE WHEN json_type({title}) = 'VARCHAR' THEN f ->> '/title' ELSE '' END",
+            "genres": f"list_transform({texts}, lambda x: x ->> '$')",
+        },
+        checks=(
+            sql.Check("f IS NULL", "JSON"),
+            sql.Check("NOT starts_with(trim(f), '{')", "a JSON object"),
+            sql.Check("item IS NULL", "the field asin or parent_asin"),
+        ),
     )
 
 

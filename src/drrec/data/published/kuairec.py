@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from drrec.data.config import LogConfig
-from drrec.data.published.layout import (
-    Layout,
-    Published,
-    Row,
-    Words,
-    WordsFile,
-    csv_fields,
-    rated,
-)
-from drrec.data.readers.checks import LATEST, number, short
-from drrec.data.readers.streams import Fault
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
+from drrec.data.readers.checks import LATEST, short
+from drrec.data.times import number
 
 if TYPE_CHECKING:
     import pathlib
@@ -29,10 +21,13 @@ MOST_WATCHED = 5.0
 LIKED_FROM = 1.0
 """The least watch ratio that is a like: watched to the end."""
 
-_CATEGORIES = re.compile(r"\[ *\d{1,9}(, *\d{1,9}){0,9} *\]", re.ASCII)
+_CATEGORIES = r"\[ *\d{1,9}(, *\d{1,9}){0,9} *\]"
+_WATCHED = number("f[8]", "VARCHAR")
+_SECONDS = f"CASE WHEN f[7] = '' THEN 0 ELSE {number('f[7]', 'VARCHAR')} END"
+"""A view without a time comes before all others."""
 
 
-def layout(first: str, config: PrepareConfig) -> Layout:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: a header, then eight fields, of which time may be missing.
 
     Raises:
@@ -41,38 +36,36 @@ def layout(first: str, config: PrepareConfig) -> Layout:
     del config
     if first != HEADER:
         raise Fault(f"Expected the header {HEADER}. Received: {short(first)}")
-    return Layout(_view, has_header=True)
-
-
-def _view(line: str) -> Row:
-    user, item, _, _, _, _, timestamp, ratio = csv_fields(line, 8)
-    watched = number(ratio)
-    if not watched >= 0:
-        raise Fault(f"Expected a watch_ratio of 0 or more. Received: {short(ratio)}")
-    return rated(user, item, min(watched, MOST_WATCHED), _milliseconds(timestamp))
-
-
-def _milliseconds(timestamp: str) -> int:
-    """A view without a time comes before all others."""
-    seconds = number(timestamp or "0")
-    if not 0 <= seconds < LATEST:
-        raise Fault(
-            "Expected seconds since 1970, before the year 2200, or nothing. Received: "
-            f"{short(timestamp)}"
-        )
-    return round(seconds * 1000)
+    is_watched = f"{_WATCHED} >= 0 AND NOT isnan({_WATCHED})"
+    is_time = f"{_SECONDS} >= 0 AND {_SECONDS} < {LATEST}"
+    expected = "seconds since 1970, before the year 2200, or nothing"
+    return sql.log_form(
+        sql.CSV,
+        "f[1]",
+        "f[2]",
+        f"TRY_CAST(round({_SECONDS} * 1000) AS BIGINT)",
+        *sql.num_fields(8),
+        sql.Check(sql.no(is_watched), "a watch_ratio of 0 or more", "f[8]"),
+        sql.Check(sql.no(is_time), expected, "f[7]"),
+        rating=f"least({_WATCHED}, {MOST_WATCHED})::VARCHAR",
+        has_header=True,
+    )
 
 
 def words(path: pathlib.Path) -> WordsFile:
     """`item_categories.csv` beside the views: categories by number, as genres."""
-    return WordsFile(path.with_name("item_categories.csv"), _categories, has_header=True)
-
-
-def _categories(line: str) -> Words:
-    item, listed = csv_fields(line, 2)
-    if not _CATEGORIES.fullmatch(listed.strip()):
-        raise Fault(f"Expected one to ten numbers such as [27, 9]. Received: {short(listed)}")
-    return Words(item.strip(), "", re.findall(r"\d+", listed))
+    is_listed = f"regexp_full_match(trim(f[2]), '{_CATEGORIES}')"
+    genres = r"regexp_extract_all(f[2], '\d+')"
+    form = sql.Form(
+        fields=sql.CSV,
+        columns={"item": "trim(f[1])", "title": "''", "genres": genres},
+        checks=(
+            *sql.num_fields(2),
+            sql.Check(sql.no(is_listed), "one to ten numbers such as [27, 9]", "f[2]"),
+        ),
+        has_header=True,
+    )
+    return WordsFile(path.with_name("item_categories.csv"), form)
 
 
 KUAIREC = Published(

@@ -2,66 +2,38 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import Layout, Published, Row, rated
-from drrec.data.readers.checks import short
-from drrec.data.readers.streams import Fault
-from drrec.data.scale import TAKEN
+from drrec.data.published import sql
+from drrec.data.published.layout import Published
 
 if TYPE_CHECKING:
-    import pathlib
-
     from drrec.data.published.config import PrepareConfig
-    from drrec.data.published.layout import WordsFile
 
-NUM_FIELDS = 6
-"""User, time, artist's id, artist's name, track's id, track's name."""
+_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)"
+_MOMENT = f"CASE WHEN regexp_full_match(f[2], '{_TIME}') THEN TRY_CAST(f[2] AS TIMESTAMPTZ) END"
+_WHOLE = "f[4] || ' – ' || f[6]"
 
 
-def layout(first: str, config: PrepareConfig) -> Layout:
-    """How its lines are read: no header, six fields, tabs between them, quotes plain."""
+def layout(first: str, config: PrepareConfig) -> sql.Form:
+    """How its lines are read: no header, six fields, tabs between them, quotes plain.
+
+    They are user, time, artist's id, artist's name, track's id and track's name.
+    """
     del first
-    return Layout(_track if config.item == "track" else _artist)
-
-
-def _artist(line: str) -> Row:
-    user, when, artist, name, _, _ = _fields(line)
-    return rated(user, artist or name, TAKEN, _milliseconds(when), name)
-
-
-def _track(line: str) -> Row:
-    user, when, _, name, track, title = _fields(line)
-    if not title.strip() and not track:
-        raise Fault("Expected a track. Received: an empty field")
-    whole = f"{name} – {title}"
-    return rated(user, track or whole, TAKEN, _milliseconds(when), whole)
-
-
-def _fields(line: str) -> list[str]:
-    fields = line.split("\t")
-    if len(fields) != NUM_FIELDS:
-        raise Fault(
-            f"Expected {NUM_FIELDS} fields separated by tabs. Received: {len(fields)} of them"
-        )
-    return fields
-
-
-def _milliseconds(when: str) -> int:
-    try:
-        moment = datetime.datetime.fromisoformat(when)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Fault(f"Expected a time like 2009-05-04T23:08:57Z. Received: {short(when)}")
-    return round(moment.timestamp() * 1000)
-
-
-def words(path: pathlib.Path) -> WordsFile | None:
-    """None: each row names its artist and its track."""
-    del path
-    return None
+    is_track = config.item == "track"
+    item, title = ("f[5]", _WHOLE) if is_track else ("f[3]", "f[4]")
+    has_track = sql.Check("trim(f[6]) = '' AND f[5] = ''", "a track", "NULL")
+    return sql.log_form(
+        sql.TABS,
+        "f[1]",
+        f"coalesce(nullif({item}, ''), {title})",
+        f"round(epoch_us({_MOMENT}) / 1000)::BIGINT",
+        *sql.num_fields(6, "fields separated by tabs"),
+        *((has_track,) if is_track else ()),
+        sql.Check(sql.no(f"{_MOMENT} IS NOT NULL"), "a time like 2009-05-04T23:08:57Z", "f[2]"),
+        title=title,
+    )
 
 
 LASTFM_1K = Published(
@@ -71,7 +43,6 @@ LASTFM_1K = Published(
     ),
     page="http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html",
     layout=layout,
-    words=words,
     bad_rows="skip",  # the published file has nine lines that a stray tab or line end broke
     is_rated=False,
     has_sessions=True,

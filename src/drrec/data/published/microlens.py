@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    Layout,
-    Published,
-    Row,
-    Words,
-    WordsFile,
-    csv_fields,
-    rated,
-    since_1970,
-)
+from drrec.data.published import sql
+from drrec.data.published.layout import Fault, Published, WordsFile
 from drrec.data.readers.checks import short
-from drrec.data.readers.streams import Fault
-from drrec.data.scale import TAKEN
 
 if TYPE_CHECKING:
     import pathlib
@@ -26,7 +16,7 @@ if TYPE_CHECKING:
 HEADERS = (["user", "item", "timestamp"], ["userID", "videoID", "timestamp"])
 
 
-def layout(first: str, config: PrepareConfig) -> Layout:
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read: a header, then user, item and milliseconds.
 
     Raises:
@@ -35,12 +25,8 @@ def layout(first: str, config: PrepareConfig) -> Layout:
     del config
     if first.split(",") not in HEADERS:
         raise Fault(f"Expected the header user,item,timestamp. Received: {short(first)}")
-    return Layout(_comment, has_header=True)
-
-
-def _comment(line: str) -> Row:
-    user, item, timestamp = csv_fields(line, 3)
-    return rated(user, item, TAKEN, since_1970(timestamp))
+    checks = (*sql.num_fields(3), sql.whole("f[3]"))
+    return sql.log_form(sql.CSV, "f[1]", "f[2]", sql.since_1970("f[3]"), *checks, has_header=True)
 
 
 def words(path: pathlib.Path) -> WordsFile:
@@ -48,12 +34,9 @@ def words(path: pathlib.Path) -> WordsFile:
     stem = path.name.split("_pairs")[0]
     places = [path.with_name(f"{stem}_{rest}.csv") for rest in ("titles", "title_en", "title")]
     there = [place for place in places if place.is_file()]
-    return WordsFile(there[0] if there else places[0], _title, has_header=True)
-
-
-def _title(line: str) -> Words:
-    item, title = csv_fields(line, 2)
-    return Words(item.strip(), title, [])
+    columns = {"item": "trim(f[1])", "title": "f[2]", "genres": "[]"}
+    form = sql.Form(fields=sql.CSV, columns=columns, checks=sql.num_fields(2), has_header=True)
+    return WordsFile(there[0] if there else places[0], form)
 
 
 MICROLENS = Published(

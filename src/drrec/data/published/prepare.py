@@ -7,23 +7,16 @@ import logging
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from drrec.data.config import LogConfig
-from drrec.data.published import atomic, thinning
 from drrec.data.published.amazon import AMAZON_2018, AMAZON_2023
 from drrec.data.published.coat import COAT
 from drrec.data.published.kuairec import KUAIREC
 from drrec.data.published.lastfm import LASTFM_1K
-from drrec.data.published.layout import Published, RawLog, Row, Words
+from drrec.data.published.making import RECORD, make
 from drrec.data.published.microlens import MICROLENS
 from drrec.data.published.yelp import YELP
 from drrec.data.readers import recbole
-from drrec.data.readers.checks import cut_short
-from drrec.data.readers.streams import Fault, Rows, header
-from drrec.data.strategies import TEST, TRAIN, VALIDATION
 from drrec.errors import InputError, shown
-from drrec.files import whole_folder, write_json
 from drrec.locks import held
 from drrec.reading import read_json
 
@@ -33,8 +26,7 @@ if TYPE_CHECKING:
     from drrec.data.dataset import Dataset
     from drrec.data.interactions import Repeats
     from drrec.data.published.config import PrepareConfig
-
-    _Rows = Rows[Row | list[Row]]
+    from drrec.data.published.layout import Published
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +40,6 @@ PUBLISHED: dict[str, Published] = {
     "kuairec": KUAIREC,
 }
 """Data sets that are got by hand, by name."""
-
-VALIDATION_SHARE = 0.1
-"""Of the training ratings of a data set with a test part of its own, drawn at random."""
-
-RECORD = "prepared.json"
-"""What a prepared folder was made of and how."""
 
 
 def absent(name: str) -> InputError:
@@ -92,40 +78,11 @@ def prepare(name: str, config: PrepareConfig, data_dir: str | os.PathLike[str]) 
     folder = pathlib.Path(data_dir) / (config.to or name)
     log = _log_file(name, published, config)
     settings = _settings(name, published, config, log)
-    if folder.exists():
-        return _made_alike(folder, settings)
     with held(folder, f"{folder.name} in {data_dir}", wait=True):
-        if folder.exists():  # another process has made it meanwhile
-            return _made_alike(folder, settings)
-        return _prepared(folder, published, config, settings, log)
-
-
-def _prepared(
-    folder: pathlib.Path,
-    published: Published,
-    config: PrepareConfig,
-    settings: dict[str, Any],
-    log: pathlib.Path,
-) -> pathlib.Path:
-    logger.info("reading %s", log)
-    files = [_rows(published, config, settings, log)]
-    if published.test:
-        files.append(_rows(published, config, settings, log.with_name(published.test)))
-    raw = RawLog(*files)
-    _check_whole(files, raw, published)
-    kept = _kept(raw, published, settings)
-    words = _words(published, settings, log, atomic.ids(raw.items, kept.item))
-    with whole_folder(folder) as side:
-        atomic.write_inter(
-            side / f"{folder.name}.inter",
-            raw,
-            kept,
-            is_rated=published.is_rated,
-            is_timed=published.is_timed,
-        )
-        atomic.write_items(side / f"{folder.name}.item", raw, kept, words)
-        write_json(side / RECORD, {"settings": settings, **_counts(files, raw, kept)})
-    logger.info("%s: %s", folder, _counts(files, raw, kept))
+        if folder.exists():
+            made = _record(folder) if (folder / RECORD).exists() else {}
+            return made_alike(folder, made, settings)
+        make(folder, published, config, settings, log)
     return folder
 
 
@@ -149,13 +106,13 @@ def load(
     record = _record(folder)
     made, num_rows = record["settings"]["repeats"], record["rows"]
     if repeats == "keep" and made == "drop":
-        raise _not_as_made(folder, "one without repeats, where they are to be kept")
+        raise not_as_made(folder, "one without repeats, where they are to be kept")
     published = PUBLISHED.get(str(record["settings"].get("name")))
     meant = published.log if published else LogConfig()
     dataset = recbole.load(folder, repeats or made, _over(meant, config or LogConfig()))
     if repeats in (None, made) and len(dataset.interactions) != num_rows:
         found = f"{len(dataset.interactions):,} rows where {num_rows} were written"
-        raise _not_as_made(folder, found)
+        raise not_as_made(folder, found)
     return dataclasses.replace(dataset, is_observed=bool(published and published.test))
 
 
@@ -169,13 +126,14 @@ def _record(folder: pathlib.Path) -> dict[str, Any]:
     try:
         record = read_json(folder / RECORD, {"settings": {"repeats": str}, "rows": int})
     except InputError as error:
-        raise _not_as_made(folder, str(error)) from error
+        raise not_as_made(folder, str(error)) from error
     if record["settings"]["repeats"] not in ("drop", "keep"):
-        raise _not_as_made(folder, f"repeats {shown(record['settings']['repeats'])}")
+        raise not_as_made(folder, f"repeats {shown(record['settings']['repeats'])}")
     return record
 
 
-def _not_as_made(folder: pathlib.Path, received: str) -> InputError:
+def not_as_made(folder: pathlib.Path, received: str) -> InputError:
+    """The error for a prepared folder that was changed."""
     return InputError(
         f"Expected {folder} as `python run.py data` makes it. Received: {received}. "
         "Remove it and make it again."
@@ -212,7 +170,7 @@ def _settings(
     given = {key: value for key, value in given.items() if key not in ("source", "to", "split")}
     defaults = {key: getattr(published, key) for key in ("min_user", "min_item", "bad_rows")}
     only = {} if published.has_sessions else {"item": None, "session_gap": None}
-    words = published.words(log)
+    words = published.words(log) if published.words else None
     titles = words.path.name if words and words.path.is_file() else None
     own = {"name": name, "file": log.name, "bytes": log.stat().st_size, "titles": titles}
     if published.test:
@@ -226,8 +184,15 @@ def _settings(
     return {**defaults, **given, **only, **own}
 
 
-def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
-    made = _record(folder)["settings"] if (folder / RECORD).exists() else {}
+def made_alike(
+    folder: pathlib.Path, record: dict[str, Any], settings: dict[str, Any]
+) -> pathlib.Path:
+    """A folder, if its record says that it was made with these settings.
+
+    Raises:
+        InputError: it was made with others.
+    """
+    made = record.get("settings", {})
     other = [key for key in settings if made.get(key) != settings[key]]
     if other:
         raise InputError(
@@ -236,92 +201,3 @@ def _made_alike(folder: pathlib.Path, settings: dict[str, Any]) -> pathlib.Path:
         )
     logger.info("%s is there already", folder)
     return folder
-
-
-def _rows(
-    published: Published, config: PrepareConfig, settings: dict[str, Any], log: pathlib.Path
-) -> _Rows:
-    try:
-        layout = published.layout(header(log), config)
-    except Fault as fault:
-        raise InputError(
-            f"{fault} in line 1 of {log}. Get the file again, or name another by `--file`."
-        ) from fault
-    return Rows(log, layout.parse, has_header=layout.has_header, bad_rows=settings["bad_rows"])
-
-
-def _check_whole(files: list[_Rows], raw: RawLog, published: Published) -> None:
-    for rows in files:
-        milliseconds = raw.milliseconds[raw.is_test == (rows is not files[0])]
-        if not rows.is_ended and (published.is_ended or cut_short(milliseconds // 1000)):
-            received = "a timestamp with fewer digits than all before it, and no line end"
-            raise InputError(
-                f"Expected a whole last row in {rows.path}. Received: "
-                f"{'no line end' if published.is_ended else received}: the file is cut short. "
-                "Get it again."
-            )
-    if published.is_matrix:
-        sizes = [(rows.num_read + rows.num_skipped, _width(rows.path)) for rows in files]
-        if len(set(sizes)) > 1:
-            received = ", ".join(f"{num_rows} x {width}" for num_rows, width in sizes)
-            raise InputError(
-                f"Expected matrices of one size in {' and '.join(str(f.path) for f in files)}. "
-                f"Received: {received}. Get them again."
-            )
-
-
-def _width(path: pathlib.Path) -> int:
-    return len(header(path).split())
-
-
-def _kept(raw: RawLog, published: Published, settings: dict[str, Any]) -> atomic.Kept:
-    order = np.lexsort((raw.milliseconds, raw.user))  # stable
-    columns = atomic.Kept(*(c[order] for c in (raw.user, raw.item, raw.rating, raw.milliseconds)))
-    if published.test:
-        part = np.where(raw.is_test[order], TEST, TRAIN).astype(np.int8)
-        columns = columns._replace(part=part)
-        columns = columns.where(thinning.apart(columns.user, columns.item, part == TEST))
-    if published.has_sessions:
-        sittings = thinning.sessions(columns.user, columns.milliseconds, settings["session_gap"])
-        columns = columns._replace(session=sittings)
-    if settings["repeats"] == "drop":
-        columns = columns.where(thinning.last_of_pairs(columns.user, columns.item))
-    least = settings["min_user"], settings["min_item"]
-    columns = columns.where(thinning.core(columns.user, columns.item, *least))
-    if not len(columns.user):
-        raise InputError(
-            f"Expected users with {least[0]} items and items with {least[1]} users. Received: "
-            "none that have. Pass a lower `--min-user` or `--min-item`."
-        )
-    if columns.part is not None:
-        is_drawn = np.random.default_rng(0).random(len(columns.part)) < VALIDATION_SHARE
-        columns.part[is_drawn & (columns.part == TRAIN)] = VALIDATION
-    return columns
-
-
-def _words(
-    published: Published, settings: dict[str, Any], log: pathlib.Path, items: set[str]
-) -> dict[str, Words]:
-    source = published.words(log)
-    if source is None:
-        return {}
-    if not source.path.is_file():
-        logger.warning("No titles: there is no %s; see %s", source.path, published.page)
-        return {}
-    rows = Rows(
-        source.path, source.parse, has_header=source.has_header, bad_rows=settings["bad_rows"]
-    )
-    return {words.item: words for words in rows if words.item in items}
-
-
-def _counts(files: list[_Rows], raw: RawLog, kept: atomic.Kept) -> dict[str, Any]:
-    return {
-        "rows_read": sum(rows.num_read for rows in files),
-        "rows_skipped": sum(rows.num_skipped for rows in files),
-        "first_skipped": "".join([rows.first_skipped for rows in files if rows.num_skipped][:1]),
-        "users_read": len(raw.users),
-        "items_read": len(raw.items),
-        "rows": len(kept.user),
-        "users": len(np.unique(kept.user)),
-        "items": len(np.unique(kept.item)),
-    }

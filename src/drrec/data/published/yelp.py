@@ -2,57 +2,47 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING
 
-from drrec.data.published.layout import (
-    Layout,
-    Published,
-    Row,
-    Words,
-    WordsFile,
-    json_fields,
-    json_object,
-    rated,
-)
-from drrec.data.readers.checks import short
-from drrec.data.readers.streams import Fault
+from drrec.data.published import sql
+from drrec.data.published.layout import Published, WordsFile
 
 if TYPE_CHECKING:
     import pathlib
 
     from drrec.data.published.config import PrepareConfig
 
+_FIELDS = ("user_id", "business_id", "stars", "date")
+_DATE = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
+_MOMENT = f"CASE WHEN regexp_full_match(f[4], '{_DATE}') THEN TRY_CAST(f[4] AS TIMESTAMP) END"
+"""Yelp says no zone: taken for UTC. Older releases give the day alone."""
 
-def layout(first: str, config: PrepareConfig) -> Layout:
+
+def layout(first: str, config: PrepareConfig) -> sql.Form:
     """How its lines are read."""
     del first, config
-    return Layout(_review)
-
-
-def _review(line: str) -> Row:
-    user, item, stars, date = json_fields(line, "user_id", "business_id", "stars", "date")
-    return rated(str(user), str(item), stars, _milliseconds(str(date)))
-
-
-def _milliseconds(date: str) -> int:
-    """Yelp says no zone: taken for UTC. Older releases give the day alone."""
-    try:
-        moment = datetime.datetime.fromisoformat(date)
-    except ValueError:
-        raise Fault(f"Expected a date like 2018-07-07 22:09:11. Received: {short(date)}") from None
-    return round(moment.replace(tzinfo=datetime.UTC).timestamp() * 1000)
+    dated = sql.Check(sql.no(f"{_MOMENT} IS NOT NULL"), "a date like 2018-07-07 22:09:11", "f[4]")
+    return sql.log_form(
+        sql.json_fields(*_FIELDS),
+        "f[1]",
+        "f[2]",
+        f"round(epoch_us({_MOMENT}) / 1000)::BIGINT",
+        *sql.has_fields(*_FIELDS),
+        dated,
+        rating="f[3]",
+    )
 
 
 def words(path: pathlib.Path) -> WordsFile:
     """`yelp_academic_dataset_business.json` beside the reviews, compressed if they are."""
-    return WordsFile(path.with_name(path.name.replace("_review.", "_business.")), _business)
-
-
-def _business(line: str) -> Words:
-    item, name = json_fields(line, "business_id", "name")
-    genres = json_object(line).get("categories")
-    return Words(str(item), str(name), genres.split(", ") if isinstance(genres, str) else [])
+    names = ("business_id", "name")
+    genres = "coalesce(string_split(f[3], ', '), [])"
+    form = sql.Form(
+        fields=sql.json_fields(*names, "categories"),
+        columns={"item": "f[1]", "title": "f[2]", "genres": genres},
+        checks=sql.has_fields(*names),
+    )
+    return WordsFile(path.with_name(path.name.replace("_review.", "_business.")), form)
 
 
 YELP = Published(

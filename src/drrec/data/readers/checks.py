@@ -1,10 +1,9 @@
-"""What a rating must be: the same rules for one row of text and for whole columns."""
+"""What a rating must be: rules for whole columns."""
 
 from __future__ import annotations
 
 import datetime
 import difflib
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,25 +32,6 @@ def are_sound(rating: np.ndarray, timestamp: np.ndarray) -> bool:
     )
 
 
-def row_fault(user: str, item: str, rating: str, timestamp: str) -> str | None:
-    """Why a row of text is no rating, as "Expected … Received: …", or None if it is one."""
-    for kind, raw in (("user", user), ("item", item)):
-        if raw.strip() in NULLS:
-            return (
-                f"Expected a {kind} id. Received: {short(raw) if raw.strip() else 'an empty field'}"
-            )
-    value = number(rating)
-    if not abs(value) <= LARGEST_RATING:
-        return f"Expected a rating that is a finite number. Received: {short(rating)}"
-    seconds = number(timestamp)
-    if not 0 <= seconds < LATEST or not seconds.is_integer():
-        return (
-            "Expected a timestamp in whole seconds from 1970 to the year 2200. "
-            f"Received: {short(timestamp)}"
-        )
-    return None
-
-
 def cut_short(timestamp: np.ndarray) -> bool:
     """Whether the last of timestamps [R] has fewer digits than all before it, as if cut off.
 
@@ -74,12 +54,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {shown(near[0])}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."
-
-
-def number(text: str) -> float:
-    """The number that a field says, NaN if it says none."""
-    try:
-        # Python reads 1_000 as a number and no file means that.
-        return math.nan if "_" in text else float(text)
-    except ValueError:
-        return math.nan

@@ -1,10 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drrec.data.published import thinning
+from drrec.data import thinning
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 300)), min_size=1, max_size=80
@@ -27,21 +29,34 @@ def core_by_definition(pairs, min_user, min_item):
         pairs = {p for p in pairs if p[not users] != worst}
 
 
-@given(events=EVENTS, min_user=st.integers(0, 4), min_item=st.integers(0, 4))
-def test_the_core_is_what_its_definition_says(events, min_user, min_item):
-    user, item, _ = columns(events)
-    keep = thinning.core(user, item, min_user, min_item)
-    kept = set(zip(user[keep].tolist(), item[keep].tolist(), strict=True))
-    given_pairs = set(zip(user.tolist(), item.tolist(), strict=True))
-    assert kept == core_by_definition(given_pairs, min_user, min_item)
-    assert [
-        pair in kept for pair in zip(user.tolist(), item.tolist(), strict=True)
-    ] == keep.tolist()
+def core(user, item, least, *, has_repeats=True, sizes=(7, 7)):
+    """By user, as a log has its rows: the rows of the core, and the users and items in it."""
+    columns = {"user": user, "item": item + 1, "row": np.arange(len(user))}
+    columns, *who = thinning.core(columns, sizes, least, has_repeats=has_repeats)
+    return columns, *(np.flatnonzero(each).tolist() for each in who)
+
+
+@given(
+    events=EVENTS, least=st.tuples(st.integers(0, 4), st.integers(0, 4)), block=st.integers(1, 20)
+)
+def test_the_core_is_what_its_definition_says(events, least, block):
+    user, item, _ = columns(sorted(events))
+    with mock.patch.object(thinning, "_BLOCK", block):
+        found, users, items = core(user.copy(), item.copy(), least)
+    pairs = list(zip(user.tolist(), item.tolist(), strict=True))
+    expected = core_by_definition(pairs, *least)
+    assert found["row"].tolist() == [row for row, pair in enumerate(pairs) if pair in expected]
+    assert users == sorted({user for user, _ in expected})
+    assert items == sorted({item for _, item in expected})
+    numbered = zip(found["user"].tolist(), found["item"].tolist(), strict=True)
+    assert [(users[user], items[item - 1]) for user, item in numbered] == [
+        pair for pair in pairs if pair in expected
+    ]
 
 
 def test_a_core_may_be_empty():
-    one = np.zeros(3, np.int32)
-    assert not thinning.core(one, one, 2, 1).any()
+    found, users, items = core(np.zeros(3, np.int32), np.zeros(3, np.int32), (2, 1))
+    assert len(found["user"]) == len(users) == len(items) == 0
 
 
 @given(events=EVENTS)
