@@ -42,7 +42,7 @@ def _in_python():
 def test_a_rollout_tells_the_sessions_as_they_went(name, tiny_interactions):
     agent = made(name, tiny_interactions, num_envs=6, horizon=9)
     opening = agent._state()
-    steps = agent._rollout()
+    steps = agent.played_round()
     assert steps.item.shape == (9, 6)
     for session in range(6):
         shown = []
@@ -75,7 +75,7 @@ def test_items_are_drawn_by_the_softmax_of_what_may_be_shown():
     available = agent.environment.available(state.user, state.shown).numpy()
     assert (expected[~available] == 0).all()
     np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
-    drawn = np.eye(log.num_items)[agent._rollout().item[0].numpy()]
+    drawn = np.eye(log.num_items)[agent.played_round().item[0].numpy()]
     # Each count is a sum of independent draws: its z-score is about normal.
     spread = np.sqrt((expected * (1 - expected)).sum(axis=0)[1:])
     z = (drawn - expected).sum(axis=0)[1:] / np.maximum(spread, 1e-9)
@@ -89,7 +89,7 @@ def test_the_training_batch_is_that_of_the_definitions(tiny_interactions):
     agent.networks.value.perceptron.layers[-1].kernel.assign(
         tf.random.stateless_normal([8, 1], [0, 0])
     )
-    steps = agent._rollout()
+    steps = agent.played_round()
     batch = agent._training_batch(steps)
     value = batch.value.numpy()
     assert np.abs(value).max() > 0.01

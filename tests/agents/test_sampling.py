@@ -38,7 +38,7 @@ def flat(steps):
 def test_from_all_items_it_is_the_softmax(tiny_interactions, monkeypatch):
     monkeypatch.setattr("drrec.agents.on_policy.NUM_NEAR", 1000)
     sampled = agent(tiny_interactions, softmax="sampled", num_drawn=7)
-    steps = flat(sampled._rollout())
+    steps = flat(sampled.played_round())
     assert steps.candidates.shape[1] > tiny_interactions.num_items
     value, chances = sampled._weighed(steps)
     sampled._sampler = None
@@ -50,7 +50,7 @@ def test_from_all_items_it_is_the_softmax(tiny_interactions, monkeypatch):
 
 def test_what_is_offered_is_all_taken(tiny_interactions):
     pair = [agent(tiny_interactions, "never", softmax=each) for each in ("exact", "sampled")]
-    steps = flat(pair[0]._rollout())
+    steps = flat(pair[0].played_round())
     user, shown = steps.user, steps.shown
     action = tf.zeros([len(user), 4])
     candidates = pair[1]._sampler.drawn(action, None, user, shown, None)
@@ -89,7 +89,7 @@ def test_the_sum_over_a_sample_is_on_average_that_over_the_catalogue(tiny_intera
 @pytest.mark.parametrize("unlogged", ["never", "constant"])
 def test_sessions_show_what_is_available_alone(tiny_interactions, unlogged):
     made = agent(tiny_interactions, unlogged, softmax="sampled", num_drawn=20)
-    steps = flat(made._rollout())
+    steps = flat(made.played_round())
     available = made.environment.available(steps.user, steps.shown).numpy()
     assert available[np.arange(len(available)), steps.item.numpy()].all()
     candidates = steps.candidates.numpy()

@@ -288,7 +288,7 @@ def test_until_it_is_warm_it_reads_and_does_not_play(tiny_interactions):
 @pytest.mark.usefixtures("_in_python")
 def test_playing_moves_neither_reader_nor_items(tiny_interactions):
     agent = made(tiny_interactions, lr_actor=1e-2)
-    steps = agent._rollout()
+    steps = agent.played_round()
     batch = agent._training_batch(steps)
     before = values_of(agent)
     agent._study(
