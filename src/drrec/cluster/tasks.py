@@ -96,13 +96,15 @@ class Cluster:
                     running[answer.remote(setup, function, *arguments)] = number
                 if not running:
                     return
-                ended, _ = ray.wait([*running])
-                value = received(ray, ended[0], what)
-                yield running.pop(ended[0]), value
+                (ended,), _ = ray.wait([*running])
+                number = running.pop(ended)
+                yield number, received(ray, ended, what)
         finally:
-            for each in running:
-                ray.cancel(each)
             if running:
+                # Ray ends the process where a call that has ended is cancelled before it knows.
+                _, left = ray.wait([*running], num_returns=len(running), timeout=0)
+                for each in left:
+                    ray.cancel(each)
                 ray.wait([*running], num_returns=len(running), timeout=_PATIENCE)
 
 
