@@ -41,13 +41,10 @@ def noted(tmp_path_factory):
     return tmp_path_factory.mktemp("noted") / "rounds"
 
 
-@pytest.fixture(scope="module")
-def cluster(machines, noted):
-    with (
-        machines.of(1, 1),
-        machines.connected(functools.partial(work.playing, str(noted))) as found,
-    ):
-        yield found
+@pytest.fixture(scope="module", autouse=True)
+def _two_machines(machines):
+    with machines.of(1, 1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,23 +81,29 @@ def disturbed(folder, config, judged, cluster, noted, kill):
     return run
 
 
-@pytest.mark.parametrize("spread", [{"data_parallel": 2}, {"rollout_workers": 2}], ids=str)
+@pytest.mark.parametrize(
+    ("spread", "begin"),
+    [({"data_parallel": 2}, work.joining), ({"rollout_workers": 2}, work.playing)],
+    ids=["data_parallel", "rollout_workers"],
+)
 def test_a_training_is_the_same_though_a_process_or_a_machine_is_killed(
-    cluster, machines, noted, config, judged, tmp_path, spread
+    machines, noted, config, judged, tmp_path, spread, begin
 ):
     config = dataclasses.replace(config, **spread)
-    whole = trained(tmp_path / "whole", config, judged, cluster)
-    rest = (config, judged, cluster, noted)
-    run = disturbed(tmp_path / "killed", *rest, lambda: work.kill(work.lines_of(noted)[-1]))
-    assert_same_models(run, whole, ["r"])
-    if "rollout_workers" in spread:
-        run = disturbed(tmp_path / "less", *rest, machines.kill)
+    with machines.connected(functools.partial(begin, str(noted))) as cluster:
+        whole = trained(tmp_path / "whole", config, judged, cluster)
+        rest = (config, judged, cluster, noted)
+        run = disturbed(tmp_path / "killed", *rest, lambda: work.kill(work.lines_of(noted)[-1]))
         assert_same_models(run, whole, ["r"])
+        if begin == work.playing:
+            run = disturbed(tmp_path / "less", *rest, machines.kill)
+            assert_same_models(run, whole, ["r"])
 
 
-def test_too_little_room_is_said_in_one_line(cluster, config, judged, tmp_path):
+def test_too_little_room_is_said_in_one_line(machines, config, judged, tmp_path):
     asked = dataclasses.replace(config, rollout_workers=4)
     run = Run(tmp_path, "r")
     run.begin(asked)
-    with pytest.raises(InputError, match=r"room for 4, each a rollout worker\. Received: room for"):
+    words = r"room for 4, each a rollout worker\. Received: room for"
+    with machines.connected() as cluster, pytest.raises(InputError, match=words):
         train_run(run, asked, judged, None, cluster)

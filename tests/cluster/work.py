@@ -120,6 +120,19 @@ def kill(process):
     os.kill(int(process), signal.SIGKILL)
 
 
+def joining(path):
+    """Begin as `playing`, but after joining, before which nothing may make a tensor."""
+    from drrec.cluster import strategy
+
+    join = strategy._Member.join
+
+    def joined(member, addresses):
+        join(member, addresses)
+        playing(path)
+
+    strategy._Member.join = joined
+
+
 def playing(path):
     """Begin with short rounds; a process notes each that it plays or learns from."""
     import tensorflow as tf
