@@ -1,9 +1,10 @@
-"""Limits of what a file may hold, checked before memory is taken for it."""
+"""Limits: of what a file may hold, checked before memory is taken for it; and of the cores here."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from drrec.ranges import check_ranges
@@ -74,3 +75,10 @@ def limited(**changed: int) -> Iterator[Limits]:
         yield current()
     finally:
         hold(before)
+
+
+def num_cores() -> int:
+    """Cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -16,7 +16,7 @@ import drrec
 from drrec.cluster.config import LOCAL, RayConfig
 from drrec.cluster.tasks import Cluster, Setup
 from drrec.errors import InputError, shown, told
-from drrec.limits import current
+from drrec.limits import current, num_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -125,8 +125,7 @@ def _knock(address: str) -> None:
 
 def _variables(cores: int | None) -> dict[str, str]:
     """What workers have in their environment: this process's threads, and where it imports from."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = {name: str(cores or os.environ.get(name) or here) for name in _THREADS}
+    threads = {name: str(cores or os.environ.get(name) or num_cores()) for name in _THREADS}
     source = str(pathlib.Path(drrec.__file__).parents[1])
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
     return threads | {"PYTHONPATH": path, "TQDM_DISABLE": "1"}

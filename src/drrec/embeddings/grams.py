@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drrec.limits import num_cores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -69,11 +71,14 @@ def row_blocks(num_rows: int, at_once: int | None = None) -> Iterator[slice]:
 
 
 def in_threads(work: Callable[[slice], None], blocks: Iterable[slice]) -> None:
-    """Have each block worked on by one of as many threads as NumPy has."""
+    """Have each block worked on by one of as many threads as NumPy has (`OMP_NUM_THREADS`).
+
+    What `work` raises is raised here. No sum goes over blocks, so threads change no bit.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    number = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(number) if number.isdecimal() else len(os.sched_getaffinity(0))
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(asked) if asked.isdecimal() else num_cores()
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for _ in pool.map(work, blocks):
             pass
