@@ -1,9 +1,11 @@
 """Training that is over in a moment, for what no long one shows."""
 
+import contextlib
 import functools
 
 import keras
 import pytest
+import tensorflow as tf
 
 from drrec.embeddings import pmf
 
@@ -13,3 +15,16 @@ def brief_pmf(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pmf, "_MOST_EPOCHS", 2)
     in_python = functools.partialmethod(keras.Model.compile, run_eagerly=True)
     patch.setattr(pmf.MatrixFactorisation, "compile", in_python)
+
+
+@contextlib.contextmanager
+def eagerly(*changes):
+    """Trainings run eagerly, with `changes` (module, name, value), until the end of the body."""
+    with pytest.MonkeyPatch.context() as patch:
+        for change in changes:
+            patch.setattr(*change)
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)

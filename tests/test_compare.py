@@ -6,8 +6,8 @@ import shlex
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import eagerly
 from tests.featured import write_random_features
 
 from drrec import cli
@@ -28,12 +28,8 @@ VARIANTS = ["ids", "video", "text", "video+text early mean"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "_MOST_ROUNDS", 1)
-        patch.setattr(teaching, "_STEPS_A_ROUND", 1)
-        tf.config.run_functions_eagerly(True)
+    with eagerly((teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)):
         yield
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import eagerly
 from tests.featured import write_random_features
 
 from drrec import cli
@@ -30,12 +30,8 @@ KNOWN = ContentConfig(modality="video,text")
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "_MOST_ROUNDS", 2)
-        patch.setattr(teaching, "_STEPS_A_ROUND", 1)
-        tf.config.run_functions_eagerly(True)
+    with eagerly((teaching, "_MOST_ROUNDS", 2), (teaching, "_STEPS_A_ROUND", 1)):
         yield
-        tf.config.run_functions_eagerly(False)
 
 
 def world(folder, log, **settings):

@@ -10,8 +10,8 @@ import os
 import threading
 
 import pytest
-import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import eagerly
 from tests.cluster import work
 from tests.cluster.test_training import assert_same_models
 
@@ -28,12 +28,8 @@ STEPS = 64
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ddpg, "_ROUND", 8)
-        patch.setattr(training, "_CHUNK_STEPS", 8)
-        tf.config.run_functions_eagerly(True)
+    with eagerly((ddpg, "_ROUND", 8), (training, "_CHUNK_STEPS", 8)):
         yield
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

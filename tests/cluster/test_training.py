@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import eagerly
 from tests.cluster import work
 from tests.featured import write_random_features
 
@@ -30,12 +30,8 @@ STEPS = 48
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "_MOST_ROUNDS", 1)
-        patch.setattr(teaching, "_STEPS_A_ROUND", 1)
-        tf.config.run_functions_eagerly(True)
+    with eagerly((teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)):
         yield
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
