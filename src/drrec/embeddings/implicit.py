@@ -154,12 +154,13 @@ class _Products:
         self._beyond, self._others = beyond, others
         self._everywhere, self._penalty = everywhere, penalty[:, None]
         self._row = np.repeat(np.arange(beyond.shape[0]), np.diff(beyond.indptr))
-        self._there = others[beyond.indices]
+        self._there = others[beyond.indices]  # [R, D]
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """[n, D] -> [n, D]."""
-        weights = self._beyond.copy()
-        weights.data = weights.data * np.einsum("rd,rd->r", self._there, vectors[self._row])
+        there = self._beyond
+        data = there.data * np.einsum("rd,rd->r", self._there, vectors[self._row])
+        weights = scipy.sparse.csr_matrix((data, there.indices, there.indptr), there.shape)
         return vectors @ self._everywhere + weights @ self._others + self._penalty * vectors
 
 
