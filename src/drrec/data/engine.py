@@ -53,9 +53,12 @@ def engine(
     with duckdb.connect(":memory:", config=settings) as connection:
         named = [each for file in files for each in (str(file.resolve()), literal(file))]
         folders = [each.resolve() for each in (scratch, made) if each]
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
+            # It is of standard output, where results go. In notebooks without widgets there is
+            # none, and there the setting itself is refused.
+            connection.execute("SET enable_progress_bar = false")
         for setting in (
             "TimeZone = 'UTC'",
-            "enable_progress_bar = false",  # of standard output, where results go
             f"allowed_paths = [{', '.join(quoted(each) for each in named)}]",
             f"allowed_directories = [{', '.join(quoted(str(each)) for each in folders)}]",
             "enable_external_access = false",
