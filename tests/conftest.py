@@ -21,9 +21,16 @@ from drrec.data.download import Unreachable
 from drrec.data.interactions import Interactions
 from drrec.data.sources import from_recbole
 
-# Nothing times itself: a busy machine must not fail a test.
+# Nothing times itself: a busy machine must not fail a test. Each run draws anew, so few examples a
+# run are many in a week; --hypothesis-profile thorough draws many at once.
 hypothesis.settings.register_profile(
-    "drrec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "drrec",
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("drrec"), max_examples=500
 )
 hypothesis.settings.load_profile("drrec")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fuzzing.harness import Verdict, tried
 from tests.fuzzing.targets import TARGETS, Target
 
-EXAMPLES = 46
+EXAMPLES = 39
 """Of each reader: some 1,500 in all."""
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from tests.agents.test_training import ENVIRONMENT, wait_for
-from tests.agents.tiny import small_config, values_of, without_xla, write_csv
+from tests.agents.tiny import small_config, values_of, write_csv
+from tests.brief import eagerly
 from tests.serving.test_session_routes import answer, next_of, opened
 
 import drrec
@@ -39,7 +40,7 @@ from drrec.serving.queries import Query
 from drrec.serving.server import Job, made_service
 
 FLAGS = shlex.split(
-    "--dataset log.csv --steps 400 --min-items 5 --embedding variational --dim-emb 5 "
+    "--dataset log.csv --steps 32 --min-items 5 --embedding variational --dim-emb 5 "
     "--held-out 0.4 --unlogged never --state-size 3 --episode-length 4 --dim-actor 8 "
     "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 --gpu -1 --dim-learned 2 "
     "--baselines popularity --name first"
@@ -53,8 +54,8 @@ NEW_ROWS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _soon_traced():
-    with without_xla():
+def _in_python():
+    with eagerly():  # so few steps are not worth a trace
         yield
 
 
@@ -105,14 +106,14 @@ def test_feedback_comes_back_as_a_run_that_knows_who_gave_it(here, capsys):
     assert updated() == 0
     new, old = Run(here, "second"), Run(here, "first")
     note = read_json(new.folder / "metrics.json")["update"]
-    expected = {"from": "first", "events": 10, "new_users": 2, "new_items": 0, "steps": 100}
+    expected = {"from": "first", "events": 10, "new_users": 2, "new_items": 0, "steps": 8}
     assert note | expected == note
     assert note["learned_before"] == 0
     config = new.config()
-    assert config.steps == 500
-    same = {"steps": 400, "dataset": "log.csv", "log": LogConfig(), "repeats": None}
+    assert config.steps == 40
+    same = {"steps": 32, "dataset": "log.csv", "log": LogConfig(), "repeats": None}
     assert dataclasses.replace(config, **same) == old.config()
-    assert int(latest_values(new.weights)["/iteration"]) == 125
+    assert int(latest_values(new.weights)["/iteration"]) == 10
     engine = Engine.load(new.served_file())
     seen = engine.known.item[slice(*engine.known.offsets[engine.users.dense("carla") :][:2])]
     assert len(seen) == 8
@@ -134,7 +135,7 @@ def test_feedback_comes_back_as_a_run_that_knows_who_gave_it(here, capsys):
     argv = ["update", "--from", "s.db", "--gpu", "-1", "--name", "third", "--steps-share", "0.1"]
     assert cli.run(*cli.STAGES, argv=argv) == 0
     third = read_json(here / "save_model/third" / UPDATE)
-    assert (third["from"], third["events"], third["steps"]) == ("second", 10, 40)
+    assert (third["from"], third["events"], third["steps"]) == ("second", 10, 4)
     users = Engine.load(Run(here, "third").served_file()).users
     assert "carla" in users
     assert "dora" in users
@@ -153,7 +154,7 @@ def test_the_new_run_begins_where_the_old_one_ended(here):
     for name, value in now.items():
         if name.startswith("/networks") and "items/" not in name:
             np.testing.assert_array_equal(value, kept[name], err_msg=name)
-    assert agent.iteration == kept["/iteration"] == 100
+    assert agent.iteration == kept["/iteration"] == 8
     # What was learned of items is theirs: the policy is the old one.
     agent.finish(task.train_data, pretrained.final)
     model = drrec.load(old.model_file())
@@ -224,11 +225,11 @@ def test_what_cannot_go_on_is_refused_in_one_line(here, capsys, damage, words):
 
 KILLED = """
 import sys
-from tests.agents.tiny import without_xla
+from tests.brief import eagerly
 from drrec import cli
 from drrec.agents import training
-training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 400, -1.0
-with without_xla():
+training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 4, -1.0
+with eagerly():
     sys.exit(cli.run(*cli.STAGES, argv=sys.argv[1:]))
 """
 
@@ -236,7 +237,7 @@ with without_xla():
 def test_an_update_that_is_killed_goes_on_by_the_same_command(here, caplog):
     caplog.set_level("INFO")
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, *UPDATED, "--steps-share", "20"],
+        [sys.executable, "-c", KILLED, *UPDATED, "--steps-share", "5"],
         env=ENVIRONMENT,
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -248,12 +249,12 @@ def test_an_update_that_is_killed_goes_on_by_the_same_command(here, caplog):
         process.send_signal(signal.SIGKILL)
         process.wait()
     at = int(latest_values(new.weights)["/iteration"])
-    assert 100 < at < 2_100
+    assert 8 < at < 48
     assert not (new.folder / "agent.drrec").exists()
     argv = ["update", "--run", "first", "--from", "s.db", "--gpu", "-1"]
     assert cli.run(*cli.STAGES, argv=argv) == 0
     assert "second is not trained to its end: going on with it" in caplog.text
-    assert int(latest_values(new.weights)["/iteration"]) == 2_100
+    assert int(latest_values(new.weights)["/iteration"]) == 48
     assert sorted(os.listdir("save_model")) == ["first", "second"]
     assert "carla" in Engine.load(new.served_file()).users
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data import raw
 
@@ -47,6 +47,7 @@ def told(train, test):
 
 
 @given(data=st.data(), size=SIZES)
+@settings(max_examples=15)
 def test_each_rating_is_a_row_and_no_test_pair_trains(tmp_path_factory, data, size):
     ratings = st.lists(st.integers(0, 5), min_size=size[1], max_size=size[1])
     matrices = st.lists(ratings, min_size=size[0], max_size=size[0])

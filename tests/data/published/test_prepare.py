@@ -167,7 +167,7 @@ def test_missing_titles_are_said(tmp_path, caplog):
         prepare("amazon-2023", PrepareConfig(source=source, **ALL), tmp_path)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     rows=st.lists(
         st.tuples(IDS, IDS, st.floats(4, 5, width=32), st.integers(10**8, 4 * 10**9), TITLES),

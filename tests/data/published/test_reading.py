@@ -4,7 +4,7 @@ import gzip
 import logging
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drrec.data.engine import engine
@@ -48,6 +48,7 @@ def test_harmless_variants_read_alike(file, content, zipped):
 
 
 @given(lines=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]))))
+@settings(max_examples=25)
 def test_lines_are_split_where_they_were_joined(tmp_path_factory, lines):
     path = tmp_path_factory.mktemp("lines") / "log"
     path.write_bytes("".join(f"a{line}\n" for line in ["", *lines]).encode())

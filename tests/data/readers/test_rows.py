@@ -289,7 +289,7 @@ THREE = Columns(user=0, item=1, title=2)
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", "|"])
 @given(rows=st.lists(ROW, min_size=1, max_size=5), ending=st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_what_is_read_fast_is_what_the_exact_reader_reads(
     tmp_path_factory, separator, rows, ending
 ):
