@@ -16,6 +16,7 @@ scratch=$(mktemp -d)
 if [ "$(df --output=avail -m /dev/shm 2> /dev/null | tail -n 1)" -gt 4000 ]; then
   rmdir "$scratch" && scratch=$(mktemp -d -p /dev/shm)
 fi 2> /dev/null
+chmod 711 "$scratch"  # PostgreSQL has a user of its own
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch
 

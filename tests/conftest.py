@@ -205,7 +205,8 @@ def machines():
     pytest.importorskip("ray")
     from tests.machines import Machines
 
-    folder = tempfile.mkdtemp(prefix="drrec-ray-test-")
+    # Paths of sockets are short, and TMPDIR may be long.
+    folder = tempfile.mkdtemp(prefix="drrec-ray-test-", dir="/tmp")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", folder)
         pathlib.Path(folder, "ray").mkdir()

@@ -81,14 +81,13 @@ def test_padding_has_the_least_score(small, tmp_path):
         np.testing.assert_array_equal(found[:, column], plain.min(axis=1))
 
 
-@pytest.mark.parametrize("name", ["small", "speller"])
-def test_two_processes_are_one(name, request, tmp_path):
-    folder, requests = request.getfixturevalue(name), asked()
-    one, _ = scored(folder, requests, tmp_path)
+def test_two_processes_are_one(speller, tmp_path):
+    requests = asked()
+    one, _ = scored(speller, requests, tmp_path)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"),
         *("-m", "drrec.llm.score", "--requests", tmp_path / "requests.npz"),
-        *("--out", tmp_path / "two.npz", "--model", folder, "--score-batch", "4"),
+        *("--out", tmp_path / "two.npz", "--model", speller, "--score-batch", "4"),
         *("--history", "6", "--context", "1024"),
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

@@ -135,7 +135,7 @@ def test_feedback_comes_back_as_a_run_that_knows_who_gave_it(here, capsys):
     argv = ["update", "--from", "s.db", "--gpu", "-1", "--name", "third", "--steps-share", "0.1"]
     assert cli.run(*cli.STAGES, argv=argv) == 0
     third = read_json(here / "save_model/third" / UPDATE)
-    assert (third["from"], third["events"], third["steps"]) == ("second", 10, 4)
+    assert (third["from"], third["events"], third["steps"]) == ("second", 10, 3)
     users = Engine.load(Run(here, "third").served_file()).users
     assert "carla" in users
     assert "dora" in users

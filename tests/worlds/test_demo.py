@@ -114,7 +114,8 @@ def test_fetch_makes_it_once(tmp_path, monkeypatch):
 
 def test_killed_halfway_there_is_nothing_and_the_next_time_all_of_it(demo, tmp_path):
     folder = tmp_path / "demo"
-    code = f"from drrec.worlds.demo import make_demo; make_demo({str(folder)!r}, num_users=50)"
+    asked = f"make_demo({str(folder)!r}, num_films=40, num_users=50)"
+    code = f"from drrec.worlds.demo import make_demo; {asked}"
     source = str(pathlib.Path(__file__).parents[2] / "src")
     environment = os.environ | {"PYTHONPATH": source}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
