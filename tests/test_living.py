@@ -67,15 +67,16 @@ def test_living_sessions_without_a_world_are_refused(tmp_path, tiny_interactions
     assert Task.load(logged, tmp_path).truth is None
 
 
-@pytest.mark.parametrize("boredom", [0.0, 0.4])
-def test_users_made_up_from_the_training_ratings_play(tmp_path, tiny_interactions, boredom):
+@pytest.mark.parametrize(("boredom", "by"), [(0.0, "factors"), (0.4, "both")])
+def test_users_made_up_from_the_training_ratings_play(tmp_path, tiny_interactions, boredom, by):
     log = write_csv(tiny_interactions, tmp_path / "log.csv")
-    made_up = dataclasses.replace(LIVING, sessions="simulated", boredom=boredom)
+    made_up = dataclasses.replace(LIVING, sessions="simulated", boredom=boredom, simulated_by=by)
     config = small_config(log, steps=8, environment=made_up)
     judged = Task.load(config, tmp_path / "data")
     table = pretrain(judged.train, config.vectors, 0).prefix
     agent = build_agent(config, judged, table)
-    expected = training_truth(judged.train, boredom=Boredom(boredom) if boredom else None)
+    bores = Boredom(boredom) if boredom else None
+    expected = training_truth(judged.train, boredom=bores, by=by)
     assert (expected.boredom.max() > 0) == bool(boredom)
     state = agent.environment.start(tf.constant([2, 3]))
     paid = agent.environment.paid(state, tf.constant([5, 6]))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.evaluation.stubs import log
 
+from drrec.baselines.collaborative import ItemCF
 from drrec.data.interactions import Interactions
 from drrec.envs import simulator
 from drrec.envs.simulator import (
@@ -16,6 +17,7 @@ from drrec.envs.simulator import (
     made_up,
     training_truth,
 )
+from drrec.errors import InputError
 
 
 def test_a_predicted_rating_pleases_as_its_reward_and_padding_pleases_nobody() -> None:
@@ -83,6 +85,26 @@ def test_users_to_train_with_take_up_what_the_log_says_where_ratings_are_alike(
     assert (gap[:30] > 0.3).all()
     assert (gap[30:] < -0.3).all()
     assert (truth.boredom == 0).all()
+
+
+def test_users_may_be_made_by_neighbours_or_by_both(tiny_interactions, monkeypatch) -> None:
+    found = {by: training_truth(tiny_interactions, by=by) for by in ("factors", "neighbours")}
+    both = training_truth(tiny_interactions, by="both")
+    expected = ItemCF().fit(tiny_interactions)
+    users = np.arange(60, dtype=np.int32)
+    score = expected.score(users, np.zeros((60, 1), np.int32))
+    appeal = np.clip((score[:, 1:] - 3) / 2, -1, 1)
+    np.testing.assert_allclose(found["neighbours"].appeal[:, 1:], appeal, atol=1e-6)
+    mean = (found["factors"].appeal + found["neighbours"].appeal) / 2
+    np.testing.assert_allclose(both.appeal, mean, atol=1e-6)
+    assert np.abs(found["factors"].appeal - found["neighbours"].appeal).max() > 0.1
+    for each in (*found.values(), both):
+        assert each.kind.tolist() == both.kind.tolist()
+        assert (each.appeal.dtype, each.appeal[:, 0].any()) == (np.float32, False)
+    monkeypatch.setattr(simulator, "MAX_APPEALS", 100)
+    training_truth(tiny_interactions)
+    with pytest.raises(InputError, match=r"at most 100 pairs .* --simulated-by both"):
+        training_truth(tiny_interactions, by="both")
 
 
 def test_boredom_below_nought_is_refused() -> None:

@@ -36,7 +36,13 @@ def truth_for(
         return truth
     amount = config.environment.boredom
     boredom = Boredom(amount) if amount else None
-    return training_truth(train, genres=genres, boredom=boredom, seed=config.seed)
+    return training_truth(
+        train,
+        genres=genres,
+        boredom=boredom,
+        by=config.environment.simulated_by,
+        seed=config.seed,
+    )
 
 
 def build_environment(

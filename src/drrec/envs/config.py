@@ -66,8 +66,12 @@ class LoggedConfig:
     sessions: Literal["logged", "living", "simulated"] = "logged"
     """logged: replay the ratings of the log;
     living: the true user model of a synthetic data set, such as demo;
-    simulated: users simulated by matrix factorisation on the training ratings.
+    simulated: users simulated by models of the training ratings, see --simulated-by.
     In living and simulated sessions any item may be shown, and --unlogged has no effect."""
+    simulated_by: Literal["factors", "neighbours", "both"] = "factors"
+    """Models of the simulated users.
+    factors: matrix factorisation; neighbours: similar items; both: the mean of the two.
+    The last two take a number for each user and item, so 2^29 of them at most."""
     boredom: float = 0.0
     """Reward penalty on the next items of the same genre, with --sessions simulated.
     Items without genres are clustered by embedding. [reward, >= 0]"""

@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from drrec.baselines.collaborative import ItemCF
+from drrec.baselines.knn import ItemKNN
 from drrec.data.interactions import LIKED_ABOVE
 from drrec.embeddings.implicit import fit_implicit
 from drrec.embeddings.variational import fit_variational
-from drrec.envs.appeal import AppealOfFactors, PredictedAppeal, rating_scale, score_scale
+from drrec.envs.appeal import (
+    AppealOfFactors,
+    AppealOfModel,
+    PredictedAppeal,
+    rating_scale,
+    score_scale,
+)
+from drrec.errors import InputError
 from drrec.worlds.world import WINDOW, Truth
 
 if TYPE_CHECKING:
@@ -57,19 +66,35 @@ def training_truth(
     *,
     genres: np.ndarray | None = None,
     boredom: Boredom | None = None,
+    by: str = "factors",
     seed: int = 0,
 ) -> Truth:
-    """Simulated users for training: a matrix factorisation of `train`.
+    """Simulated users for training.
 
     Args:
         train: the training log.
         genres: [I] str as in `Dataset.genres`; the first is an item's kind. Without genres, kinds
             are clusters of item vectors.
         boredom: None is none.
+        by: "factors", a matrix factorisation of `train`, "neighbours", or "both": their mean.
         seed: random seed of the factorisation and the clusters.
+
+    Raises:
+        InputError: the log has more than `MAX_APPEALS` pairs, which neighbours would predict.
     """
+    if by != "factors" and not is_small(train):
+        raise InputError(
+            f"Expected at most {MAX_APPEALS:,} pairs of a user and an item for --simulated-by "
+            f"{by}. Received: {train.num_users:,} users and {train.num_items:,} items. Take "
+            "factors."
+        )
     factors = fitted_factors(train, seed)
-    return made_up(factors.appeal, kinds(factors.item, genres, seed), boredom)
+    appeal = factors.appeal
+    if by != "factors":
+        appeal = np.asarray(neighbourhood_appeal(train))
+        if by == "both":
+            appeal = (appeal + np.asarray(factors.appeal)) / 2
+    return made_up(appeal, kinds(factors.item, genres, seed), boredom)
 
 
 def fitted_factors(ratings: Interactions, seed: int) -> Factors:
@@ -87,6 +112,21 @@ def fitted_factors(ratings: Interactions, seed: int) -> Factors:
     if is_implicit:
         scale = score_scale(lambda users: table.user[users] @ table.item.T, ratings)
     return Factors(AppealOfFactors(table.user, table.item, table.mean, scale), table.item)
+
+
+def neighbourhood_appeal(ratings: Interactions) -> np.ndarray | PredictedAppeal:
+    """[U, I] of `ItemCF`, or of `ItemKNN` if all ratings are equal."""
+    is_implicit = np.ptp(ratings.rating) == 0
+    model = (ItemKNN() if is_implicit else ItemCF()).fit(ratings)
+
+    def rows(users: np.ndarray) -> np.ndarray:
+        return model.score(users, np.zeros((len(users), 1), np.int32))
+
+    if is_small(ratings):
+        score = rows(np.arange(ratings.num_users, dtype=np.int32))
+        return appeal_of_scores(score, ratings) if is_implicit else appeal_of_ratings(score)
+    scale = score_scale(rows, ratings) if is_implicit else rating_scale(ratings.num_users)
+    return AppealOfModel(model, scale)
 
 
 def is_small(ratings: Interactions) -> bool:

@@ -6,21 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drrec.baselines.collaborative import ItemCF
-from drrec.baselines.knn import ItemKNN
-from drrec.envs.appeal import AppealOfModel, rating_scale, score_scale
-from drrec.envs.simulator import (
-    appeal_of_ratings,
-    appeal_of_scores,
-    fitted_factors,
-    is_small,
-    kinds,
-    made_up,
-)
+from drrec.envs.simulator import fitted_factors, kinds, made_up, neighbourhood_appeal
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
-    from drrec.envs.appeal import PredictedAppeal
     from drrec.envs.simulator import Boredom
     from drrec.worlds.world import Truth
 
@@ -52,7 +41,7 @@ def simulators(
     """
     first, second = halves(ratings, seed)
     factors, others = fitted_factors(first, seed), fitted_factors(second, seed)
-    appeals = (factors.appeal, _neighbourhood_appeal(second))
+    appeals = (factors.appeal, neighbourhood_appeal(second))
     vectors = (factors.item, others.item)
     return {
         name: made_up(appeal, kinds(item, genres, seed), boredom)
@@ -64,17 +53,3 @@ def halves(ratings: Interactions, seed: int) -> tuple[Interactions, Interactions
     """Two disjoint halves of the rows, drawn at random."""
     is_first = np.random.default_rng(seed).permutation(len(ratings)) < len(ratings) // 2
     return ratings.where(is_first), ratings.where(~is_first)
-
-
-def _neighbourhood_appeal(ratings: Interactions) -> np.ndarray | PredictedAppeal:
-    is_implicit = np.ptp(ratings.rating) == 0
-    model = (ItemKNN() if is_implicit else ItemCF()).fit(ratings)
-
-    def rows(users: np.ndarray) -> np.ndarray:
-        return model.score(users, np.zeros((len(users), 1), np.int32))
-
-    if is_small(ratings):
-        score = rows(np.arange(ratings.num_users, dtype=np.int32))
-        return appeal_of_scores(score, ratings) if is_implicit else appeal_of_ratings(score)
-    scale = score_scale(rows, ratings) if is_implicit else rating_scale(ratings.num_users)
-    return AppealOfModel(model, scale)
