@@ -84,7 +84,8 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
         assert not each.control
         assert each.baselines == "random,popularity"
     asked = dataclasses.replace(config, baselines="bpr", only="slow")
-    narrower = tables_of({"full": TABLES["full"]}, asked, "here")
+    narrower = tables_of(TABLES, asked, "here")
+    assert {table: list(agents) for table, agents in narrower.items()} == {"full": ["slow"]}
     assert narrower["full"]["slow"].baselines == "bpr"
 
 
@@ -96,8 +97,8 @@ def test_an_agents_settings_are_laid_over_its_tables_and_what_is_shared_over_bot
         ({"rated": {"settings": {}, "agents": {}}}, "", "Expected an agent for table rated"),
         (
             TABLES,
-            "ppo",
-            "table full in here. Received: none of ppo. There are: slow",
+            "ppo,quick",
+            "tables in here for --only. Received: quick. There are: ddpg, ppo, slow",
         ),
         ({"rated": {"settings": {"stepz": 1}, "agents": {"ddpg": {}}}}, "", "'stepz'.*steps"),
         ({"rated": {"settings": {}, "agents": {"dqn": {}}}}, "", "algorithm.*dqn"),

@@ -31,6 +31,8 @@ Tables = dict[str, dict[str, TrainConfig]]
 def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
     """What a file of tables asks for, such as those in `src/drrec/configs/benchmark/`.
 
+    Tables that have none of `--only` are left out.
+
     Args:
         values: `{table: {"settings": {…}, "agents": {name: {…}}}}`, the settings being
             `TrainConfig`'s, nested as there; an agent's own are laid over its table's. An agent
@@ -47,6 +49,7 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
     only = shared.pop("only")
     if config.baselines is None:
         del shared["baselines"]
+    wanted, there = only.split(",") if only else [], []
     tables: Tables = {}
     for table, asked in values.items():
         if not _is_table(asked):
@@ -54,21 +57,27 @@ def tables_of(values: Any, config: BenchmarkConfig, where: str) -> Tables:
                 f"Expected settings and agents for table {table} in {where}. "
                 f"Received: {shown(asked)}."
             )
-        tables[table] = {
+        if not asked["agents"]:
+            raise InputError(
+                f"Expected an agent for table {table} in {where}. Received: none, so name one."
+            )
+        there += asked["agents"]
+        chosen = {
             name: from_dict(
                 TrainConfig,
                 _for_agent(name, asked["settings"] or {}, own or {}, shared),
                 where,
             )
-            for name, own in (asked["agents"] or {}).items()
-            if not only or name in only.split(",")
+            for name, own in asked["agents"].items()
+            if not wanted or name in wanted
         }
-        if not tables[table]:
-            there = ", ".join(asked["agents"] or {})
-            raise InputError(
-                f"Expected an agent for table {table} in {where}. Received: none"
-                f"{f' of {only}' if only else ''}. There are: {there or 'none, so name one'}."
-            )
+        if chosen:
+            tables[table] = chosen
+    if missing := [name for name in wanted if name not in there]:
+        raise InputError(
+            f"Expected agents of the tables in {where} for --only. Received: "
+            f"{', '.join(missing)}. There are: {', '.join(dict.fromkeys(there))}."
+        )
     return tables
 
 

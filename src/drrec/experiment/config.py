@@ -216,8 +216,8 @@ class BenchmarkConfig:
     baselines: str | None = None
     """Baselines to compare with, joined by commas; by default those of the tables."""
     only: str = ""
-    """Agents to train, joined by commas; '' is all agents of the tables. llm stands for the table
-    of language models."""
+    """Agents to train, joined by commas; '' is all agents of the tables. Tables that have none of
+    them are left out. llm stands for the table of language models."""
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
