@@ -101,6 +101,4 @@ def test_without_features_it_says_so(train):
 def test_a_saved_one_needs_no_features(model, tmp_path):
     model.save(tmp_path / "model.drrec")
     again = drrec.load(tmp_path / "model.drrec")
-    np.testing.assert_array_equal(
-        again.score(USERS, NO_HISTORY), model.score(USERS, NO_HISTORY)
-    )
+    np.testing.assert_array_equal(again.score(USERS, NO_HISTORY), model.score(USERS, NO_HISTORY))

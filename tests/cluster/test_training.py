@@ -31,7 +31,8 @@ STEPS = 48
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with eagerly((contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)):
+    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)
+    with eagerly(*brief):
         yield
 
 
