@@ -12,6 +12,7 @@ from tests.featured import write_random_features
 
 from drrec import cli
 from drrec.embeddings import content as teaching
+from drrec.embeddings import contrast
 from drrec.embeddings.config import ContentConfig, GridConfig
 from drrec.errors import InputError
 from drrec.evaluation.report import write_report
@@ -24,11 +25,13 @@ from drrec.reading import read_json
 
 GRID = GridConfig(modality="video,text", fusion="early", aggregation="mean", dropout=0.5)
 VARIANTS = ["ids", "video", "text", "video+text early mean"]
+BESIDE = {"random", "popularity", "content_knn", "two_tower"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with eagerly((teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)):
+    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)
+    with eagerly(*brief):
         yield
 
 
@@ -119,10 +122,10 @@ def test_variants_are_reported_as_gains_over_ids(whole):
     run, _, metrics = whole
     assert metrics["seeds"] == [3, 4]
     for methods in metrics["protocols"].values():
-        assert set(methods) == {"random", "popularity", "content_knn", *VARIANTS}
+        assert set(methods) == {*BESIDE, *VARIANTS}
         for name in VARIANTS:
             for cell in methods[name].values():
-                assert cell["versus"] in ("random", "popularity", "content_knn")
+                assert cell["versus"] in BESIDE
     added = metrics["content_added"]
     assert added["versus"] == "ids"
     assert list(added["methods"]) == VARIANTS[1:]

@@ -12,6 +12,7 @@ from tests.featured import write_random_features
 from drrec import cli
 from drrec.data.datasets import load_dataset
 from drrec.embeddings import content as teaching
+from drrec.embeddings import contrast
 from drrec.embeddings.config import ContentConfig
 from drrec.errors import InputError
 from drrec.experiment import train, vectors
@@ -26,11 +27,13 @@ from drrec.reading import read_json
 from drrec.saving import load
 
 KNOWN = ContentConfig(modality="video,text")
+BESIDE = {"random", "popularity", "content_knn", "two_tower"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with eagerly((teaching, "_MOST_ROUNDS", 2), (teaching, "_STEPS_A_ROUND", 1)):
+    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 2), (teaching, "_STEPS_A_ROUND", 1)
+    with eagerly(*brief):
         yield
 
 
@@ -91,10 +94,10 @@ def test_all_methods_are_judged_on_cold_items_and_users_too(whole):
     metrics = whole[4]
     assert set(metrics["protocols"]) == {"rated", "cold_items", "cold_users"}
     for methods in metrics["protocols"].values():
-        assert set(methods) == {"random", "popularity", "content_knn", "ddpg", "ddpg_ids"}
+        assert set(methods) == {*BESIDE, "ddpg", "ddpg_ids"}
         for agent in ("ddpg", "ddpg_ids"):
             versus = {cell["versus"] for cell in methods[agent].values()}
-            assert versus < {"random", "popularity", "content_knn"}
+            assert versus < BESIDE
     added = metrics["content_added"]
     assert added["versus"] == "ddpg_ids"
     assert set(added["methods"]) == {"ddpg"}
@@ -171,7 +174,7 @@ def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, set
     assert not moved[0]
     assert moved[1:].all() == ("encoder" in settings)
     metrics = evaluate_run(run, config, judged, content)
-    assert set(metrics["protocols"]["rated"]) == {"random", "popularity", "content_knn", "ddpg"}
+    assert set(metrics["protocols"]["rated"]) == {*BESIDE, "ddpg"}
     assert "content_added" not in metrics
 
 

@@ -21,10 +21,10 @@ import os
 
 import tensorflow as tf
 
-from drrec.embeddings import content, pretrain, variational
+from drrec.embeddings import content, contrast, pretrain, variational
 
 tf.config.run_functions_eagerly(True)
-content._MOST_ROUNDS, content._STEPS_A_ROUND = 2, 1
+content._MOST_ROUNDS, content._STEPS_A_ROUND, contrast._STEPS = 2, 1, 1
 few_sweeps = functools.partial(variational.fit_variational, num_sweeps=2)
 fast = pretrain.FACTORISATIONS["variational"]._replace(fit=few_sweeps)
 pretrain.FACTORISATIONS |= {"variational": fast, "pmf": fast}

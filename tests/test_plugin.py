@@ -145,9 +145,9 @@ except SystemExit as ended:
     print("END")
 
 import tensorflow as tf
-from drrec.embeddings import content
+from drrec.embeddings import content, contrast
 
-content._MOST_ROUNDS, content._STEPS_A_ROUND = 2, 1
+content._MOST_ROUNDS, content._STEPS_A_ROUND, contrast._STEPS = 2, 1, 1
 tf.config.run_functions_eagerly(True)
 for words in ("train {TRAIN}", "eval --run first --gpu -1"):
     assert cli.run(*cli.STAGES, argv=words.split()) == 0

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = attach(
         "A2C": "drrec.agents.a2c",
         "BPR": "drrec.baselines.bpr",
         "ContentKNN": "drrec.baselines.content",
+        "TwoTower": "drrec.baselines.two_tower",
         "DDPG": "drrec.agents.ddpg",
         "Dataset": "drrec.data.dataset",
         "EASE": "drrec.baselines.ease",

@@ -141,7 +141,11 @@ BASELINES = Registry(
     },
 )
 CONTENT_BASELINES = Registry(
-    "content_baselines", {"content_knn": "drrec.baselines.content:ContentKNN"}
+    "content_baselines",
+    {
+        "content_knn": "drrec.baselines.content:ContentKNN",
+        "two_tower": "drrec.baselines.two_tower:TwoTower",
+    },
 )
 """Baselines that need content features."""
 

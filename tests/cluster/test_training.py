@@ -14,6 +14,7 @@ from tests.featured import write_random_features
 
 from drrec.arrays import read_arrays
 from drrec.embeddings import content as teaching
+from drrec.embeddings import contrast
 from drrec.embeddings.config import GridConfig
 from drrec.errors import InputError
 from drrec.evaluation.result import VALUES
@@ -30,7 +31,8 @@ STEPS = 48
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    with eagerly((teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)):
+    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)
+    with eagerly(*brief):
         yield
 
 

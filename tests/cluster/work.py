@@ -86,10 +86,10 @@ def quickly(path, pause):
     import tensorflow as tf
 
     from drrec.agents import training
-    from drrec.embeddings import content
+    from drrec.embeddings import content, contrast
 
     tf.config.run_functions_eagerly(True)
-    content._MOST_ROUNDS = content._STEPS_A_ROUND = 1
+    content._MOST_ROUNDS = content._STEPS_A_ROUND = contrast._STEPS = 1
     training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 8, -1.0
     restore, save = training.restore_latest, training.save_checkpoint
 

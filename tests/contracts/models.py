@@ -15,6 +15,7 @@ from tests.nn.modalities import random_modalities
 import drrec
 from drrec.base import Recommender
 from drrec.data.interactions import Interactions
+from drrec.embeddings import contrast
 from drrec.registry import AGENTS, BASELINES, CONTENT_BASELINES
 
 SMALL_AGENT = {
@@ -74,6 +75,7 @@ def fitting(data: drrec.Dataset) -> Callable[..., Recommender]:
         try:
             with pytest.MonkeyPatch.context() as patch:
                 brief_pmf(patch)
+                patch.setattr(contrast, "_STEPS", 20)
                 return model.fit(data, steps=16) if is_agent else model.fit(data)
         finally:
             tf.config.run_functions_eagerly(False)

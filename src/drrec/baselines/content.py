@@ -27,7 +27,32 @@ MAX_PAIRED = 2000
 _BIAS_DAMPING = 5.0
 
 
-class ContentKNN(Recommender):
+class ContentBaseline(Recommender):
+    """What all baselines that need content features have in common."""
+
+    features: Mapping[str, Modality] | None
+
+    def fit(self, train: Dataset | Interactions) -> Self:
+        """Fit on `train` and the features of its items.
+
+        Raises:
+            InputError: there are no features.
+        """
+        if self.features is None:
+            self.features = getattr(train, "features", None)
+        if not self.features:
+            raise InputError(
+                "Expected a data set with content features. Received: none. Add them by "
+                "drrec.with_features(data, path), or extract some: drrec extract."
+            )
+        return super().fit(train)
+
+    def settings(self) -> dict[str, Any]:
+        """Constructor arguments without the features, which a fitted model does not need."""
+        return super().settings() | {"features": None}
+
+
+class ContentKNN(ContentBaseline):
     """Item-based nearest neighbours on content features, which can rank cold items.
 
         score(u, i) = Σ_j s_ij^p (1 + c (r_uj − μ − b_u)) / (Σ_j s_ij^p)^e
@@ -80,25 +105,6 @@ class ContentKNN(Recommender):
         self.opinion = opinion
         self.evenness = evenness
         self.seed = seed
-
-    def fit(self, train: Dataset | Interactions) -> Self:
-        """Fit on `train` and the features of its items.
-
-        Raises:
-            InputError: there are no features.
-        """
-        if self.features is None:
-            self.features = getattr(train, "features", None)
-        if not self.features:
-            raise InputError(
-                "Expected a data set with content features. Received: none. Add them by "
-                "drrec.with_features(data, path), or extract some: drrec extract."
-            )
-        return super().fit(train)
-
-    def settings(self) -> dict[str, Any]:
-        """Constructor arguments without the features, which a fitted model does not need."""
-        return super().settings() | {"features": None}
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         other = copy.copy(self)

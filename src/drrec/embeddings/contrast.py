@@ -52,10 +52,13 @@ class ContrastEncoder(NamedTuple):
         is_known = np.asarray(present.any(axis=1))
         return np.where(is_known[:, None], vectors, 0).astype(np.float32)
 
+    def history_vectors(self, modalities: Sequence[Modality]) -> np.ndarray:
+        """[I, DIM] what each item adds to the vectors of those who like it."""
+        return _unit(self._standard(*_features(modalities)) @ self.as_history)
+
     def user_vectors(self, modalities: Sequence[Modality], log: Interactions) -> np.ndarray:
         """[U, DIM] float32 of what each user liked, 0 for nothing."""
-        features, present = _features(modalities)
-        history = _unit(self._standard(features, present) @ self.as_history)
+        history = self.history_vectors(modalities)
         return (self.scale * _unit(_liked(log) @ history)).astype(np.float32)
 
     def beside(
@@ -127,7 +130,7 @@ def fit_contrast(train: Interactions, modalities: Sequence[Modality], seed: int)
         rows = standard[known[chosen]]
         advance(tf.constant(rows), tf.constant(chosen), *(tf.constant(half) for half in halves))
     weights = as_item.numpy(), as_history.numpy()
-    centre = _unit(standard[known] @ weights[0]).mean(axis=0)
+    centre = _unit(standard[known] @ weights[0]).sum(axis=0) / max(len(known), 1)
     return ContrastEncoder(mean, deviation, *weights, centre)
 
 

@@ -51,6 +51,7 @@ AS_THEY_ARE = frozenset(
         "drrec.baselines.factorisation:PMF",
         "drrec.baselines.factorisation:VariationalMF",
         "drrec.baselines.content:ContentKNN",
+        "drrec.baselines.two_tower:TwoTower",
         "drrec.baselines.sequential.rules:SequentialRules",
     }
 )
