@@ -1,10 +1,10 @@
 """Kills runs at random moments and goes on with them: `bash scripts/kills.sh`.
 
-A tiny `train`, `extract` or `compare` is run once without interruption. Then it is begun, killed
-(SIGKILL) after a random share of the time that it took, gone on with as a user would, and killed
-again, until `--each` kills are spent; then it may end. What it leaves must equal what the
-uninterrupted run left bit for bit, times and costs aside, with nothing half-written beside it.
-Checkpoints are written with each chunk, and fitted baselines are kept however short their fit.
+A tiny `train`, `extract`, `compare`, `caption` or `reason` is run once without interruption. Then
+it is begun, killed (SIGKILL) after a random share of the time that it took, gone on with as a user
+would, and killed again, until `--each` kills are spent; then it may end. What it leaves must equal
+what the uninterrupted run left bit for bit, times and costs aside, with nothing half-written beside
+it. Checkpoints are written with each chunk, and fitted baselines are kept however short their fit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Any
 import h5py
 import numpy as np
 import tyro
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -51,7 +52,19 @@ COMMANDS = {
     "extract": "extract --dataset log.csv --modality text --text-model small --batch-size 4",
     "compare": f"compare {SMALL} --steps 800 --features features.h5 --modality text "
     "--fusion late --aggregation mean",
+    "caption": "llm caption --dataset titled.csv --name it --vision-model vision --gpu -1 "
+    "--caption-batch 3 --caption-tokens 64 --workers 1",
+    "reason": "llm reason --dataset titled.csv --name it --model speller --gpu -1 "
+    "--reason-batch 7 --reason-tokens 48 --history 6 --context 4096",
 }
+MODELS = """
+import pathlib
+from tests.llm.seeing import save_vision_model
+from tests.llm.tiny import save_speller
+save_vision_model(pathlib.Path("vision"))
+save_speller(pathlib.Path("speller"))
+"""
+PICTURES, BROKEN = 31, (0, 13)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +76,7 @@ class Kills:
     each: int = 3
     """Kills of one run, before it may end."""
     stages: str = "train,extract,compare"
-    """Which to kill, in turn, joined by commas."""
+    """Which to kill, in turn, joined by commas; there are also caption and reason."""
     minutes: float = 60.0
     """Begin no other run after so long."""
     seed: int = 0
@@ -80,6 +93,8 @@ def _killed(options: Kills, place: pathlib.Path) -> int:
     draw, started = random.Random(options.seed), time.monotonic()
     stages = options.stages.split(",")
     begin = _inputs(place / "begin")
+    if {"caption", "reason"} & {*stages}:
+        _language_inputs(begin)
     whole, seconds = {}, {}
     for stage in stages:
         folder = _copied(begin, place / "it", stage)  # one path for all: some hashes are of it
@@ -132,11 +147,18 @@ def _command(stage: str, folder: pathlib.Path) -> str:
 
 
 def _run(command: str, folder: pathlib.Path, kill_after: float | None = None) -> int:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return _python(DRIVER, command.split(), folder, kill_after)
+
+
+def _python(
+    program: str, arguments: list[str], folder: pathlib.Path, kill_after: float | None = None
+) -> int:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
     environment |= {"CUDA_VISIBLE_DEVICES": "", "DRREC_HOME": ""}
     with (folder / "said.txt").open("a") as said:
         process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, *command.split()],
+            [sys.executable, "-c", program, *arguments],
             cwd=folder,
             env=environment,
             stdout=said,
@@ -174,6 +196,28 @@ def _inputs(folder: pathlib.Path) -> pathlib.Path:
     return folder
 
 
+def _language_inputs(folder: pathlib.Path) -> None:
+    """The same log with titles, pictures of some items, two of them broken, and tiny models."""
+    with (folder / "log.csv").open(newline="") as file:
+        log = list(csv.reader(file))
+    with (folder / "titled.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([*log[0], "title"])
+        rows.writerows([*row, f"Film {row[1]}"] for row in log[1:])
+    images = folder / "media" / "images"
+    images.mkdir(parents=True)
+    draw = np.random.default_rng(7)
+    for item in range(PICTURES):
+        path = images / f"i{item}.png"
+        if item in BROKEN:
+            path.write_bytes(b"no picture")
+        else:
+            pixels = draw.integers(0, 255, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            Image.fromarray(pixels).save(path)
+    if _python(MODELS, [], folder) != 0:
+        raise SystemExit((folder / "said.txt").read_text())
+
+
 def _copied(begin: pathlib.Path, folder: pathlib.Path, stage: str) -> pathlib.Path:
     """A folder to begin in; `extract` makes the features that the others find."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -193,6 +237,8 @@ def left(folder: pathlib.Path) -> dict[str, Any]:
         elif path.suffix in (".npz", ".drrec"):
             with np.load(path) as arrays:
                 found |= {f"{name}:{key}": arrays[key] for key in arrays.files}
+        elif path.suffix == ".jsonl":
+            found[name] = path.read_bytes()
         elif path.suffix == ".h5":
             found |= {f"{name}:{key}": value for key, value in _hdf5(path).items()}
         elif path.name == "training.csv":

@@ -157,6 +157,32 @@ def test_a_killed_run_goes_on_and_a_changed_picture_is_captioned_anew(
     assert len(asked) == 5
 
 
+def test_a_killed_run_goes_on_in_the_same_batches_although_a_picture_fails(
+    folder, media, tmp_path, monkeypatch, decoded_here
+):
+    (media / "images/a.png").write_bytes(b"no picture")
+    for raw, level in {"d": 200, "e": 90}.items():
+        write_image(media / f"images/{raw}.png", gray(level))
+    dataset, asked = dataset_of(["a", "b", "d", "e"]), []
+    answers = VisionLanguage.answers
+
+    def killed_at_the_fourth(self, request, seen, *rest):
+        asked.append(len(seen))
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+        return answers(self, request, seen, *rest)
+
+    monkeypatch.setattr(VisionLanguage, "answers", killed_at_the_fourth)
+    whole, path = tmp_path / "whole/captions.jsonl", tmp_path / "killed/captions.jsonl"
+    captioner(folder, media, dataset, caption_batch=2).run(whole, 0)
+    assert asked == [1, 2]  # b without a, then d and e
+    with pytest.raises(KeyboardInterrupt):
+        captioner(folder, media, dataset, caption_batch=2).run(path, 0)
+    captioner(folder, media, dataset, caption_batch=2).run(path, 0)
+    assert asked[4:] == [2]
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_what_fails_is_tried_again_and_never_stored_as_empty(
     folder, media, tmp_path, monkeypatch, decoded_here
 ):

@@ -48,6 +48,15 @@ def test_no_torch_is_loaded_where_it_is_asked_from():
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
+def test_adapters_are_merged_to_score_and_score_otherwise_than_before(tmp_path):
+    speller = save_speller(tmp_path / "speller")
+    given = {"model": str(speller), "history": 3, "next_epochs": 1, "held_out": 0, "lr": 0.05}
+    tuned = TunedLanguageModel(folder=str(tmp_path / "run"), **given).fit(TRAIN)
+    found = tuned.score(EVERYBODY[:2], HISTORIES[:2])
+    before = UntrainedLanguageModel(**given).fit(TRAIN).score(EVERYBODY[:2], HISTORIES[:2])
+    assert np.abs(found - before).max() > 0.1
+
+
 def test_it_learns_the_chain_and_the_protocol_says_so(tuned):
     found = sampled(tuned, LOG, TEST.interactions, num_negatives=9)
     before = sampled(

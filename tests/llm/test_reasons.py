@@ -93,24 +93,31 @@ def test_reasoning_is_kept_by_user_and_position_and_made_once(
     assert path.read_bytes() == before
 
 
-def test_a_killed_run_goes_on(reasoner, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", [False, True], ids=["all are written", "the first fails"])
+def test_a_killed_run_goes_on(reasoner, tmp_path, monkeypatch, fails):
     whole, path = tmp_path / "a" / REASONS, tmp_path / "b" / REASONS
-    reasoner.run(whole)
     written, calls = reasons_module.written, []
 
-    def killed(*given, **named):
-        calls.append(len(given[1]))
-        if len(calls) == 3:
+    def killed(language, prompts, *given, **named):
+        calls.append(len(prompts))
+        if killed_at == len(calls):
             raise KeyboardInterrupt
-        return written(*given, **named)
+        made = written(language, prompts, *given, **named)
+        if fails and reasoner.prompt(0, 9) in prompts:
+            made[prompts.index(reasoner.prompt(0, 9))] = [[]]
+        return made
 
     monkeypatch.setattr(reasons_module, "written", killed)
+    killed_at = None
+    reasoner.run(whole)
+    calls, killed_at = [], 3
     with pytest.raises(KeyboardInterrupt):
         reasoner.run(path)
     assert not path.exists()
     reasoner.run(path)
+    # Two of six batches were there, but for what failed; that is tried once more, and then alone.
+    assert calls[3:] == ([1, 4, 4, 4, 4, 1, 1] if fails else [4] * 4)
     assert path.read_bytes() == whole.read_bytes()
-    assert len(calls) == 3 + 4  # two of six batches were there
 
 
 def test_what_fails_is_tried_again_and_never_stored_as_empty(reasoner, tmp_path, monkeypatch):

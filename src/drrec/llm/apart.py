@@ -83,7 +83,8 @@ def _train(folder: pathlib.Path, config: TrainingConfig, stage: Stage) -> str:
     from drrec.features.encoders import chosen_device
     from drrec.llm.stages import Stages
 
-    return str(Stages(folder, config, chosen_device(None)).run(stage))
+    stages = Stages(folder, config, chosen_device(None))
+    return str(stages.run("sft-merged" if stage == "sft" else stage))
 
 
 def _score(asked: pathlib.Path, answered: pathlib.Path, folder: str, config: ModelConfig) -> None:

@@ -134,26 +134,33 @@ class Captioner:
 
     def _captioned(self, kept: Records, seed: int) -> Iterator[tuple[list[Record], dict[str, str]]]:
         """Records of each batch, and reasons by item where there is none, attempt by attempt."""
-        left = [raw for raw in self._files if (raw,) not in kept.found]
-        if not left:
+        if len(kept.found) == len(self._files):
             return
         vision = self._opened()
         with contextlib.closing(self._decoders()) as decoders:
             for attempt in range(self._config.caption_tries):
-                yield from self._attempted(vision, decoders, left, attempt, seed)
-                left = [raw for raw in left if (raw,) not in kept.found]
-                if not left:
+                size = 1 if attempt else self._config.caption_batch  # one alone: the least memory
+                batches = [
+                    [raw for (raw,) in batch]
+                    for batch in kept.batches([(raw,) for raw in self._files], size)
+                ]
+                if not batches:
                     return
+                yield from self._attempted(vision, decoders, batches, attempt, seed)
 
     def _attempted(
-        self, vision: VisionLanguage, decoders: Decoders, ids: list[str], attempt: int, seed: int
+        self,
+        vision: VisionLanguage,
+        decoders: Decoders,
+        batches: list[list[str]],
+        attempt: int,
+        seed: int,
     ) -> Iterator[tuple[list[Record], dict[str, str]]]:
-        size = 1 if attempt else self._config.caption_batch  # one alone needs the least memory
         temperature = RETRY_TEMPERATURE if attempt else 0.0
+        ids = [raw for batch in batches for raw in batch]
         decoded = decoders.decoded(tuple(map(str, self._files[raw])) for raw in ids)
         with tqdm(total=len(ids), desc="captions") as bar:
-            for start in range(0, len(ids), size):
-                group = ids[start : start + size]
+            for group in batches:
                 each = dict(zip(group, decoded, strict=False))
                 there = {raw: one.prepared for raw, one in each.items() if one.prepared is not None}
                 failed = {raw: one.reason for raw, one in each.items() if raw not in there}

@@ -29,7 +29,7 @@ from drrec.reading import read_json_lines
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from drrec.llm.config import ReasonConfig, TrainingConfig
     from drrec.llm.records import Record
@@ -177,11 +177,14 @@ class Reasoner:
         with Records(path, _DECLARED, ["user", "position"], made_of) as kept:
             first = len(kept.found)
             for attempt in range(self._config.reason_tries):
-                left = [place for place in places if place not in kept.found]
+                left = len(places) - len(kept.found)
                 if not left:
                     break
-                for records in self._attempted(left, attempt):
-                    kept.add(records)
+                size = 1 if attempt else self._config.reason_batch
+                with tqdm(total=left, desc="reasoning") as bar:
+                    for group in kept.batches(places, size):
+                        kept.add(self._attempted(group, attempt))
+                        bar.update(len(group))
             if not kept.found:
                 raise InputError(
                     f"Expected reasoning about one of {len(places):,} positions at least. "
@@ -197,24 +200,17 @@ class Reasoner:
         )
 
     @torch.no_grad()
-    def _attempted(self, places: list[Place], attempt: int) -> Iterator[list[Record]]:
-        size = 1 if attempt else self._config.reason_batch
-        temperature = RETRY_TEMPERATURE if attempt else 0.0
-        for start in tqdm(range(0, len(places), size), "reasoning"):
-            group = places[start : start + size]
-            torch.manual_seed(self._seed * 1_000_003 + attempt)
-            answers = written(
-                self._language,
-                [self.prompt(*place) for place in group],
-                self._config.reason_tokens,
-                temperature=temperature,
-            )
-            texts = [
-                without_thoughts(text_of(self._language, answer)).strip() for (answer,) in answers
-            ]
-            there = [(place, text) for place, text in zip(group, texts, strict=True) if text]
-            if there:
-                yield self._records(there)
+    def _attempted(self, group: list[Place], attempt: int) -> list[Record]:
+        torch.manual_seed(self._seed * 1_000_003 + attempt)
+        answers = written(
+            self._language,
+            [self.prompt(*place) for place in group],
+            self._config.reason_tokens,
+            temperature=RETRY_TEMPERATURE if attempt else 0.0,
+        )
+        texts = [without_thoughts(text_of(self._language, answer)).strip() for (answer,) in answers]
+        there = [(place, text) for place, text in zip(group, texts, strict=True) if text]
+        return self._records(there) if there else []
 
     def _records(self, there: list[tuple[Place, str]]) -> list[Record]:
         return [

@@ -17,7 +17,7 @@ from drrec.reading import conform, read_json_lines
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 MADE_OF = "made_of"
 """The field with the hash of all that decides a record."""
@@ -74,6 +74,16 @@ class Records:
     def key_of(self, record: Record) -> Key:
         """The values of its key's fields."""
         return tuple(record[name] for name in self._key)
+
+    def batches(self, keys: Sequence[Key], size: int) -> Iterator[list[Key]]:
+        """Of each `size` keys in turn, those that have no record when it is their turn.
+
+        Which keys stand together does not depend on what is there: a batch's size decides the last
+        digits of what a model computes, and a run that goes on must end in the same bytes.
+        """
+        for first in range(0, len(keys), size):
+            if left := [key for key in keys[first : first + size] if key not in self.found]:
+                yield left
 
     def add(self, records: Iterable[Record]) -> None:
         """Append records; they are on disk when this returns.

@@ -96,8 +96,9 @@ class Stages:
         """Do a stage, and all before it that are not done.
 
         Args:
-            stage: zero, sft, merge or grpo. merge merges the adapters of sft, and grpo's if they
-                are there; without adapters it has nothing to do. grpo merges its own.
+            stage: zero, sft, sft-merged, merge or grpo. sft-merged merges the adapters of sft,
+                merge grpo's, too, if they are there; without adapters they have nothing to do.
+                grpo merges its own.
 
         Returns:
             The stage's folder; of adapters, that of the merged model, but for sft.
@@ -116,6 +117,8 @@ class Stages:
             if stage == "sft":
                 return tuned
             done = self._merged("sft", done, processes)
+            if stage == "sft-merged":
+                return done
             if stage == "grpo" or (self.config.has_adapter and (self.folder / "grpo").exists()):
                 self._trained("grpo", done, processes)
                 return self._merged("grpo", done, processes)
