@@ -274,8 +274,11 @@ _NOT_LEARNED = (
     *("dataset", "features", "baselines", "tuned", "also", "min_items", "final_fit", "control"),
 )
 
-_ADDED = {"retrieval": "auto", "probes": 32, "softmax": "auto", "num_drawn": 1024}
-"""Settings of agents of later versions, whose defaults change nothing of earlier runs."""
+_ADDED: dict[str, dict[str, Any]] = {
+    "agent": {"retrieval": "auto", "probes": 32, "softmax": "auto", "num_drawn": 1024},
+    "environment": {"simulated_by": "factors"},
+}
+"""Settings of later versions, whose defaults change nothing of earlier runs."""
 
 _ADDED_BESIDE = {"rollout_workers": 0, "data_parallel": 1}
 """Likewise, of runs."""
@@ -293,8 +296,9 @@ def learned_by(config: TrainConfig) -> str:
         for name, value in values.items()
         if name not in _NOT_LEARNED and (name, value) not in _ADDED_BESIDE.items()
     }
-    agent = plain["agent"].items()
-    plain["agent"] = {name: value for name, value in agent if _ADDED.get(name) != value}
+    for part, added in _ADDED.items():
+        given = plain[part].items()
+        plain[part] = {name: value for name, value in given if added.get(name) != value}
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
 
