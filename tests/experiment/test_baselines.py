@@ -9,7 +9,7 @@ from drrec.evaluation.cost import Cost
 from drrec.experiment import baselines as fitting
 from drrec.experiment.baselines import Fitted, baselines, forget, kept_in
 from drrec.experiment.task import Task
-from drrec.registry import BASELINES
+from drrec.registry import BASELINES, CONTENT_BASELINES
 from drrec.saving import load_noted, write_model
 
 
@@ -35,7 +35,7 @@ def test_all_are_read_again_and_score_alike(judged, tmp_path, monkeypatch):
     config = small_config("log.csv", baselines=",".join(BASELINES))
     content = random_content(judged.train.num_items)
     first = baselines(judged, content, config, {}, tmp_path)
-    assert len(list(tmp_path.iterdir())) == len(first) == len(BASELINES) + 1
+    assert len(list(tmp_path.iterdir())) == len(first) == len(BASELINES) + len(CONTENT_BASELINES)
 
     def refuse(*_):
         raise AssertionError("fitted again")

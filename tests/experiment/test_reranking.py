@@ -76,6 +76,7 @@ def test_the_ceiling_is_printed_and_bounds_what_is_found(data_dir, tmp_path):
     assert 0 < recall < 1
     assert hits == [pytest.approx(recall, abs=1e-3)] * 2  # of ten proposals HR@10 is all of it
     assert len(task.test) == 30
+    assert "llm of ease's 60 " in asked(data_dir, tmp_path, "ease", k=1_000)[1]()  # all there are
 
 
 def test_an_agent_or_model_of_the_same_log_proposes_and_of_another_is_refused(data_dir, tmp_path):

@@ -1,5 +1,6 @@
 """What a user can get wrong is said in one line."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -35,6 +36,27 @@ def log(tmp_path):
     path = tmp_path / "chain.csv"
     path.write_text("\n".join(["user,item,rating,timestamp", *lines]))
     return path
+
+
+APART = """
+import sys
+from drrec import cli
+assert cli.run(*cli.STAGES, argv=sys.argv[1:]) == 0
+assert "torch" in sys.modules
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_a_stage_of_pytorch_never_loads_tensorflow(log):
+    argv = ["llm", "sft", "--dataset", log.name, "--next-epochs", "1", "--gpu", "-1"]
+    command = [sys.executable, "-c", APART, *argv]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(command, cwd=log.parent, env=environment, check=True, capture_output=True)
+
+
+def test_nothing_that_proposes_is_refused(log, capsys):
+    said = refusal(capsys, "rerank", "--dataset", log, "--propose", "")
+    assert "Expected a baseline, or an agent.drrec, for --propose. Received: ''" in said
 
 
 def refusal(capsys, *given) -> str:

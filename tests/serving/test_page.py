@@ -17,13 +17,12 @@ COUNTED = """() => {
 }"""
 
 
-def feedback_in(server):
-    """Answers that a server has counted."""
+def counted(server, name, *, route=""):
+    """What a server has counted, with a route in its labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as response:
         lines = response.read().decode().splitlines()
-    return round(
-        sum(float(each.split()[-1]) for each in lines if each.startswith("drrec_feedback_total{"))
-    )
+    found = [each for each in lines if each.startswith(f"{name}{{") and route in each]
+    return round(sum(float(each.split()[-1]) for each in found))
 
 
 def test_a_session_by_clicks(tabs, films_server):
@@ -179,12 +178,11 @@ def test_the_traffic_view_counts_what_others_ask(tabs, films_server):
     tab = tabs.open("#traffic")
     row = tab.get_by_role("row").filter(has_text="/v1/users/{user}/recommendations")
     count = row.get_by_role("cell").first
-    row.or_(tab.get_by_role("row").last).first.wait_for()
-    before = int(count.inner_text()) if row.count() else 0
+    before = counted(films_server, "drrec_requests_total", route="/v1/users/{user}/recommendations")
     for _ in range(7):
         assert films_server.ask("/v1/users/u01/recommendations")[0] == 200
     count.and_(tab.get_by_text(str(before + 7), exact=True)).wait_for()
     assert tab.locator("table").inner_text().count("/metrics") == 0
     numbers = tab.locator(".number")
     numbers.first.filter(has_text=re.compile(r"^[\d.]+$")).wait_for()
-    assert numbers.nth(2).inner_text() == str(feedback_in(films_server))
+    assert numbers.nth(2).inner_text() == str(counted(films_server, "drrec_feedback_total"))

@@ -54,6 +54,11 @@ class Llm(Stage):
 
     def __post_init__(self) -> None:
         check_ranges(self, {"[1, 100000]": ("propose_k",)})
+        if not self.propose:
+            raise InputError(
+                "Expected a baseline, or an agent.drrec, for --propose. Received: ''. Leave it out "
+                "for ease."
+            )
 
 
 def run_llm(arguments: Llm, run: Run, task: Task, data_dir: pathlib.Path) -> str:

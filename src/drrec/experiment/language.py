@@ -16,7 +16,6 @@ from drrec.evaluation.protocols.sampled import drawn
 from drrec.evaluation.report import report_text, write_report
 from drrec.evaluation.result import joined
 from drrec.experiment.baselines import Fitted, baselines
-from drrec.experiment.evaluating import reported
 from drrec.experiment.language_config import NAMED
 from drrec.files import made_folder, write_text, write_yaml
 from drrec.llm.apart import LOG
@@ -70,6 +69,8 @@ def train_and_report(run: Run, config: LanguageConfig, task: Task) -> dict[str, 
     Raises:
         InputError: a model cannot be had or does not fit, or a stage was made with other settings.
     """
+    from drrec.experiment.evaluating import reported  # here: it loads TensorFlow
+
     fitted: dict[str, Fitted] = {}
     parts = []
     for seed in range(config.training.seed, config.training.seed + config.seeds):

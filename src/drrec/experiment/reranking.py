@@ -96,7 +96,9 @@ def rerank(
     ranker = model_after(folder, config, task, after)
     methods: dict[str, Any] = {
         name: proposer,
-        f"llm of {name}'s {k}": Reranked(ranker, proposer, name, proposals, task.train.num_items),
+        f"llm of {name}'s {proposals.shape[1]}": Reranked(
+            ranker, proposer, name, proposals, task.train.num_items
+        ),
     }
     found = evaluated(
         methods, {_PROTOCOL: protocol_of(_PROTOCOL).asked(task.test_data)}, task.train, seed=0

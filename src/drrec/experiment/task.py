@@ -14,7 +14,6 @@ from drrec.data.cold import ColdConfig, cold_split
 from drrec.data.datasets import load_dataset
 from drrec.data.split import SplitConfig, split_interactions
 from drrec.data.strategies import GIVEN
-from drrec.envs.rewards import visits_returned
 from drrec.errors import InputError
 from drrec.evaluation.judges import simulators
 from drrec.evaluation.optimum import best_rewards
@@ -125,6 +124,8 @@ def _check_fits(config: RunConfig, dataset: Dataset, truth: Truth | None) -> Non
     asked_for(config.baselines)
     check_proposer(environment.proposals.propose)
     if environment.rewards.reward_return:
+        from drrec.envs.rewards import visits_returned  # here: it loads TensorFlow
+
         visits_returned(dataset.interactions, environment.rewards.return_days)
     if config.vectors.embedding == "implicit" and environment.unlogged == "model":
         raise InputError(
