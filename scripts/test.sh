@@ -12,10 +12,9 @@ unset PYTHONDONTWRITEBYTECODE
 # Processes are as many as processors: threads within them would only wait for each other. Temporary
 # files lie in memory where there is room, for thousands are written, synchronised and removed.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+room=$(df --output=avail -m /dev/shm 2> /dev/null | tail -n 1) || room=0
+if [ "${room:-0}" -gt 4000 ]; then export TMPDIR=/dev/shm; fi
 scratch=$(mktemp -d)
-if [ "$(df --output=avail -m /dev/shm 2> /dev/null | tail -n 1)" -gt 4000 ]; then
-  rmdir "$scratch" && scratch=$(mktemp -d -p /dev/shm)
-fi 2> /dev/null
 chmod 711 "$scratch"  # PostgreSQL has a user of its own
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch

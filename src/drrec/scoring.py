@@ -54,6 +54,24 @@ def candidate_batches(users: np.ndarray, counts: np.ndarray) -> Iterator[np.ndar
         yield users[start:]
 
 
+def products(
+    vectors: np.ndarray, items: np.ndarray, candidates: np.ndarray | None = None
+) -> np.ndarray:
+    """Dot products of users' vectors [B, D] and items' [I, D].
+
+    Args:
+        vectors: of the users.
+        items: of all items.
+        candidates: [B, C] items; None is all.
+
+    Returns:
+        [B, C] or [B, I].
+    """
+    if candidates is None:
+        return vectors @ items.T
+    return np.einsum("bd,bcd->bc", vectors, items[candidates])
+
+
 def in_batches(score: Score) -> Score:
     """Score candidates in batches of users: of a method that scores the catalogue to look some up.
 

@@ -12,6 +12,7 @@ import scipy.special
 from drrec.base import Recommender
 from drrec.baselines.neighbours import taken
 from drrec.embeddings.table import Levels, folded_in
+from drrec.scoring import products
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,10 +112,7 @@ class BPR(Recommender):
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
         """p_u·q_i + b_i, [B, C] or [B, I]; see `Recommender.score`."""
-        vectors = self._user[users]  # [B, D + 1]
-        if candidates is None:
-            return vectors @ self._item.T
-        return np.einsum("bd,bcd->bc", vectors, self._item[candidates])
+        return products(self._user[users], self._item, candidates)
 
 
 def _share_mean(vectors: np.ndarray, to: np.ndarray, of: np.ndarray) -> None:

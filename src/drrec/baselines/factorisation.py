@@ -10,6 +10,7 @@ import numpy as np
 
 from drrec.base import Recommender
 from drrec.embeddings.variational import NOISE_PRECISION, fit_variational
+from drrec.scoring import products
 
 if TYPE_CHECKING:
     from drrec.data.interactions import Interactions
@@ -29,10 +30,7 @@ class _Factorisation(Recommender):
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
         """Dot products, [B, C] or [B, I]; see `Recommender.score`."""
-        vectors = self._embeddings.user[users]  # [B, D]
-        if candidates is None:
-            return vectors @ self._embeddings.item.T
-        return np.einsum("bd,bcd->bc", vectors, self._embeddings.item[candidates])
+        return products(self._embeddings.user[users], self._embeddings.item, candidates)
 
     def _folded_in(self, log: Interactions, liked: np.ndarray) -> Self:
         table = self._embeddings

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from drrec.baselines.content import ContentBaseline
+from drrec.scoring import products
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,4 @@ class TwoTower(ContentBaseline):
         self, users: np.ndarray, histories: np.ndarray, candidates: np.ndarray | None = None
     ) -> np.ndarray:
         """Products of the towers' vectors, [B, C] or [B, I]; see `Recommender.score`."""
-        vectors = self._user[users]  # [B, D]
-        if candidates is None:
-            return vectors @ self._item.T
-        return np.einsum("bd,bcd->bc", vectors, self._item[candidates])
+        return products(self._user[users], self._item, candidates)
