@@ -36,7 +36,7 @@ SMALL: dict[str, Any] = {
     "num_envs": 4,
     "epsilon_steps": 400,
     "horizon": 4,
-    "epochs": 2,
+    "epochs": 1,
     "minibatches": 2,
     "sequence_width": 8,
     "window": 12,
