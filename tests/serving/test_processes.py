@@ -5,13 +5,12 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 
 import pytest
 from tests.serving.load import Load, event_of, stored_in
-from tests.serving.processes import ROOT, serving
+from tests.serving.processes import serving
 
+from drrec import cli
 from drrec.baselines.knn import ItemKNN
 from drrec.baselines.popularity import Popularity
 
@@ -184,21 +183,22 @@ def test_a_token_is_asked_for_where_the_variable_has_one(run, tmp_path):
         assert server.ask("/healthz")[0] == 200
 
 
-def refused(run, *flags):
-    command = [sys.executable, "-m", "drrec", "serve", "--run", str(run), *flags]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=run.parent,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    return done.stderr.splitlines()
+@pytest.fixture
+def refused(run, capfd, monkeypatch):
+    """What is said when the command refuses to serve, by the process itself or by its workers."""
+    monkeypatch.chdir(run.parent)
+
+    def lines(run, *flags):
+        capfd.readouterr()
+        assert cli.run(*cli.STAGES, argv=["serve", "--run", str(run), *flags]) == 2
+        said = capfd.readouterr()
+        assert said.out == ""
+        return said.err.splitlines()
+
+    return lines
 
 
-def test_what_cannot_be_served_is_refused_in_one_line(run, tmp_path):
+def test_what_cannot_be_served_is_refused_in_one_line(run, refused, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         [line] = refused(run, "--port", str(taken.getsockname()[1]))
         assert "--port" in line

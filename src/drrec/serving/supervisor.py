@@ -56,8 +56,9 @@ class _Worker:
         threading.Thread(target=self._listen, args=(said,), daemon=True).start()
 
     def _listen(self, said: IO[bytes]) -> None:
-        for _ in said:
-            self.is_ready = True
+        with said:
+            for _ in said:
+                self.is_ready = True
 
     def close(self) -> None:
         """Close what it was told by; a process that is left ends then."""
@@ -142,3 +143,5 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for each in self._workers:
+            each.close()
