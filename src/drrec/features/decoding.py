@@ -24,10 +24,17 @@ from drrec.features.processors import Prepared, Processor, ProcessorConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.context import ForkServerProcess
 
 _AHEAD = 4
 """Items for each process that may be decoded and not yet encoded."""
+_LOADED_ONCE = (
+    "av",
+    "transformers.models.auto.feature_extraction_auto",
+    "transformers.models.auto.image_processing_auto",
+    "drrec.features.processors",
+)
+"""What takes seconds to load: a server has it, and each process begins as its copy."""
 
 Files = tuple[str, ...]
 
@@ -151,8 +158,9 @@ class _Process:
             raise InputError(refused)
         self._is_ready = True
 
-    def _begun(self) -> tuple[connection.Connection, SpawnProcess]:
-        context = multiprocessing.get_context("spawn")
+    def _begun(self) -> tuple[connection.Connection, ForkServerProcess]:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(_LOADED_ONCE))
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._config), daemon=True)
         with _one_thread_each():
