@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -72,8 +73,8 @@ LONGEST = (
 )
 """Files that take ten seconds or more of one processor, roughly in this order."""
 
-TOGETHER = {"tests/contracts/test_recommenders.py": "tests/contracts/test_serving.py"}
-"""Files by what they share a process with: all models are fitted once for both."""
+TOGETHER = ("tests/cluster/", "tests/contracts/test_[rs]e")
+"""Files, by how their paths begin, that share a process: there are models or a cluster for all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -159,7 +160,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path = super()._split_scope(nodeid)
-            return TOGETHER.get(path, path)
+            return next((each for each in TOGETHER if re.match(each, path)), path)
 
     return Together(config, log)
 
