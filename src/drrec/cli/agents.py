@@ -30,13 +30,14 @@ def algorithm_in(given: Sequence[str], path: pathlib.Path | None) -> str:
     return AGENTS.checked(name or "ddpg", "algorithm")
 
 
-def with_flags_of(cls: type[Any], algorithm: str) -> type[Any]:
+def with_flags_of(cls: Any, algorithm: str) -> Any:
     """The same dataclass, its agent's settings those of `algorithm`; itself if it has none."""
-    return _with_flags_of(cls, algorithm, agent_config(algorithm))
+    config: Any = agent_config(algorithm)
+    return _with_flags_of(cls, algorithm, config)
 
 
 @functools.cache  # many stages hold the same settings, and types are looked up slowly
-def _with_flags_of(cls: type[Any], algorithm: str, config: type[Any]) -> type[Any]:
+def _with_flags_of(cls: Any, algorithm: str, config: Any) -> Any:
     hints = typing.get_type_hints(cls)
     changed: list[Any] = []
     for field in dataclasses.fields(cls):
