@@ -17,6 +17,24 @@ def brief_pmf(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pmf.MatrixFactorisation, "compile", in_python)
 
 
+def brief_figures(patch: pytest.MonkeyPatch) -> None:
+    """Reports' figures are set out and stay empty: `tests/evaluation/` has them drawn.
+
+    To draw a training's curves takes a second.
+    """
+    from drrec.evaluation import figures  # not for all: matplotlib takes long to import
+
+    save = figures._save
+
+    def emptied(figure, path):
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            axes.set_visible(False)
+        save(figure, path)
+
+    patch.setattr(figures, "_save", emptied)
+
+
 @contextlib.contextmanager
 def eagerly(*changes):
     """Trainings run eagerly, with `changes` (module, name, value), until the end of the body."""

@@ -6,9 +6,9 @@ import shlex
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import yaml
 from tests.agents.tiny import write_csv
+from tests.brief import brief_figures, eagerly
 
 from drrec import cli
 from drrec.cli.settings import PRESETS
@@ -55,10 +55,10 @@ COMMITTED = sorted((PRESETS / "benchmark").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
-def _in_python():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+def _quickly():
+    with eagerly(), pytest.MonkeyPatch.context() as patch:
+        brief_figures(patch)
+        yield
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import shlex
+import shutil
 
 import numpy as np
 import pytest
 from tests.agents.tiny import small_config, write_csv
-from tests.brief import eagerly
+from tests.brief import brief_figures, eagerly
 from tests.featured import write_random_features
 
 from drrec import cli
@@ -31,7 +32,8 @@ BESIDE = {"random", "popularity", "content_knn", "two_tower"}
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
     brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)
-    with eagerly(*brief):
+    with eagerly(*brief), pytest.MonkeyPatch.context() as patch:
+        brief_figures(patch)
         yield
 
 
@@ -40,6 +42,7 @@ def config(tiny_interactions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     alone = small_config(write_csv(tiny_interactions, folder / "log.csv"), steps=4, cold_items=0.2)
     shared = {f.name: getattr(alone, f.name) for f in dataclasses.fields(RunConfig)}
+    shared["vectors"] = dataclasses.replace(alone.vectors, held_out=0.0)  # which are fitted once
     made = CompareConfig(**(shared | {"seed": 3, "seeds": 2}), grid=GRID)
     path = write_random_features(made, folder, path=folder / "mine.h5")
     return dataclasses.replace(made, features=str(path))
@@ -147,6 +150,8 @@ def test_what_was_interrupted_goes_on_without_training_again(
 ):
     """One of fewer variants: each is trained and judged as in the whole comparison."""
     run, before, after = Run(tmp_path, "c"), [], []
+    made = whole[0].root / "save_weights" / "embeddings"
+    shutil.copytree(made, tmp_path / "save_weights" / "embeddings")
     fewer = dataclasses.replace(config, grid=dataclasses.replace(GRID, modality="text"))
     with monkeypatch.context() as patch:
         count(patch, before, up_to=2)
@@ -210,7 +215,7 @@ def test_the_command_writes_and_prints_the_comparison(config, tmp_path, capsys):
     argv = shlex.split(
         f"compare --dataset {config.dataset} --features {config.features} --name c --gpu -1 "
         "--modality text --steps 4 --min-items 5 --embedding variational --dim-emb 5 "
-        "--held-out 0.4 --unlogged never --state-size 3 --episode-length 4 --dim-actor 8 "
+        "--held-out 0.0 --unlogged never --state-size 3 --episode-length 4 --dim-actor 8 "
         "--dim-critic 8 --batch-size 16 --memory-size 128 --num-envs 4 "
         "--baselines random,popularity"
     )

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from tests.agents.tiny import small_config, write_csv
-from tests.brief import eagerly
+from tests.brief import brief_figures, eagerly
 from tests.featured import write_random_features
 
 from drrec import cli
@@ -32,8 +33,9 @@ BESIDE = {"random", "popularity", "content_knn", "two_tower"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly():
-    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 2), (teaching, "_STEPS_A_ROUND", 1)
-    with eagerly(*brief):
+    brief = (contrast, "_STEPS", 1), (teaching, "_MOST_ROUNDS", 1), (teaching, "_STEPS_A_ROUND", 1)
+    with eagerly(*brief), pytest.MonkeyPatch.context() as patch:
+        brief_figures(patch)
         yield
 
 
@@ -44,6 +46,12 @@ def world(folder, log, **settings):
     if not config.features:
         write_random_features(config, folder / "data")
     return config
+
+
+def fitted_once(config, **settings):
+    """The same, its vectors fitted once, on all of train."""
+    vectors = dataclasses.replace(config.vectors, held_out=0.0, **settings)
+    return dataclasses.replace(config, vectors=vectors)
 
 
 def inputs(config, folder):
@@ -144,6 +152,7 @@ def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeyp
         begun.append(label)
         return "ids" not in label and as_ever(agent, steps, place, weights, label, *rest)
 
+    shutil.copytree(folder / "save_weights" / "embeddings", tmp_path / "save_weights/embeddings")
     again = Run.create(tmp_path, "first", config)
     with monkeypatch.context() as patch:
         patch.setattr(train, "train", interrupted)
@@ -162,7 +171,7 @@ def test_what_stopped_between_agent_and_control_goes_on(whole, tmp_path, monkeyp
 )
 def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, settings):
     chosen = dataclasses.replace(KNOWN, **settings)
-    config = world(tmp_path, tiny_interactions, content=chosen, control=False)
+    config = fitted_once(world(tmp_path, tiny_interactions, content=chosen, control=False))
     judged, content = inputs(config, tmp_path)
     run = Run.create(tmp_path, "first", config)
     assert train_run(run, config, judged, content)
@@ -178,12 +187,12 @@ def test_other_ways_to_join_content_and_ids_run(tiny_interactions, tmp_path, set
     assert "content_added" not in metrics
 
 
-def test_vectors_are_fitted_again_for_other_features_alone(
-    tiny_interactions, tmp_path, monkeypatch
-):
-    config = world(tmp_path, tiny_interactions)
-    judged, content = inputs(config, tmp_path)
-    first = embed(config, judged.train, tmp_path / "weights", content)
+def test_vectors_are_fitted_again_for_other_features_alone(whole, tmp_path, monkeypatch):
+    folder, _, config, judged, *_ = whole
+    shutil.copytree(folder / "data", tmp_path / "data")
+    _, content = inputs(config, tmp_path)
+    weights = folder / "save_weights"
+    first = embed(config, judged.train, weights, content)
 
     def refuse(*_, **__):
         raise AssertionError("fitted again")
@@ -191,7 +200,7 @@ def test_vectors_are_fitted_again_for_other_features_alone(
     monkeypatch.setattr(vectors, "pretrain", refuse)
     tuned = content._replace(config=dataclasses.replace(KNOWN, encoder="finetuned"))
     for known in (inputs(config, tmp_path)[1], tuned):
-        again = embed(config, judged.train, tmp_path / "weights", known)
+        again = embed(config, judged.train, weights, known)
         for one, other in zip(first, again, strict=True):
             np.testing.assert_array_equal(one.table.item, other.table.item)
             for weight, same in zip(
@@ -202,7 +211,7 @@ def test_vectors_are_fitted_again_for_other_features_alone(
     late = dataclasses.replace(KNOWN, fusion="late")
     for known in (inputs(config, tmp_path)[1], content._replace(config=late), None):
         with pytest.raises(AssertionError, match="fitted again"):
-            embed(config, judged.train, tmp_path / "weights", known)
+            embed(config, judged.train, weights, known)
 
 
 def test_features_may_lie_elsewhere(tiny_interactions, tmp_path):
@@ -271,8 +280,7 @@ def test_a_log_without_ratings_needs_vectors_and_rewards_that_need_none(
     with pytest.raises(InputError, match="--embedding implicit --unlogged constant for log"):
         Task.load(config, tmp_path / "data")
     config = dataclasses.replace(
-        config,
-        vectors=dataclasses.replace(config.vectors, embedding="implicit"),
+        fitted_once(config, embedding="implicit"),
         environment=dataclasses.replace(config.environment, unlogged="constant"),
     )
     judged, content = inputs(config, tmp_path)

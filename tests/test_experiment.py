@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import brief_figures, eagerly
 
 from drrec.agents.checkpoint import checkpoints
 from drrec.data.config import LogConfig
@@ -27,10 +28,10 @@ from drrec.experiment.vectors import embed
 
 
 @pytest.fixture(autouse=True)
-def _quickly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+def _quickly(monkeypatch):
+    brief_figures(monkeypatch)
+    with eagerly():
+        yield
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ SCRAMBLED = ["ratings", "items", "both"]
 def _quickly(monkeypatch):
     # A leak needs no long training.
     brief_pmf(monkeypatch)
-    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 2)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
 
 
@@ -112,9 +112,7 @@ def learned(train, embedding="variational", held_out=0.4, content=None):
 
 
 # From here on ratings and items are changed at once: what sees either moves.
-@pytest.mark.parametrize(
-    ("embedding", "held_out"), [("variational", 0.4), ("variational", 0.0), ("pmf", 0.4)]
-)
+@pytest.mark.parametrize(("embedding", "held_out"), [("variational", 0.4), ("pmf", 0.0)])
 def test_embeddings_and_agent_do_not_see_the_test_ratings(tiny_interactions, embedding, held_out):
     one, other = both(tiny_interactions, "both")
     assert_equal(learned(other, embedding, held_out), learned(one, embedding, held_out))
@@ -146,8 +144,6 @@ def test_nothing_sees_the_test_ratings_or_what_cold_items_look_like(
     other = cold_split(changed, split_interactions(changed, SplitConfig()).final(), cold, "test")
     assert other.train.fingerprint == kept.train.fingerprint
     before = learned(kept.train, content=content)
-    assert_equal(learned(other.train, content=content), before)
-
     is_warm = ~np.isin(np.arange(changed.num_items), kept.candidates)
     assert 5 < (~is_warm).sum() < 20
     after = learned(other.train, content=redrawn(content, ~is_warm))

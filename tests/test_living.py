@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import brief_figures, eagerly
 
 from drrec.agents.sessions import build_environment
 from drrec.embeddings.pretrain import pretrain
@@ -23,10 +24,10 @@ LIVING = LoggedConfig(sessions="living", state_size=3, episode_length=4)
 
 
 @pytest.fixture(autouse=True)
-def _quickly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+def _quickly(monkeypatch):
+    brief_figures(monkeypatch)
+    with eagerly():
+        yield
 
 
 def test_a_run_on_a_world_is_paid_by_it_and_judged_by_sessions(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.tiny import small_config, write_csv
+from tests.brief import brief_figures, eagerly
 
 from drrec.agents.proposing import final_proposals, fitted_baseline, proposals_of
 from drrec.agents.runlog import columns
@@ -38,10 +39,10 @@ RERANKED = LoggedConfig(
 
 
 @pytest.fixture(autouse=True)
-def _quickly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+def _quickly(monkeypatch):
+    brief_figures(monkeypatch)
+    with eagerly():
+        yield
 
 
 @pytest.fixture

@@ -130,7 +130,10 @@ def test_features_of_items_out_of_train_move_no_other(
 
 
 @pytest.mark.parametrize("name", CONTENT_BASELINES)
-def test_scores_are_as_promised(name: str, cold: tuple[Interactions, np.ndarray]) -> None:
+def test_scores_are_as_promised(
+    name: str, cold: tuple[Interactions, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drrec.embeddings.contrast._STEPS", 20)
     train, _ = cold
     train = train.where(train.user > 4)
     model = CONTENT_BASELINES[name]({"text": taste(train, 0.5)}).fit(train)

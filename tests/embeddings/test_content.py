@@ -14,7 +14,7 @@ ITEMS, D, WIDTHS = 301, 4, (6, 10)
 
 
 def config(**settings):
-    plain = {"modality": "video,audio", "dropout": 0.0, "lr_content": 3e-3}
+    plain = {"modality": "video,audio", "dropout": 0.0, "lr_content": 1e-2}
     return ContentConfig(**(plain | settings))
 
 
@@ -56,6 +56,14 @@ def correlation(one, other):
 NOTHING = np.zeros((ITEMS, D), np.float32)
 
 
+@pytest.fixture
+def _few_rounds(monkeypatch):
+    """Of more steps each: what takes time is to judge each round."""
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 8)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 50)
+
+
+@pytest.mark.usefixtures("_few_rounds")
 @pytest.mark.parametrize(
     ("fusion", "way"),
     [("early", "mean"), ("late", "concat"), ("gated", None)],
@@ -76,7 +84,7 @@ def test_vectors_linear_in_the_features_are_found_for_items_without_ratings(fusi
 
 @pytest.fixture
 def _quickly(monkeypatch):
-    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 4)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
     tf.config.run_functions_eagerly(True)  # so few steps are not worth a trace
     yield
@@ -87,7 +95,9 @@ def test_features_that_say_nothing_are_not_learned_by_heart():
     """More columns than items, and no truth in them: it stops where it says little."""
     noise = [modality(np.random.default_rng(1).normal(size=(ITEMS, 400)), np.full(ITEMS, True))]
     truth = np.random.default_rng(2).normal(size=(ITEMS, D))
-    found = fit_encoder(noise, evidence_about(truth), NOTHING, config(modality="text"), 0)
+    found = fit_encoder(
+        noise, evidence_about(truth), NOTHING, config(modality="text", lr_content=3e-3), 0
+    )
     assert np.abs(found.item).mean() < 0.3 * np.abs(truth).mean()
 
 
@@ -108,6 +118,7 @@ def test_same_seed_same_weights_and_another_seed_others(dropout):
     assert (items[0] != items[2]).any()
 
 
+@pytest.mark.usefixtures("_few_rounds")
 def test_features_are_dropped_while_it_is_trained_on():
     """Of a linear map of independent features, dropout leaves about 1 − p: it is a ridge."""
     modalities, truth = planted("mean")

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tests.brief import eagerly
 
 from drrec.data.interactions import Interactions
 from drrec.embeddings import content as teaching
@@ -109,6 +110,14 @@ def test_halves_are_disjoint_whole_and_never_empty(log):
         assert (half.sum(axis=1) >= 1).all()
 
 
+@pytest.fixture
+def _quickly():
+    """So few steps are not worth a trace."""
+    with eagerly((contrast, "_STEPS", 10), (teaching, "_STEPS_A_ROUND", 1)):
+        yield
+
+
+@pytest.mark.usefixtures("_quickly")
 def test_both_fits_have_it_in_the_first_columns_as_loud_as_asked(log, modalities):
     features = {"video": modalities[0], "text": modalities[1]}
     config = EmbeddingConfig(embedding="implicit", dim_emb=6, popularity=0.0)
@@ -128,8 +137,8 @@ def test_both_fits_have_it_in_the_first_columns_as_loud_as_asked(log, modalities
     assert half.spread(log) / rest.spread(log) == pytest.approx(2, rel=0.5)
 
 
-def test_what_comes_later_moves_nothing_of_the_prefix_fit(log, modalities, monkeypatch):
-    monkeypatch.setattr(contrast, "_STEPS", 20)
+@pytest.mark.usefixtures("_quickly")
+def test_what_comes_later_moves_nothing_of_the_prefix_fit(log, modalities):
     config = EmbeddingConfig(embedding="implicit", dim_emb=6, popularity=0.0)
     content = Content(ContentConfig(modality="video", contrast=1.0), {"video": modalities[0]})
     _, future = log.past_and_future(HELD_OUT)

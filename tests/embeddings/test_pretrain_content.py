@@ -27,9 +27,16 @@ def _another_pmf(monkeypatch):
     monkeypatch.setitem(pretraining.FACTORISATIONS, "pmf", quick)
 
 
+@pytest.fixture(autouse=True)
+def _few_rounds(monkeypatch):
+    # Of more steps each: what takes time is to judge each round.
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 8)
+    monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 50)
+
+
 @pytest.fixture
 def _quickly(monkeypatch):
-    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 3)
+    monkeypatch.setattr(teaching, "_MOST_ROUNDS", 1)
     monkeypatch.setattr(teaching, "_STEPS_A_ROUND", 1)
     tf.config.run_functions_eagerly(True)  # so few steps are not worth a trace
     yield
@@ -67,7 +74,7 @@ def telling_content(log, **settings):
     says = np.stack([number % 2, number < 10], axis=1) @ rng.normal(size=(2, 12))
     noisy = says + 0.2 * rng.normal(size=says.shape)
     present = ~np.isin(np.arange(log.num_items), BARE)
-    config = ContentConfig(**({"modality": "text", "dropout": 0.2, "lr_content": 3e-3} | settings))
+    config = ContentConfig(**({"modality": "text", "dropout": 0.2, "lr_content": 1e-2} | settings))
     return Content(config, {"text": modality(noisy, present)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,14 @@ def algorithm_in(given: Sequence[str], path: pathlib.Path | None) -> str:
     return AGENTS.checked(name or "ddpg", "algorithm")
 
 
-def with_flags_of(cls: type[Any], algorithm: str) -> type[Any]:
+def with_flags_of(cls: Any, algorithm: str) -> Any:
     """The same dataclass, its agent's settings those of `algorithm`; itself if it has none."""
+    config: Any = agent_config(algorithm)
+    return _with_flags_of(cls, algorithm, config)
+
+
+@functools.cache  # many stages hold the same settings, and types are looked up slowly
+def _with_flags_of(cls: Any, algorithm: str, config: Any) -> Any:
     hints = typing.get_type_hints(cls)
     changed: list[Any] = []
     for field in dataclasses.fields(cls):
@@ -38,7 +45,7 @@ def with_flags_of(cls: type[Any], algorithm: str) -> type[Any]:
         if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
             continue
         is_agent = issubclass(kind, AgentConfig)
-        shown = agent_config(algorithm) if is_agent else with_flags_of(kind, algorithm)
+        shown = config if is_agent else _with_flags_of(kind, algorithm, config)
         if shown is not kind:
             factory = dataclasses.field(default_factory=shown)
             changed.append((field.name, shown, factory))

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from tests.baselines.sequential.test_sequences import log_of
 from tests.baselines.sequential.test_training import SMALL, successions
+from tests.brief import eagerly
 
 from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
 
-FEW = dataclasses.asdict(SMALL) | {"most_epochs": 3}
+FEW = dataclasses.asdict(SMALL) | {"most_epochs": 1}
+
+
+@pytest.fixture
+def _in_python():
+    """A few updates are not worth a trace."""
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +57,9 @@ def test_a_user_without_a_sequence_is_its_history(fitted):
     assert np.ptp(nothing[1:]) > 0
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_an_unknown_item_is_not_read_and_ranks_last():
-    log = successions()
+    log = successions(20)
     train = log.where(log.item != 12)
     model = SASRec(**FEW).fit(train)
     plain, other = scored(model, 0, [0, 0], [0, 12])
@@ -58,6 +67,7 @@ def test_an_unknown_item_is_not_read_and_ranks_last():
     assert plain[12] == plain[1:].min()
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_liked_only_reads_liked_items_alone():
     log = log_of([[1, 2, 3, 4, 5], [2, 3, 4, 5, 6], [3, 4, 5, 6, 7]])
     rating = np.where(log.item == 5, 2, 4).astype(np.float32)
@@ -70,6 +80,7 @@ def test_liked_only_reads_liked_items_alone():
     assert np.abs(scored(every, 0, [0]) - scored(model, 0, [0])).max() > 1e-4
 
 
+@pytest.mark.usefixtures("_in_python")
 def test_the_two_differ_in_their_encoder():
     assert (SASRec.encoder, GRU4Rec.encoder) == ("transformer", "gru")
     log = successions(10)

@@ -83,8 +83,10 @@ def test_what_is_used_is_the_average_of_what_learns(average):
 def test_a_planted_succession_is_learned(encoder, loss):
     # Binary cross-entropy learns first that most things are not next, and ranks later.
     epochs = 60 if loss == "gbce" else 30
-    config = dataclasses.replace(SMALL, loss=loss, most_epochs=epochs, patience=epochs)
-    assert share_of_rule(trained(successions(), encoder, config, seed=0)) >= 0.9
+    log = successions()
+    trainer = Trainer(log, encoder, dataclasses.replace(SMALL, loss=loss), seed=0)
+    trainer.epochs(log, epochs)
+    assert share_of_rule(trainer) >= 0.9
 
 
 def test_compiled_by_xla_it_learns_the_same(monkeypatch):
