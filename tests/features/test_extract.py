@@ -5,8 +5,6 @@ import hashlib
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
 import time
 
@@ -23,7 +21,9 @@ from tests.features.tiny import (
     write_image,
     write_trailer,
 )
+from tests.llm.launched import begun
 
+from drrec import cli
 from drrec.data.datasets import load_dataset
 from drrec.errors import InputError
 from drrec.features import journal, work
@@ -32,7 +32,6 @@ from drrec.features.extract import extract, summary
 from drrec.features.media import frames_of, sound_of
 from drrec.features.store import features_path, load_features
 
-ROOT = pathlib.Path(__file__).parents[2]
 IDS = [str(number) for number in range(1, 15)]
 
 
@@ -195,6 +194,15 @@ def test_interrupted_at_any_batch_and_resumed_it_equals_one_run(here, monkeypatc
     assert [p.name for p in stored(here).parent.iterdir()] == [stored(here).name]
 
 
+def command_line(log, command):
+    """What a process does that runs a stage, and what it says goes to a file."""
+    said = os.open(log, os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    os.chdir(log.parent)
+    sys.exit(cli.run(*cli.STAGES, argv=command))
+
+
 def test_killed_at_once_and_run_again_it_equals_one_run(here, monkeypatch):
     """A real process with real decoders, killed as kill -9 does; its children go with it."""
     config = {"modality": "video", "batch_size": 1}
@@ -205,23 +213,22 @@ def test_killed_at_once_and_run_again_it_equals_one_run(here, monkeypatch):
     stored(here).unlink()
     models = [flag for name, kind in (("video", "vit"), ("audio", "ast"), ("text", "bert"))
               for flag in (f"--{name}-model", str(here.parent / kind))]  # fmt: skip
-    command = [sys.executable, str(ROOT / "run.py"), "extract", "--dataset", str(here), *models]
+    command = ["extract", "--dataset", str(here), *models]
     command += ["--modality", "video", "--frames", "3", "--batch-size", "1", "--gpu", "-1"]
     command += ["--precision", "float32", "--workers", "1", "--data-dir", str(here.parent / "data")]
     part = stored(here).with_name(f".{stored(here).stem}.video.part")
-    with (here.parent / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=here.parent, stdout=log, stderr=log)
+    process = begun(command_line, here.parent / "log", command)
     one_batch = 400  # bytes, at least
     try:
         until = time.monotonic() + 120
         while not (part.exists() and part.stat().st_size > 3 * one_batch):
-            assert process.poll() is None, (here.parent / "log").read_text()
+            assert process.is_alive(), (here.parent / "log").read_text()
             assert time.monotonic() < until
             time.sleep(0.001)
         children = children_of(process.pid)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     assert children
     assert not stored(here).exists()
     until = time.monotonic() + 60
