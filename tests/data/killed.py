@@ -1,9 +1,9 @@
 """Prepares a log again and again, and is killed (SIGKILL) at every moment that counts.
 
 Moments are before the calls that make files or change their order on disk, and before each file
-that DuckDB writes. `python -m tests.data.killed <argv of drrec>` forks a process that is
-killed at the first moment, one that is killed at the second, and so on, all in the same folder,
-until one comes to its end. What each has left is printed, a line of JSON each.
+that DuckDB writes. `python -m tests.data.killed <argv of drrec>` prepares it once, and then forks
+a process that is killed at the first moment, one that is killed at the second, and so on, all in
+the same folder, until one comes to its end. What each has left is printed, a line of JSON each.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import shutil
 import signal
 import sys
 
-import duckdb
-import pandas as pd
-
 from drrec import cli
 from drrec.data import prepared
 from drrec.data.published import making
@@ -28,11 +25,11 @@ CALLS = ((os, "fsync"), (os, "mkdir"), (shutil, "rmtree"), (pathlib.Path, "renam
 WRITERS = ((prepared, "_write_parquet"), (making, "write_inter"), (making, "write_items"))
 
 
-IMPORTED = duckdb, pd  # once, and not by each process that is forked
-
-
 def main(argv: list[str]) -> None:
     """Kill at each moment in turn; go on without the folder where it was finished."""
+    # Here, so that all is imported once, and not by each process that is forked.
+    _say({"code": cli.run(*cli.STAGES, argv=argv), "made": content("data/made")})
+    pathlib.Path("data").rename("uninterrupted")
     for moment in itertools.count():
         process = os.fork()
         if not process:
@@ -42,8 +39,7 @@ def main(argv: list[str]) -> None:
         code = os.waitstatus_to_exitcode(status)
         left = {"code": code, "made": content("data/made"), "beside": len(_left("data"))}
         left["scratch"] = len(_left(os.environ["TMPDIR"]))
-        sys.stdout.write(json.dumps(left) + "\n")
-        sys.stdout.flush()  # or the next process has it, too
+        _say(left)
         if code != -signal.SIGKILL:
             return
         shutil.rmtree("data/made", ignore_errors=True)
@@ -59,6 +55,11 @@ def content(folder: str) -> dict[str, str] | None:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def _say(left: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(left) + "\n")
+    sys.stdout.flush()  # or the next process has it, too
 
 
 def _left(folder: str) -> list[pathlib.Path]:

@@ -9,7 +9,6 @@ import sys
 
 import pytest
 from tests.data import raw
-from tests.data.killed import content
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -38,12 +37,11 @@ def test_a_log_is_prepared_whole_or_not_at_all(tmp_path, name):
     )
     raw.write(tmp_path / "got" / "A.csv", frame.to_csv(index=False))
     argv = ["data", name, "--from", "got", "--to", "made", "--min-user", "2", "--min-item", "2"]
-    run(tmp_path, "drrec", *argv)
-    whole = content(str(tmp_path / "data" / "made"))
-    assert {"prepared.json"} < whole.keys()
-    (tmp_path / "data").rename(tmp_path / "uninterrupted")
     told = run(tmp_path, "tests.data.killed", *argv)
-    *killed, ended = [json.loads(line) for line in told if line.startswith("{")]
+    first, *killed, ended = [json.loads(line) for line in told if line.startswith("{")]
+    whole = first["made"]
+    assert first["code"] == 0
+    assert {"prepared.json"} < whole.keys()
     assert len(killed) > 10
     assert {each["code"] for each in killed} == {-signal.SIGKILL}
     assert all(each["made"] in (None, whole) for each in killed)

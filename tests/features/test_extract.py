@@ -5,8 +5,6 @@ import hashlib
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
 import time
 
@@ -23,7 +21,9 @@ from tests.features.tiny import (
     write_image,
     write_trailer,
 )
+from tests.llm.launched import begun
 
+from drrec import cli
 from drrec.data.datasets import load_dataset
 from drrec.errors import InputError
 from drrec.features import journal, work
@@ -32,7 +32,6 @@ from drrec.features.extract import extract, summary
 from drrec.features.media import frames_of, sound_of
 from drrec.features.store import features_path, load_features
 
-ROOT = pathlib.Path(__file__).parents[2]
 IDS = [str(number) for number in range(1, 15)]
 
 
@@ -170,29 +169,39 @@ def check_sound(here, vector):
 
 
 @pytest.mark.usefixtures("_decode_here")
-@pytest.mark.parametrize("after", [1, 2, 4, 6])
-def test_interrupted_at_any_batch_and_resumed_it_equals_one_run(here, monkeypatch, after):
-    add, added = journal.Journal.add, []
+def test_interrupted_at_any_batch_and_resumed_it_equals_one_run(here, monkeypatch):
+    add, added, last = journal.Journal.add, [], None
 
     def noted(self, batch):
         add(self, batch)
         added.append(batch)
-        if len(added) == once + after:
+        if len(added) == last:
             raise KeyboardInterrupt
 
-    once = np.inf
     monkeypatch.setattr(journal.Journal, "add", noted)
     run(here)
-    whole = content(stored(here))
-    stored(here).unlink()
-    once = len(added)
-    with pytest.raises(KeyboardInterrupt):
+    whole, once = content(stored(here)), len(added)
+    for after in (1, 2, 4, 6):
+        stored(here).unlink()
+        added.clear()
+        last = after
+        with pytest.raises(KeyboardInterrupt):
+            run(here)
+        assert len(added) == after
+        last = None
         run(here)
-    assert len(added) == once + after
-    run(here)
-    assert content(stored(here)) == whole
-    assert len(added) == 2 * once  # nothing was encoded twice
-    assert [p.name for p in stored(here).parent.iterdir()] == [stored(here).name]
+        assert content(stored(here)) == whole
+        assert len(added) == once  # nothing was encoded twice
+        assert [p.name for p in stored(here).parent.iterdir()] == [stored(here).name]
+
+
+def command_line(log, command):
+    """What a process does that runs a stage, and what it says goes to a file."""
+    said = os.open(log, os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(said, stream)
+    os.chdir(log.parent)
+    sys.exit(cli.run(*cli.STAGES, argv=command))
 
 
 def test_killed_at_once_and_run_again_it_equals_one_run(here, monkeypatch):
@@ -205,23 +214,22 @@ def test_killed_at_once_and_run_again_it_equals_one_run(here, monkeypatch):
     stored(here).unlink()
     models = [flag for name, kind in (("video", "vit"), ("audio", "ast"), ("text", "bert"))
               for flag in (f"--{name}-model", str(here.parent / kind))]  # fmt: skip
-    command = [sys.executable, str(ROOT / "run.py"), "extract", "--dataset", str(here), *models]
+    command = ["extract", "--dataset", str(here), *models]
     command += ["--modality", "video", "--frames", "3", "--batch-size", "1", "--gpu", "-1"]
     command += ["--precision", "float32", "--workers", "1", "--data-dir", str(here.parent / "data")]
     part = stored(here).with_name(f".{stored(here).stem}.video.part")
-    with (here.parent / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=here.parent, stdout=log, stderr=log)
+    process = begun(command_line, here.parent / "log", command)
     one_batch = 400  # bytes, at least
     try:
         until = time.monotonic() + 120
         while not (part.exists() and part.stat().st_size > 3 * one_batch):
-            assert process.poll() is None, (here.parent / "log").read_text()
+            assert process.is_alive(), (here.parent / "log").read_text()
             assert time.monotonic() < until
             time.sleep(0.001)
         children = children_of(process.pid)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
     assert children
     assert not stored(here).exists()
     until = time.monotonic() + 60

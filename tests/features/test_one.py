@@ -1,10 +1,8 @@
 """One text, encoded as those of a data set were."""
 
 import dataclasses
+import io
 import json
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -15,11 +13,9 @@ import drrec
 from drrec.errors import InputError
 from drrec.features.config import ExtractConfig
 from drrec.features.extract import extract
-from drrec.features.one import encode_text, text_settings
+from drrec.features.one import encode_text, main, text_settings
 from drrec.features.store import features_path, load_features, stored_sources
 from drrec.features.texts import texts_of
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +30,20 @@ def extracted(tmp_path_factory):
     return dataset, data_dir
 
 
-def test_a_text_has_the_vector_that_extraction_gave_it(extracted):
+def test_a_text_has_the_vector_that_extraction_gave_it(extracted, capsys, monkeypatch):
     dataset, data_dir = extracted
     path = features_path(data_dir, dataset.key)
     settings = text_settings(stored_sources(path, dataset)["text"], dataset, data_dir)
     expected = load_features(path, dataset, ["text"])["text"].features[1:]
     for text, vector in zip(texts_of(dataset, None).words, expected, strict=True):
         np.testing.assert_allclose(encode_text(settings, text), vector, atol=2e-3)
-    # In a process of its own, as the server asks for it.
+    # As the process says it that the server asks.
     asked = json.dumps({"settings": settings, "text": texts_of(dataset, None).words[0]})
-    command = [sys.executable, "-m", "drrec.features.one"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    answer = subprocess.run(
-        command, input=asked, capture_output=True, text=True, check=True, env=environment
-    )
-    np.testing.assert_allclose(json.loads(answer.stdout)["vector"], expected[0], atol=2e-3)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(asked.encode())))
+    capsys.readouterr()
+    assert main() == 0
+    answer = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(answer["vector"], expected[0], atol=2e-3)
 
 
 def test_settings_say_which_encoder(extracted, tmp_path):

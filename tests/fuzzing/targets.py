@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import gzip
@@ -14,6 +15,7 @@ import wave
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import av
 import h5py
@@ -59,6 +61,8 @@ class Target:
     is_text: bool = True
     craft: Mutation | None = None
     """Changes what is in a file, and not its bytes, so that checksums are right."""
+    is_slow: bool = False
+    """DuckDB reads it, and to begin one takes longer than others take to read a file."""
 
     def mutate(self, random_: random.Random, folder: pathlib.Path) -> None:
         """Change one of the files."""
@@ -92,6 +96,7 @@ def _log(name: str, content: bytes, is_text: bool = True) -> Target:
         lambda folder: load_dataset(folder / name, config=LOG),
         (name,),
         is_text,
+        is_slow=True,
     )
 
 
@@ -130,7 +135,8 @@ def _folder(files: dict[str, bytes], changed: tuple[str, ...] | None = None) -> 
         for name, content in files.items():
             (folder / name).write_bytes(content)
 
-    return Target(make, lambda folder: load_dataset(folder), changed or tuple(files))
+    changed = changed or tuple(files)
+    return Target(make, lambda folder: load_dataset(folder), changed, is_slow=True)
 
 
 def _recbole(name: str) -> dict[str, bytes]:
@@ -169,7 +175,7 @@ def _published(name: str, files: dict[str, bytes]) -> Target:
     def read(folder: pathlib.Path) -> None:
         prepare(name, dataclasses.replace(config, source=folder, to="made"), folder)
 
-    return Target(make, read, tuple(files))
+    return Target(make, read, tuple(files), is_slow=True)
 
 
 def _amazon() -> dict[str, bytes]:
@@ -402,13 +408,16 @@ def _config(folder: pathlib.Path) -> None:
 
 
 def _read_config(folder: pathlib.Path) -> None:
-    from drrec.cli import flags
-    from drrec.cli.settings import settings_in
+    from drrec.cli import flags, settings
+    from drrec.reading import read_yaml
 
-    for stage in (flags.Compare, flags.Benchmark, flags.Recommend, flags.Data, flags.Extract):
-        with contextlib.suppress(InputError):
-            settings_in(folder / "config.yaml", stage)
-    settings_in(folder / "config.yaml", flags.Train)
+    path = folder / "config.yaml"
+    values = read_yaml(path)  # once: PyYAML takes a second for some
+    with mock.patch.object(settings, "read_yaml", side_effect=lambda _: copy.deepcopy(values)):
+        for stage in (flags.Compare, flags.Benchmark, flags.Recommend, flags.Data, flags.Extract):
+            with contextlib.suppress(InputError):
+                settings.settings_in(path, stage)
+        settings.settings_in(path, flags.Train)
 
 
 def _run_config(folder: pathlib.Path) -> None:
@@ -569,7 +578,9 @@ TARGETS: dict[str, Target] = {
     "Last.fm's files": _published("lastfm-1k", _lastfm()),
     "Coat's files": _published("coat", _coat()),
     "KuaiRec's files": _published("kuairec", _kuairec()),
-    "prepared data": Target(_prepared, _again, ("made/prepared.json", "made/made.inter")),
+    "prepared data": Target(
+        _prepared, _again, ("made/prepared.json", "made/made.inter"), is_slow=True
+    ),
     "plots": Target(
         _plots, lambda folder: texts_of(dataset(), folder / "plots.csv"), ("plots.csv",)
     ),

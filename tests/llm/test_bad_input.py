@@ -13,6 +13,7 @@ from tests.llm.tiny import chain, configured, save_speller, spelling, stages
 from drrec import cli
 from drrec.cli.llm import Llm
 from drrec.errors import InputError
+from drrec.llm import score
 from drrec.llm.config import ModelConfig, TrainingConfig
 from drrec.llm.loading import convert_gguf, located, opened
 
@@ -173,14 +174,12 @@ def test_a_gguf_file_that_is_none(tmp_path):
         convert_gguf(tmp_path / "broken.gguf", tmp_path / "out")
 
 
-def test_small_has_to_be_trained_before_it_is_scored(tmp_path):
-    command = [sys.executable, "-m", "drrec.llm.score", "--requests", tmp_path / "none.npz"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}
-    )
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "has to be trained first: drrec llm train" in done.stderr
+def test_small_has_to_be_trained_before_it_is_scored(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["score", "--requests", str(tmp_path / "none.npz")])
+    assert score.main() == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "has to be trained first: drrec llm train" in said
 
 
 def test_a_hub_model_that_is_a_folder_is_taken_as_it_is(speller, tmp_path):

@@ -1,13 +1,11 @@
 """Scores of requests: whatever the order, the processes, and the kills."""
 
 import dataclasses
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from tests.llm.launched import run_by_two
 from tests.llm.tiny import SMALL, chain, configured, content, save_speller, spelling, stages
 
 from drrec.errors import InputError
@@ -16,7 +14,6 @@ from drrec.llm.config import ScoreConfig
 from drrec.llm.score import Scorer, score_requests
 from drrec.llm.wall import Requests, read_requests, read_scores, write_requests, write_scores
 
-ROOT = pathlib.Path(__file__).parents[2]
 DATA = chain()
 TITLES = np.array(DATA.titles.tolist(), object)
 FINGERPRINT = DATA.interactions.fingerprint
@@ -81,17 +78,17 @@ def test_padding_has_the_least_score(small, tmp_path):
         np.testing.assert_array_equal(found[:, column], plain.min(axis=1))
 
 
+def command_line(command):
+    sys.argv = command
+    assert score_module.main() == 0
+
+
 def test_two_processes_are_one(speller, tmp_path):
     requests = asked()
     one, _ = scored(speller, requests, tmp_path)
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"),
-        *("-m", "drrec.llm.score", "--requests", tmp_path / "requests.npz"),
-        *("--out", tmp_path / "two.npz", "--model", speller, "--score-batch", "4"),
-        *("--history", "6", "--context", "1024"),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    command = ["score", "--requests", str(tmp_path / "requests.npz"), "--model", str(speller)]
+    command += ["--out", str(tmp_path / "two.npz"), "--score-batch", "4"]
+    run_by_two(command_line, [*command, "--history", "6", "--context", "1024"])
     np.testing.assert_array_equal(read_scores(tmp_path / "two.npz", requests), one)
     assert {path.name for path in tmp_path.iterdir()} == {"requests.npz", "scores.npz", "two.npz"}
 

@@ -2,16 +2,13 @@
 
 import csv
 import dataclasses
-import os
-import pathlib
-import signal
-import subprocess
-import sys
+import time
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from tests.llm.launched import begun, run_by_two
 from tests.llm.tiny import chain, configured, content, save_speller, spelling, stages
 
 from drrec.errors import InputError
@@ -19,7 +16,6 @@ from drrec.llm.adapters import merge, with_saved_adapters
 from drrec.llm.loading import opened
 from drrec.llm.loop import Loop
 
-ROOT = pathlib.Path(__file__).parents[2]
 DATA = chain()
 EVERY_TASK = {"next_epochs": 1, "list_epochs": 1, "answer_epochs": 1}
 LORA = {"lora": True, "lora_rank": 2, "next_epochs": 1}
@@ -43,7 +39,8 @@ def killed_at(monkeypatch, step):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(tmp_path):
     for name, seed in {"a": 0, "b": 0, "c": 1}.items():
-        stages(tmp_path / name, DATA, configured(seed=seed, sft=EVERY_TASK)).run("grpo")
+        config = configured(seed=seed, sft=EVERY_TASK)
+        stages(tmp_path / name, chain(num_users=12), config).run("grpo")
     first, second, other = (content(tmp_path / name) for name in "abc")
     assert first == second
     for stage in ("base", "sft", "grpo"):
@@ -78,26 +75,23 @@ def test_killed_and_gone_on_with_it_gives_the_same_bytes(tmp_path, monkeypatch, 
     assert not (tmp_path / "halted/work" / stage).exists()
 
 
+def saving_each_step(folder, config):
+    """Fine-tune, with a checkpoint after each step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drrec.llm.loop._SECONDS_BETWEEN", 0.0)
+        stages(folder, DATA, config).run("sft")
+
+
 def test_sigkill_leaves_what_goes_on(tmp_path):
     """The real thing: a process is killed after its first checkpoint."""
-    config = configured(sft={"next_epochs": 40})
+    config = configured(sft={"next_epochs": 10})
     stages(tmp_path / "whole", DATA, config).run("sft")
-    code = (
-        "import pathlib, sys\n"
-        "import drrec.llm.loop as loop\n"
-        "from tests.llm.tiny import chain, configured, stages\n"
-        "loop._SECONDS_BETWEEN = 0.0\n"
-        "stages(pathlib.Path(sys.argv[1]), chain(), configured(sft={'next_epochs': 40})).run('sft')"
-    )
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "cut"], env=environment)
+    process = begun(saving_each_step, tmp_path / "cut", config)
     checkpoint = tmp_path / "cut/work/sft/checkpoint.safetensors"
-    try:
-        while process.poll() is None and not checkpoint.exists():
-            pass
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    while process.is_alive() and not checkpoint.exists():
+        time.sleep(0.001)
+    process.kill()
+    process.join()
     stages(tmp_path / "cut", DATA, config).run("sft")
     whole, cut = content(tmp_path / "whole"), content(tmp_path / "cut")
     assert whole["sft/model.safetensors"] == cut["sft/model.safetensors"]
@@ -134,7 +128,8 @@ def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path, mo
 
 
 def test_fine_tuning_learns_the_chain(tmp_path):
-    config = configured(held_out=0, sft={"next_epochs": 60, "dropout": 0.0, "average": 0.2})
+    sft = {"next_epochs": 8, "lr": 0.03, "dropout": 0.0, "average": 0.5, "micro_batch": 8}
+    config = configured(held_out=0, sft=sft)
     made = stages(tmp_path, chain(num_users=60), config)
     made.run("sft")
     with (tmp_path / "sft/log.csv").open() as file:
@@ -147,9 +142,10 @@ def test_grpo_raises_the_reward_and_beta_holds_it_back(tmp_path, rollouts):
     data = chain(num_users=60)
     reward, divergence = {}, {}
     for beta in (0.0, 50.0):
-        grpo = {"rollouts": rollouts, "grpo_epochs": 10, "beta": beta, "grpo_lr": 0.02}
-        made = stages(tmp_path / str(beta), data, configured(held_out=0, grpo=grpo))
-        made.run("grpo")
+        grpo = {"rollouts": rollouts, "grpo_epochs": 4, "beta": beta, "grpo_lr": 0.05}
+        grpo["grpo_batch_size"] = 15
+        config = configured(held_out=0, sft={"micro_batch": 15}, grpo=grpo)
+        stages(tmp_path / str(beta), data, config).run("grpo")
         with (tmp_path / str(beta) / "grpo/log.csv").open() as file:
             lines = [*csv.DictReader(file)]
         reward[beta] = [float(line["reward"]) for line in lines]
@@ -215,22 +211,15 @@ def test_layers_that_are_not_there_are_refused(tmp_path):
         stages(tmp_path, DATA, config).run("sft")
 
 
+def fine_tune(folder, config):
+    stages(folder, DATA, config).run("sft")
+
+
 def test_processes_share_a_steps_rows_and_gradients_are_those_of_one(tmp_path):
-    """Two processes by torchrun, gloo: weights within rounding of one process's."""
-    sft = {"next_epochs": 2, "dropout": 0.0, "average": 1.0}
-    stages(tmp_path / "one", DATA, configured(sft=sft)).run("sft")
-    code = (
-        "import pathlib, sys\n"
-        "from tests.llm.tiny import chain, configured, stages\n"
-        f"stages(pathlib.Path(sys.argv[1]), chain(), configured(sft={sft!r})).run('sft')\n"
-    )
-    (tmp_path / "two.py").write_text(code)
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    subprocess.run(
-        [*run, "--standalone", tmp_path / "two.py", tmp_path / "two"],
-        env=environment, check=True, capture_output=True,
-    )  # fmt: skip
+    """Two processes, gloo: weights within rounding of one process's."""
+    config = configured(sft={"next_epochs": 2, "dropout": 0.0, "average": 1.0})
+    fine_tune(tmp_path / "one", config)
+    run_by_two(fine_tune, tmp_path / "two", config)
     one, two = (
         safetensors.torch.load_file(tmp_path / name / "sft/model.safetensors")
         for name in ("one", "two")

@@ -86,7 +86,7 @@ def test_vectors_are_those_of_keras(fusion, aggregation):
 @pytest.fixture(scope="module")
 def _quickly():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "_MOST_ROUNDS", 2)
+        patch.setattr(teaching, "_MOST_ROUNDS", 1)
         patch.setattr(teaching, "_STEPS_A_ROUND", 1)
         tf.config.run_functions_eagerly(True)
         yield

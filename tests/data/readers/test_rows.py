@@ -22,6 +22,8 @@ COLUMNS = Columns(user=0, item=1, rating=2, timestamp=3)
 TABLE = LogTable(separator="\t", num_fields=4, columns=COLUMNS)
 DOUBLE = dataclasses.replace(TABLE, separator="::")
 QUOTED = dataclasses.replace(TABLE, separator=",", is_quoted=True, before=1)
+FEW = settings(max_examples=settings().max_examples // 3)
+"""Draws, for to begin DuckDB for each takes longer than to read it."""
 GOOD = b"196\t242\t3\t881250949\n186\t302\t3.5\t891717742\n22\t377\t1\t878887116\n"
 
 
@@ -182,6 +184,7 @@ def test_without_ratings_and_timestamps_rows_are_likes_in_order(read, caplog):
     assert "no timestamps" in caplog.text
 
 
+@FEW
 @given(
     st.lists(
         st.tuples(
@@ -219,6 +222,7 @@ def test_one_rating_for_all_rows_says_no_more_than_none(read):
     assert read(b"a\tx\t1\t10\nb\ty\t2\t20\n").rating.tolist() == [1, 5]
 
 
+@FEW
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 9), st.integers(0, 2)),
@@ -289,7 +293,7 @@ THREE = Columns(user=0, item=1, title=2)
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", "|"])
 @given(rows=st.lists(ROW, min_size=1, max_size=5), ending=st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=20)
+@FEW
 def test_what_is_read_fast_is_what_the_exact_reader_reads(
     tmp_path_factory, separator, rows, ending
 ):
