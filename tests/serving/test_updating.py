@@ -23,6 +23,7 @@ import drrec
 from drrec import cli
 from drrec.agents.checkpoint import checkpoints, latest_values
 from drrec.agents.items import LearnedItemTable
+from drrec.agents.runlog import columns
 from drrec.data.config import LogConfig
 from drrec.data.datasets import load_dataset
 from drrec.data.joining import NewRow, taken_from, write_joined
@@ -253,10 +254,14 @@ def test_an_update_that_is_killed_goes_on_by_the_same_command(here, caplog):
     at = int(latest_values(new.weights)["/iteration"])
     assert 8 < at < 32
     assert not (new.folder / "agent.drrec").exists()
+    log = columns(new.folder / "training.csv")
+    kept = sum(step <= at * 4 for step in log["step"])
     argv = ["update", "--run", "first", "--from", "s.db", "--gpu", "-1"]
     assert cli.run(*cli.STAGES, argv=argv) == 0
     assert "second is not trained to its end: going on with it" in caplog.text
     assert int(latest_values(new.weights)["/iteration"]) == 32
+    found = columns(new.folder / "training.csv")["steps_per_second"]
+    assert found[:kept] == log["steps_per_second"][:kept] != []  # no step of these was made again
     assert sorted(os.listdir("save_model")) == ["first", "second"]
     assert "carla" in Engine.load(new.served_file()).users
 
