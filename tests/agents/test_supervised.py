@@ -6,9 +6,16 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import environment_over, random_vectors, small, small_config, values_of
+from tests.agents.tiny import (
+    assert_xla_takes,
+    environment_over,
+    random_vectors,
+    small,
+    small_config,
+    values_of,
+    without_xla,
+)
 
-from drrec.agents.base import Agent
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
 from drrec.agents.queries import liked_among, liked_among_rated, next_of_all, next_of_sample
@@ -311,9 +318,14 @@ def successions(num_users=60, num_items=12, length=9):
     )
 
 
-def test_compiled_it_learns_a_planted_succession(monkeypatch):
-    # What reads is compiled; it plays as PPO does, whose tests compile that.
-    monkeypatch.setattr(Agent, "_run", tf.function(Agent._run.python_function))
+@pytest.fixture
+def _in_graphs():
+    with without_xla():
+        yield
+
+
+@pytest.mark.usefixtures("_in_graphs")
+def test_it_learns_a_planted_succession():
     log = successions()
     agent = made(
         log,
@@ -323,6 +335,7 @@ def test_compiled_it_learns_a_planted_succession(monkeypatch):
         sequence_dropout=0.0,
     )
     agent.run(tf.constant(60))
+    assert_xla_takes(agent._read)  # it plays as PPO does, whose tests ask for that
     user, item = random_vectors(log)
     scores = agent.policy(user, item).score(np.arange(60), log.liked_histories(3))
     last = log.item[log.offsets[1:] - 1]
