@@ -152,7 +152,7 @@ def test_in_a_bandit_the_entropy_settles_at_its_target(form, target, tiny_intera
 @pytest.mark.usefixtures("_in_python")
 def test_a_temperature_without_learning_rate_stays(tiny_interactions):
     agent = made(tiny_interactions, sac={"lr_temperature": 0.0, "temperature": 0.25})
-    run(agent, 3)
+    run(agent, 2)
     assert float(agent.networks.temperature.factor()) == pytest.approx(0.25)
 
 
