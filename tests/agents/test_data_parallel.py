@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import environment_over, random_vectors, small, values_of
+from tests.agents.tiny import Lender, environment_over, random_vectors, small, values_of
 
 from drrec.agents import data_parallel
 from drrec.agents.checkpoint import named_variables, restore_latest, save_checkpoint
@@ -33,7 +33,19 @@ def environment(tiny_interactions):
     return environment_over(tiny_interactions)
 
 
-def made(name, environment, shard=None, **settings):
+@pytest.fixture(scope="module")
+def lender(environment):
+    return Lender(lambda name, shard=None: built(name, environment, shard))
+
+
+@pytest.fixture
+def made(lender):
+    """Gives an agent by its name and, if there are several processes, its shard."""
+    yield lender
+    lender.take_back()
+
+
+def built(name, environment, shard=None, **settings):
     short = {"horizon": 2} if name in ("ppo", "a2c") else {}
     config = small(name, **(FAST | short | settings))
     agent = AGENTS[name].of(Settings(seed=3, environment=environment.config, agent=config))
@@ -90,17 +102,17 @@ class Threads:
         self.calls.append(("close",))
 
 
-def together(name, environment, count=2, begun=None, lost=((),), **settings):
+def together(made, name, count=2, begun=None, lost=((),)):
     """A learner of so many ranks; each new beginning is put down in `begun`."""
     begun = [] if begun is None else begun
 
     def begin():
         shards = [Shard(rank, count) for rank in range(count)]
-        agents = [made(name, environment, shard, **settings) for shard in shards]
+        agents = [made(name, shard) for shard in shards]
         begun.append(Threads(agents, lost[min(len(begun), len(lost) - 1)]))
         return begun[-1]
 
-    return InParallel(made(name, environment, Shard(0, count), **settings), begin)
+    return InParallel(made(name, Shard(0, count)), begin)
 
 
 def networks_of(agent):
@@ -114,8 +126,8 @@ def assert_equal(values, expected):
 
 
 @EAGER
-def test_one_process_is_the_agent_itself(name, environment):
-    alone, learner = made(name, environment), together(name, environment, 1)
+def test_one_process_is_the_agent_itself(name, made):
+    alone, learner = made(name), together(made, name, 1)
     sums = [float(each) for each in alone.run(tf.constant(1))]
     assert [*learner.run(tf.constant(1))] == pytest.approx(sums)
     assert learner.steps == alone.steps
@@ -123,10 +135,10 @@ def test_one_process_is_the_agent_itself(name, environment):
     assert_equal(values, values_of(alone))
 
 
-def test_two_with_the_same_streams_are_one_with_half_of_everything(environment):
-    agents = [made("ddpg", environment, Shard(0, 2)) for _ in range(2)]
+def test_two_with_the_same_streams_are_one_with_half_of_everything(made, environment):
+    agents = [made("ddpg", Shard(0, 2)) for _ in range(2)]
     halves = {"batch_size": 8, "num_envs": 2, "memory_size": 64, "epsilon_steps": 200}
-    alone = made("ddpg", environment, **halves)
+    alone = built("ddpg", environment, **halves)
     processes = Threads(agents)
     processes("run", [(2,)] * 2)
     alone.run(tf.constant(2))
@@ -135,8 +147,8 @@ def test_two_with_the_same_streams_are_one_with_half_of_everything(environment):
         assert_equal(networks_of(agent), networks_of(alone))
 
 
-def test_the_mean_gradient_of_two_batches_is_that_of_both_together(environment, monkeypatch):
-    agent = made("ddpg", environment)
+def test_the_mean_gradient_of_two_batches_is_that_of_both_together(made, monkeypatch):
+    agent = made("ddpg")
     agent.run(tf.constant(4))
     samples = [agent.replay.sample(8, tf.constant(0.5), tf.constant([1, s])) for s in (1, 2)]
     joint = tf.nest.map_structure(lambda *both: tf.concat(both, axis=0), *samples)
@@ -152,7 +164,7 @@ def test_the_mean_gradient_of_two_batches_is_that_of_both_together(environment, 
 
 
 def test_gradients_are_clipped_after_their_mean_is_taken(environment, monkeypatch):
-    agent, seen = made("ddpg", environment, clip_norm=1.0), []
+    agent, seen = built("ddpg", environment, clip_norm=1.0), []
     agent.averaged = lambda gradients: [each / 2 for each in gradients]
     optimizer = agent.networks.actor_optimizer
     monkeypatch.setattr(optimizer, "apply", lambda gradients: seen.append(gradients))
@@ -165,9 +177,9 @@ def test_gradients_are_clipped_after_their_mean_is_taken(environment, monkeypatc
 
 
 @EAGER
-def test_weights_stay_equal_and_all_else_is_each_ones_own(name, environment):
+def test_weights_stay_equal_and_all_else_is_each_ones_own(name, made):
     begun = []
-    learner = together(name, environment, begun=begun)
+    learner = together(made, name, begun=begun)
     learner.run(tf.constant(1))
     one, other = (rank.agent for rank in begun[0]._ranks)
     assert_equal(networks_of(one), networks_of(other))
@@ -180,19 +192,19 @@ def test_weights_stay_equal_and_all_else_is_each_ones_own(name, environment):
         assert (written[0] != written[1]).any()
 
 
-def test_weights_that_differ_are_seen(environment):
+def test_weights_that_differ_are_seen(made):
     begun = []
-    learner = together("ddpg", environment, begun=begun)
+    learner = together(made, "ddpg", begun=begun)
     learner.run(tf.constant(1))
     begun[0]._ranks[1].agent.networks.actor.trainable_variables[0].assign_add([[1e-6]])
     with pytest.raises(RuntimeError, match="same weights"):
         learner.run(tf.constant(1))
 
 
-def test_ranks_begin_where_each_of_them_would(environment):
+def test_ranks_begin_where_each_of_them_would(made):
     """What the learner hands to new ranks is what they have by themselves."""
-    learner = together("ddpg", environment)
-    other = made("ddpg", environment, Shard(1, 2))
+    learner = together(made, "ddpg")
+    other = made("ddpg", Shard(1, 2))
     for variable, value in zip(
         learner._variables()[1], dict(named_variables(other.learner)).values(), strict=True
     ):
@@ -204,9 +216,9 @@ def state_of(learner):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(environment):
+def undisturbed(lender):
     """Three iterations in two runs, nobody lost; all values at the end, and the metrics of both."""
-    learner = together("ddpg", environment)
+    learner = together(lender, "ddpg")
     ran = [[float(each) for each in learner.run(tf.constant(count))] for count in (1, 2)]
     return state_of(learner), ran
 
@@ -215,9 +227,9 @@ def undisturbed(environment):
     ("lost", "fetched"),
     [([("run", 2)], False), ([("run", 2)], True), ([("state",)], False)],
 )
-def test_after_a_loss_the_same_training_comes_out(environment, undisturbed, lost, fetched):
+def test_after_a_loss_the_same_training_comes_out(made, undisturbed, lost, fetched):
     begun = []
-    learner = together("ddpg", environment, begun=begun, lost=(lost, ()))
+    learner = together(made, "ddpg", begun=begun, lost=(lost, ()))
     ran = [[float(each) for each in learner.run(tf.constant(1))]]
     if fetched:
         assert int(learner.learner["iteration"]) == 1
@@ -230,8 +242,8 @@ def test_after_a_loss_the_same_training_comes_out(environment, undisturbed, lost
         assert ("run", 1) not in begun[1].calls  # it goes on from what was fetched
 
 
-def test_a_checkpoint_carries_on_as_if_nothing_had_been(environment, undisturbed, tmp_path):
-    killed, resumed = (together("ddpg", environment) for _ in range(2))
+def test_a_checkpoint_carries_on_as_if_nothing_had_been(made, undisturbed, tmp_path):
+    killed, resumed = (together(made, "ddpg") for _ in range(2))
     killed.run(tf.constant(1))
     save_checkpoint(tmp_path, killed.learner, killed.steps)
     assert restore_latest(tmp_path, resumed.learner) == resumed.steps == N
@@ -239,10 +251,10 @@ def test_a_checkpoint_carries_on_as_if_nothing_had_been(environment, undisturbed
     assert_equal(state_of(resumed), undisturbed[0])
 
 
-def test_a_process_that_is_lost_ever_again_is_said_in_one_line(environment, monkeypatch):
+def test_a_process_that_is_lost_ever_again_is_said_in_one_line(made, monkeypatch):
     monkeypatch.setattr(data_parallel, "MOST_RETRIES", 1)
     begun = []
-    learner = together("ddpg", environment, begun=begun, lost=([("set_state",)],))
+    learner = together(made, "ddpg", begun=begun, lost=([("set_state",)],))
     with pytest.raises(InputError, match="Received: one was killed 2 times"):
         learner.run(tf.constant(1))
     assert len(begun) == 2

@@ -298,14 +298,14 @@ def test_reward_one_for_ever_is_worth_what_the_sum_says(form, critic_action):
         "std": 1.0,  # everything is shown at some time: else what follows is extrapolated
         "epsilon_steps": 10**9,
         "dim_critic": 32,
-        "lr_critic": 3e-3,
         "critic_l2": 0.0,
         "memory_size": 512,
         "batch_size": 64,
+        "num_envs": 16,
     }
     agent = as_graph(DDPG.over(small(**settings), environment_over(log), user, item, seed=0))
 
-    run(agent, 2000)
+    run(agent, 300)
     columns = agent.replay.columns
     vectors = tf.gather(agent.user, columns.user)
     encoded = agent.networks.state(
@@ -340,7 +340,8 @@ def test_learns_a_preference_that_only_the_history_tells():
     item[1:, 1:] = np.random.default_rng(1).normal(0, 0.5, (24, 3))
     user = np.random.default_rng(2).normal(0, 0.3, (40, 4)).astype(np.float32)
     env = environment_over(log, state_size=3, episode_length=4)
-    settings = SETTINGS | {"dim_actor": 16, "dim_critic": 16, "batch_size": 64, "memory_size": 2000}
+    sizes = {"dim_actor": 16, "dim_critic": 16, "batch_size": 64, "memory_size": 2000}
+    settings = SETTINGS | sizes | {"num_envs": 16}
     agent = as_graph(DDPG.over(small(**settings), env, user, item, seed=0))
 
     def mean_reward():
@@ -354,7 +355,7 @@ def test_learns_a_preference_that_only_the_history_tells():
         return total
 
     assert abs(mean_reward()) < 0.4  # −1 … 1: chance is 0
-    run(agent, 1000)
+    run(agent, 150)
     assert mean_reward() > 0.85
 
 

@@ -17,7 +17,7 @@ from drrec.evaluation.statistics import paired_p_value
 from drrec.worlds.demo_log import watched
 from drrec.worlds.world import IS_LOUD, World
 
-STEPS = 30_000
+STEPS = 12_000
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,14 @@ def played():
                 discount=discount,
                 dim_actor=64,
                 dim_critic=64,
-                batch_size=256,
+                batch_size=128,
+                num_envs=64,
                 critic_l2=1e-4,
-                epsilon_steps=20_000,
+                epsilon_steps=8_000,
                 std=0.5,
-                lr_actor=1e-3,
-                tau=0.01,
+                lr_actor=3e-3,
+                lr_critic=3e-3,
+                tau=0.03,
             ),
             LivingEnvironment(config, train, truth),
             learned.user,

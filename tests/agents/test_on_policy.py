@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tests.agents.tiny import (
     as_graph,
+    assert_xla_takes,
     environment_over,
     put_back,
     random_vectors,
@@ -126,18 +127,15 @@ def test_each_epoch_deals_every_row_out_once_in_an_order_of_its_own(tiny_interac
 
 
 @pytest.fixture(scope="module")
-def compiled():
-    """Each agent at its start, where every second item pleases.
-
-    XLA takes its time once, for PPO; A2C does no more than the same with less.
-    """
+def traced():
+    """Each agent at its start, where every second item pleases."""
 
     @functools.cache
     def begun(name):
         log = rated_by_all(30, 20)
         log = dataclasses.replace(log, rating=np.where(log.item % 2 == 0, 5, 1).astype(np.float32))
         agent = made(name, log, num_envs=8, lr_actor=1e-2, lr_critic=1e-2, horizon=8)
-        return agent if name == "ppo" else as_graph(agent), values_of(agent)
+        return as_graph(agent), values_of(agent)
 
     def at_its_start(name):
         agent, start = begun(name)
@@ -148,8 +146,8 @@ def compiled():
 
 
 @BOTH
-def test_it_learns_which_items_please(name, compiled):
-    agent = compiled(name)
+def test_it_learns_which_items_please(name, traced):
+    agent = traced(name)
     first = agent.run(tf.constant(5)).reward / 5
     agent.run(tf.constant(60))
     last = agent.run(tf.constant(5))
@@ -160,8 +158,13 @@ def test_it_learns_which_items_please(name, compiled):
 
 
 @BOTH
-def test_compiled_calls_carry_on_bit_for_bit(name, compiled):
-    agent = compiled(name)
+def test_xla_has_a_program_for_it(name, traced):
+    assert_xla_takes(traced(name)._run, tf.constant(1))
+
+
+@BOTH
+def test_calls_carry_on_bit_for_bit(name, traced):
+    agent = traced(name)
     start = values_of(agent)
     agent.run(tf.constant(5))
     expected = values_of(agent)

@@ -115,7 +115,7 @@ def test_with_all_clusters_an_agent_learns_what_it_learns_from_the_whole_catalog
     assert clusters._index.num_clusters > 4
     with eagerly():
         for each in (exact, clusters, few):
-            each.run(tf.constant(8))
+            each.run(tf.constant(5))
     weights = [each.networks.actor.get_weights() for each in (exact, clusters, few)]
     for one, other in zip(*weights[:2], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies
-from tests.agents.tiny import environment_over, random_vectors, small, values_of
+from tests.agents.tiny import Lender, environment_over, random_vectors, small, values_of
 
 from drrec.agents import ddpg
 from drrec.agents.checkpoint import restore_latest, save_checkpoint
@@ -34,7 +34,7 @@ def _short_rounds(monkeypatch):
     monkeypatch.setattr(ddpg, "_ROUND", 2 * N)
 
 
-def made(name, environment, shard=None):
+def built(name, environment, shard=None):
     config = small(name, **FAST, **({"horizon": 2} if name in ("ppo", "a2c") else {}))
     agent = AGENTS[name].of(Settings(seed=3, environment=environment.config, agent=config))
     agent.shard = shard or Shard()
@@ -45,9 +45,9 @@ def made(name, environment, shard=None):
 class Together:
     """Workers in this process; each call is put down, and they play when they are waited for."""
 
-    def __init__(self, name, environment, count):
+    def __init__(self, made, name, count):
         shards = [Shard(rank, count) for rank in range(count)]
-        self.workers = [RolloutWorker(made(name, environment, shard)) for shard in shards]
+        self.workers = [RolloutWorker(made(name, shard)) for shard in shards]
         self.begun, self.played = [], []
 
     def __call__(self, weights, asks):
@@ -63,8 +63,16 @@ class Together:
 
 
 @pytest.fixture(scope="module")
-def environment(tiny_interactions):
-    return environment_over(tiny_interactions)
+def lender(tiny_interactions):
+    environment = environment_over(tiny_interactions)
+    return Lender(lambda name, shard=None: built(name, environment, shard))
+
+
+@pytest.fixture
+def made(lender):
+    """Gives an agent by its name and, if it is a worker's, its shard."""
+    yield lender
+    lender.take_back()
 
 
 def assert_equal(values, expected):
@@ -74,63 +82,63 @@ def assert_equal(values, expected):
 
 
 @pytest.mark.parametrize("name", ["ddpg", "td3", "sac", "ppo", "a2c"])
-def test_one_worker_that_is_not_ahead_is_the_agent_itself(name, environment, monkeypatch):
+def test_one_worker_that_is_not_ahead_is_the_agent_itself(name, made, monkeypatch):
     monkeypatch.setattr(ddpg, "_ROUND", N)
     monkeypatch.setattr(AGENTS[name], "lag", 0)
-    alone = made(name, environment)
-    sums = alone.run(tf.constant(3))
-    led = WithWorkers(made(name, environment), Together(name, environment, 1), 1)
-    learned = led.run(tf.constant(3))
+    alone = made(name)
+    sums = alone.run(tf.constant(2))
+    led = WithWorkers(made(name), Together(made, name, 1), 1)
+    learned = led.run(tf.constant(2))
     assert_equal(values_of(led), values_of(alone))
-    assert led.steps == alone.steps == 3 * N * alone.steps_each
+    assert led.steps == alone.steps == 2 * N * alone.steps_each
     np.testing.assert_array_equal([*learned], [*sums])
 
 
-def test_each_round_is_played_with_the_weights_of_the_round_before_the_last(environment):
-    play = Together("ddpg", environment, 2)
-    led = WithWorkers(made("ddpg", environment), play, 2)
+def test_each_round_is_played_with_the_weights_of_the_round_before_the_last(made):
+    play = Together(made, "ddpg", 2)
+    led = WithWorkers(made("ddpg"), play, 2)
     after = [[value.numpy() for value in acting_variables(led.agent)]]
-    for _ in range(4):
+    for _ in range(3):
         led.run(tf.constant(1))
         after.append([value.numpy() for value in acting_variables(led.agent)])
     assert any((a != b).any() for a, b in zip(after[1], after[2], strict=True))
-    expected = [after[0], *after[:4]]  # rounds 0 and 1 with those of the start
+    expected = [after[0], *after[:3]]  # rounds 0 and 1 with those of the start
     assert len(play.begun) == len(expected)
     for (weights, _), known in zip(play.begun, expected, strict=True):
         for weight, value in zip(weights, known, strict=True):
             np.testing.assert_array_equal(weight, value)
     assert [[ask.iteration for ask in asks] for _, asks in play.begun] == [
-        [2 * number] * 2 for number in range(5)
+        [2 * number] * 2 for number in range(4)
     ]
 
 
-def test_an_agent_that_has_to_play_its_own_policy_does(environment):
-    play = Together("ppo", environment, 2)
-    led = WithWorkers(made("ppo", environment), play, 2)
-    for _ in range(3):
+def test_an_agent_that_has_to_play_its_own_policy_does(made):
+    play = Together(made, "ppo", 2)
+    led = WithWorkers(made("ppo"), play, 2)
+    for _ in range(2):
         now = [value.numpy() for value in acting_variables(led.agent)]
         led.run(tf.constant(1))
         for weight, value in zip(play.begun[-1][0], now, strict=True):
             np.testing.assert_array_equal(weight, value)
-    assert len(play.begun) == 3
+    assert len(play.begun) == 2
 
 
-def test_all_that_is_played_is_learned_from_once_and_in_order(environment):
-    play = Together("ddpg", environment, 2)
-    led = WithWorkers(made("ddpg", environment), play, 2)
-    led.run(tf.constant(3))
+def test_all_that_is_played_is_learned_from_once_and_in_order(made):
+    play = Together(made, "ddpg", 2)
+    led = WithWorkers(made("ddpg"), play, 2)
+    led.run(tf.constant(2))
     replay = led.agent.replay
-    assert int(replay.written) == led.steps == 3 * 2 * N
+    assert int(replay.written) == led.steps == 2 * 2 * N
     for name in ("user", "item", "reward", "action", "next_history"):
-        rounds = [[getattr(each.steps, name) for each in played] for played in play.played[:3]]
+        rounds = [[getattr(each.steps, name) for each in played] for played in play.played[:2]]
         expected = np.concatenate([np.concatenate(parts, axis=1) for parts in rounds])
         written = getattr(replay.columns, name).numpy()[: int(replay.written)]
         np.testing.assert_array_equal(written, expected.reshape(written.shape), err_msg=name)
 
 
-def test_sessions_go_on_from_round_to_round(environment):
-    play = Together("ddpg", environment, 2)
-    led = WithWorkers(made("ddpg", environment), play, 2)
+def test_sessions_go_on_from_round_to_round(made):
+    play = Together(made, "ddpg", 2)
+    led = WithWorkers(made("ddpg"), play, 2)
     first = [variable.numpy() for variable in led.agent.sessions]
     led.run(tf.constant(2))
     given = zip(*(ask.sessions for ask in play.begun[0][1]), strict=True)
@@ -142,10 +150,10 @@ def test_sessions_go_on_from_round_to_round(environment):
                 np.testing.assert_array_equal(given, left)
 
 
-def test_no_two_workers_draw_the_same(environment):
+def test_no_two_workers_draw_the_same(made):
     """From the same sessions, weights and moment on they play otherwise."""
-    play = Together("ddpg", environment, 2)
-    led = WithWorkers(made("ddpg", environment), play, 2)
+    play = Together(made, "ddpg", 2)
+    led = WithWorkers(made("ddpg"), play, 2)
     led.run(tf.constant(1))
     weights, asks = play.begun[0]
     one, other, again = (play.workers[rank](weights, asks[0]).steps.action for rank in (0, 1, 0))
@@ -154,11 +162,11 @@ def test_no_two_workers_draw_the_same(environment):
 
 
 @pytest.mark.parametrize("name", ["ddpg", "ppo"])
-def test_a_worker_that_is_begun_anew_plays_the_same(name, environment):
+def test_a_worker_that_is_begun_anew_plays_the_same(name, made):
     """A round depends on what is asked alone, not on the rounds that a worker has played."""
-    play, fresh = (Together(name, environment, 2) for _ in range(2))
-    led = WithWorkers(made(name, environment), play, 2)
-    led.run(tf.constant(3))
+    play, fresh = (Together(made, name, 2) for _ in range(2))
+    led = WithWorkers(made(name), play, 2)
+    led.run(tf.constant(2))
     weights, asks = play.begun[-1]
     for rank, ask in enumerate(asks):
         expected, found = play.played[-1][rank], fresh.workers[rank](weights, ask)
@@ -169,14 +177,14 @@ def test_a_worker_that_is_begun_anew_plays_the_same(name, environment):
 
 
 @pytest.mark.parametrize("name", ["ddpg", "ppo"])
-def test_a_checkpoint_carries_on_as_if_nothing_had_been(name, environment, tmp_path):
-    play = Together(name, environment, 2)
-    whole, killed, resumed = (WithWorkers(made(name, environment), play, 2) for _ in range(3))
-    whole.run(tf.constant(4))
-    killed.run(tf.constant(2))
+def test_a_checkpoint_carries_on_as_if_nothing_had_been(name, made, tmp_path):
+    play = Together(made, name, 2)
+    whole, killed, resumed = (WithWorkers(made(name), play, 2) for _ in range(3))
+    whole.run(tf.constant(2))
+    killed.run(tf.constant(1))
     save_checkpoint(tmp_path, killed.learner, killed.steps)
-    assert restore_latest(tmp_path, resumed.learner) == resumed.steps == 2 * 2 * N
-    resumed.run(tf.constant(2))
+    assert restore_latest(tmp_path, resumed.learner) == resumed.steps == 2 * N
+    resumed.run(tf.constant(1))
     assert_equal(values_of(resumed), values_of(whole))
 
 
@@ -191,7 +199,11 @@ def test_terms_of_the_reward_are_those_of_the_steps_learned_from(tiny_interactio
         Sessions.over(past, future, 3),
         rewards=Rewards.over(rewards, tiny_interactions, vectors[1]),
     )
-    led = WithWorkers(made("ddpg", environment), Together("ddpg", environment, 2), 2)
+
+    def here(name, shard=None):
+        return built(name, environment, shard)
+
+    led = WithWorkers(here("ddpg"), Together(here, "ddpg", 2), 2)
     for rounds in (1, 2):
         paid = float(led.run(tf.constant(rounds)).reward) / rounds
         terms = led.reward_terms(rounds)

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tests.agents.test_ddpg import two_kinds_of_user
-from tests.agents.tiny import environment_over, random_vectors, small, values_of
+from tests.agents.tiny import (
+    as_graph,
+    assert_xla_takes,
+    environment_over,
+    random_vectors,
+    small,
+    values_of,
+)
 
 from drrec.agents.config import SACConfig
 from drrec.agents.sac import SAC
@@ -145,7 +152,7 @@ def test_in_a_bandit_the_entropy_settles_at_its_target(form, target, tiny_intera
 @pytest.mark.usefixtures("_in_python")
 def test_a_temperature_without_learning_rate_stays(tiny_interactions):
     agent = made(tiny_interactions, sac={"lr_temperature": 0.0, "temperature": 0.25})
-    run(agent, 3)
+    run(agent, 2)
     assert float(agent.networks.temperature.factor()) == pytest.approx(0.25)
 
 
@@ -199,7 +206,7 @@ def test_the_actor_follows_the_lesser_critic_at_what_it_samples(tiny_interaction
     assert float(found["entropy"]) == pytest.approx(-float(tf.reduce_mean(log_prob)), rel=1e-5)
 
 
-def test_compiled_it_finds_that_reward_one_for_ever_is_worth_what_the_sum_says():
+def test_it_finds_that_reward_one_for_ever_is_worth_what_the_sum_says():
     log = two_kinds_of_user()  # the log of the first eight does not run out in a session
     user, item = random_vectors(log)
     user[:, 0] = np.where(np.arange(16) < 8, 1.0, -1.0)
@@ -209,14 +216,17 @@ def test_compiled_it_finds_that_reward_one_for_ever_is_worth_what_the_sum_says()
         "tau": 0.25,
         "dim_critic": 32,
         "lr_actor": 1e-4,
-        "lr_critic": 3e-3,
+        "lr_critic": 1e-2,
         "critic_l2": 0.0,
         "memory_size": 512,
         "batch_size": 64,
+        "num_envs": 16,
     }
     own = {"temperature": 1e-8, "lr_temperature": 0.0, "initial_std": 1.0}
-    agent = SAC.over(small("sac", **(settings | own)), environment_over(log), user, item, seed=0)
-    run(agent, 1500)
+    config = small("sac", **(settings | own))
+    agent = as_graph(SAC.over(config, environment_over(log), user, item, seed=0))
+    run(agent, 400)
+    assert_xla_takes(agent._run, tf.constant(1))
     columns = agent.replay.columns
     vectors = tf.gather(agent.user, columns.user)
     encoded = agent.networks.state(vectors, history_of(agent, columns.history))

@@ -1,6 +1,7 @@
 """A softmax estimated from some items says on average what the softmax over all says."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -73,13 +74,19 @@ def test_the_sum_over_a_sample_is_on_average_that_over_the_catalogue(tiny_intera
     expected = mass.sum(axis=1)
     chance = mass / expected[:, None]
     entropy = -np.sum(chance * np.log(np.where(available, chance, 1)), axis=1)
+    action, user, shown, scores, item = (
+        tf.repeat(each, 100, axis=0) for each in (action, user, shown, scores, [1, 2])
+    )
     sums, entropies = [], []
-    for draw in range(300):
+    for draw in range(3):
         candidates = sampler.drawn(action, items, user, shown, tf.constant([0, draw]))
         own = tf.gather(scores, candidates, batch_dims=1)
-        sums.append(np.exp(sampler.logits(own, candidates)).sum(axis=1))
+        sums.append(np.exp(sampler.logits(own, candidates)).sum(axis=1).reshape(2, 100).T)
         score = functools.partial(tf.gather, scores, batch_dims=1)
-        entropies.append(sampler.chances(score, tf.constant([1, 2]), candidates).entropy)
+        found = sampler.chances(score, item, candidates).entropy
+        entropies.append(found.numpy().reshape(2, 100).T)
+    assert all((one != other).any() for one, other in itertools.combinations(sums, 2))
+    sums, entropies = np.concatenate(sums), np.concatenate(entropies)  # [300, 2]
     error = np.std(sums, axis=0) / np.sqrt(300)
     assert (error > 0).all()
     assert (np.abs(np.mean(sums, axis=0) - expected) < 4 * error).all()

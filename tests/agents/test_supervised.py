@@ -6,9 +6,16 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.agents.tiny import environment_over, random_vectors, small, small_config, values_of
+from tests.agents.tiny import (
+    assert_xla_takes,
+    environment_over,
+    random_vectors,
+    small,
+    small_config,
+    values_of,
+    without_xla,
+)
 
-from drrec.agents.base import Agent
 from drrec.agents.config import SupervisedConfig
 from drrec.agents.items import GrownItemTable, ItemTable
 from drrec.agents.queries import liked_among, liked_among_rated, next_of_all, next_of_sample
@@ -178,8 +185,9 @@ def test_likes_are_told_from_the_scores_of_the_windows_items_alone(tiny_interact
 def test_a_large_catalogue_is_read_by_a_sample(tiny_interactions, anywhere):
     log = tiny_interactions
     environment = anything(log) if anywhere else environment_over(log)
-    sampled = made(log, environment=environment, softmax="sampled", num_drawn=30)
-    whole = made(log, environment=environment)
+    reads = {"environment": environment, "warm_up": 1_000}  # and does not play
+    sampled = made(log, **reads, softmax="sampled", num_drawn=30)
+    whole = made(log, **reads)
     losses = [float(agent.run(tf.constant(2)).sequence_loss) / 2 for agent in (sampled, whole)]
     assert np.isfinite(losses).all()
     assert losses[0] == pytest.approx(losses[1], rel=0.2)
@@ -237,7 +245,7 @@ def test_it_plays_with_users_as_they_were_before_what_vectors_have_not_seen(tiny
 @pytest.mark.usefixtures("_in_python")
 def test_users_are_brought_up_to_date_in_turn(tiny_interactions, monkeypatch):
     monkeypatch.setattr("drrec.agents.supervised.REFRESHED_AT_ONCE", 25)  # of 60
-    agent = made(tiny_interactions)
+    agent = made(tiny_interactions, warm_up=1_000)  # it need not play
     known = tiny_interactions.past_and_future(0.5)[0].histories(12)
     users = np.arange(60)
     for turn, read in enumerate([range(25), range(25, 50), [*range(50, 60), *range(15)]]):
@@ -256,33 +264,19 @@ def moved(agent, before):
     return {name.split("/")[2] for name in now if (now[name] != before[name]).any()}
 
 
+READS = {"items", "learner", "reader", "gain", "sequence_optimizer"}
+
+
 @pytest.mark.usefixtures("_in_python")
 def test_until_it_is_warm_it_reads_and_does_not_play(tiny_interactions):
-    agent = made(tiny_interactions, warm_up=32)
+    agent = made(tiny_interactions, warm_up=16)
     start = values_of(agent)
-
-    def moved():
-        now = values_of(agent)
-        return {
-            name.split("/")[2]
-            for name in now
-            if (now[name] != start[name]).any() and "networks" in name
-        }
-
-    agent.run(tf.constant(2))
-    assert agent.steps == 32
-    assert moved() == {"items", "learner", "reader", "gain", "sequence_optimizer"}
     agent.run(tf.constant(1))
-    assert agent.steps == 48
-    assert moved() >= {
-        "items",
-        "learner",
-        "reader",
-        "state",
-        "actor",
-        "value",
-        "inverse_temperature",
-    }
+    assert agent.steps == 16
+    assert moved(agent, start) == READS
+    agent.run(tf.constant(1))
+    assert agent.steps == 32
+    assert moved(agent, start) >= {*READS, "state", "actor", "value", "inverse_temperature"}
 
 
 @pytest.mark.usefixtures("_in_python")
@@ -294,10 +288,9 @@ def test_playing_moves_neither_reader_nor_items(tiny_interactions):
     agent._study(
         *(type(part)(*(tf.reshape(c, [-1, *c.shape[2:]]) for c in part)) for part in (steps, batch))
     )
-    after = values_of(agent)
-    moved = {name.split("/")[2] for name in after if (after[name] != before[name]).any()}
-    assert {"state", "actor", "value"} <= moved
-    assert moved.isdisjoint({"items", "learner", "reader", "gain", "sequence_optimizer"})
+    played = moved(agent, before)
+    assert {"state", "actor", "value"} <= played
+    assert played.isdisjoint(READS)
 
 
 def successions(num_users=60, num_items=12, length=9):
@@ -311,9 +304,14 @@ def successions(num_users=60, num_items=12, length=9):
     )
 
 
-def test_compiled_it_learns_a_planted_succession(monkeypatch):
-    # What reads is compiled; it plays as PPO does, whose tests compile that.
-    monkeypatch.setattr(Agent, "_run", tf.function(Agent._run.python_function))
+@pytest.fixture
+def _in_graphs():
+    with without_xla():
+        yield
+
+
+@pytest.mark.usefixtures("_in_graphs")
+def test_it_learns_a_planted_succession():
     log = successions()
     agent = made(
         log,
@@ -323,6 +321,7 @@ def test_compiled_it_learns_a_planted_succession(monkeypatch):
         sequence_dropout=0.0,
     )
     agent.run(tf.constant(60))
+    assert_xla_takes(agent._read)  # it plays as PPO does, whose tests ask for that
     user, item = random_vectors(log)
     scores = agent.policy(user, item).score(np.arange(60), log.liked_histories(3))
     last = log.item[log.offsets[1:] - 1]

@@ -203,7 +203,7 @@ from drrec.experiment.task import Task
 from drrec.experiment.train import train_run
 from drrec.experiment.run import Run
 
-training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 400, -1.0
+training._CHUNK_STEPS, training._CHECKPOINT_SECONDS = 200, -1.0
 run = Run.find(pathlib.Path(), "killed")
 with without_xla():
     train_run(run, run.config(), Task.load(run.config(), pathlib.Path("data")))
@@ -226,7 +226,7 @@ def learned(run):
 def test_kill_9_and_resume_equals_an_uninterrupted_run(tiny_interactions, tmp_path, monkeypatch):
     path = write_csv(tiny_interactions, tmp_path / "log.csv")
     monkeypatch.chdir(tmp_path)
-    config = small_config(path, steps=4_000)
+    config = small_config(path, steps=2_400)
     judged = Task.load(config, tmp_path / "data")
     killed = Run.create(tmp_path, "killed", config)
     process = subprocess.Popen(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import csv
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import compiler_ir
 
 from drrec.agents.base import Agent
 from drrec.agents.checkpoint import named_variables
@@ -71,6 +73,12 @@ def as_graph(agent: Any) -> Any:
     """The agent, whose iterations run as graphs from now on; see `without_xla`."""
     agent._run = tf.function(functools.partial(Agent._run.python_function, agent))
     return agent
+
+
+def assert_xla_takes(function: Any, *given: Any) -> None:
+    """XLA has a program for a `tf.function`; its machine code, which takes longest, is not made."""
+    made = function.get_concrete_function(*given)
+    assert compiler_ir.from_concrete_function(made)(stage="hlo").startswith("HloModule")
 
 
 def rated_by_all(num_users: int, num_items: int, rating: float = 5.0) -> Interactions:
@@ -150,3 +158,29 @@ def put_back(agent: DDPG, values: dict[str, np.ndarray]) -> None:
     """Set the learner to what `values_of` gave."""
     for name, variable in named_variables(agent.learner):
         variable.assign(values[name])
+
+
+class Lender:
+    """Agents for one test after the other: to put one back takes a tenth of building one."""
+
+    def __init__(self, build: Callable[..., Any]) -> None:
+        """`build` makes an agent of what `__call__` is given."""
+        self._build = build
+        self._owned: dict[Hashable, list[tuple[Any, dict[str, np.ndarray]]]] = {}
+        self._lent: collections.Counter[Hashable] = collections.Counter()
+
+    def __call__(self, *wanted: Hashable) -> Any:
+        """An agent at its start, of which nobody has another since `take_back`."""
+        owned = self._owned.setdefault(wanted, [])
+        if len(owned) == self._lent[wanted]:
+            agent = self._build(*wanted)
+            owned.append((agent, values_of(agent)))
+        agent, start = owned[self._lent[wanted]]
+        self._lent[wanted] += 1
+        put_back(agent, start)
+        agent.averaged = None
+        return agent
+
+    def take_back(self) -> None:
+        """All agents may be lent again."""
+        self._lent.clear()

@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from drrec.baselines.sequential import recommenders
 from drrec.data.interactions import Interactions
 from drrec.evaluation.protocols.ranked import TIE
 from drrec.evaluation.protocols.rated import rated
@@ -16,8 +18,26 @@ from drrec.types import Scorer
 
 pytestmark = [
     pytest.mark.parametrize("name", BASELINES),
-    pytest.mark.usefixtures("brief_training"),
+    pytest.mark.usefixtures("_in_python"),
 ]
+
+
+@pytest.fixture(scope="module")
+def _short(brief_training: None) -> Iterator[None]:
+    config = functools.partial(
+        recommenders.SequenceConfig, length=5, most_epochs=1, batch_size=1024
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recommenders, "SequenceConfig", config)
+        yield
+
+
+@pytest.fixture
+def _in_python(name: str, _short: None) -> Iterator[None]:
+    """So few updates are not worth a trace; Keras does so by itself where it fits."""
+    tf.config.run_functions_eagerly(name != "pmf")
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def halves(interactions: Interactions) -> tuple[Interactions, Interactions]:

@@ -76,8 +76,9 @@ class DDPG(SteppedAgent):
         capacity = self.shard.size(config.memory_size)
         self.replay = Replay.empty(capacity, state_size, length, dim, history_type)
         if config.form == "anchored":
+            center = environment.mean_logged(vectors)
             for critic in (*self.networks.critics(), *self.networks.target_critics()):
-                critic.center.assign(environment.mean_logged(vectors))
+                critic.center.assign(center)
 
     def _new_networks(self, tables: tuple[ItemTable, ItemTable], state_size: int) -> Any:
         return build_networks(self.config, *tables, state_size, self.seed, self.num_critics)
