@@ -93,7 +93,6 @@ def pytest_collection_finish() -> None:
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         _make_variables_of_one_kernel()
-        _update_by_one_kernel()
 
 
 def _make_variables_of_one_kernel() -> None:
@@ -106,39 +105,6 @@ def _make_variables_of_one_kernel() -> None:
 
     named = operations.var_handle_op
     operations.var_handle_op = lambda *given, debug_name="", **rest: named(*given, **rest)
-
-
-def _update_by_one_kernel() -> None:
-    """Let Adam, where it runs in Python, be TensorFlow's kernel in place of Keras's 20 a variable.
-
-    These take as long as the networks of tests do. `tests/test_kernels.py` compares the two; what
-    is compiled has Keras's own.
-    """
-    import keras
-    import tensorflow as tf
-
-    in_parts = keras.optimizers.Adam._backend_update_step
-
-    def update(self: Any, gradients: list[Any], variables: list[Any], rate: Any) -> None:
-        if not tf.executing_eagerly() or self.amsgrad or self.weight_decay:
-            return in_parts(self, gradients, variables, rate)
-        time = float(self.iterations) + 1.0
-        for gradient, variable in zip(gradients, variables, strict=True):
-            index = self._get_variable_index(variable)
-            tf.raw_ops.ResourceApplyAdam(
-                var=(variable.value if isinstance(variable, keras.Variable) else variable).handle,
-                m=self._momentums[index].value.handle,
-                v=self._velocities[index].value.handle,
-                beta1_power=self.beta_1**time,
-                beta2_power=self.beta_2**time,
-                lr=tf.cast(rate, tf.float32),
-                beta1=self.beta_1,
-                beta2=self.beta_2,
-                epsilon=self.epsilon,
-                grad=gradient,
-            )
-
-    keras.optimizers.Adam._backend_update_step = update
 
 
 @pytest.hookimpl(wrapper=True)
@@ -191,6 +157,15 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
     """The same, with titles."""
     titles = [f"Film {raw}" if raw else "" for raw in tiny_interactions.items.raw.tolist()]
     return Dataset("tiny", tiny_interactions, np.array(titles))
+
+
+@pytest.fixture(scope="module")
+def few_kernels():
+    """What runs in Python takes half of the time."""
+    from tests.kernels import few_kernels
+
+    with few_kernels():
+        yield
 
 
 @pytest.fixture(scope="module")

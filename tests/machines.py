@@ -31,7 +31,7 @@ class Machines:
             yield
         finally:
             for each in [*self._cluster.worker_nodes]:
-                self._killed(each)
+                self._cluster.remove_node(each)
             self._cluster.wait_for_nodes()
 
     def _begin(self, **settings):
@@ -49,10 +49,8 @@ class Machines:
         from ray._private.worker import global_worker
 
         own = global_worker.node._raylet_socket_name
-        self._killed(next(e for e in self._cluster.worker_nodes if e._raylet_socket_name != own))
-
-    def _killed(self, machine):
-        self._cluster.remove_node(machine, allow_graceful=False)
+        other = next(e for e in self._cluster.worker_nodes if e._raylet_socket_name != own)
+        self._cluster.remove_node(other, allow_graceful=False)
 
     def connected(self, begin=work.nothing, **settings):
         return connected(RayConfig(ray=self.address, **settings), begin)

@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 
@@ -12,6 +13,7 @@ def compiled(optimizer, gradients):
     optimizer.apply(gradients)
 
 
+@pytest.mark.usefixtures("few_kernels")
 def test_adam_by_one_kernel_is_kerass_own():
     generator = np.random.default_rng(0)
     start = [generator.normal(size=size).astype(np.float32) for size in ((3, 4), (5,))]

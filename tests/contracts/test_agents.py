@@ -22,7 +22,10 @@ from drrec.nn.actor_critic import reads_rewards
 from drrec.registry import AGENTS, STATES, agent_config
 from drrec.types import Scorer
 
-pytestmark = pytest.mark.parametrize("name", AGENTS, scope="module")
+pytestmark = [
+    pytest.mark.parametrize("name", AGENTS, scope="module"),
+    pytest.mark.usefixtures("few_kernels"),
+]
 
 # In Python each update takes a tenth of a second: a rollout is short and is learned from twice.
 CHEAP = {"horizon": 2, "epochs": 1, "minibatches": 2}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 def run(here, cluster=None, **changes):
-    config = config_of(here, modality="video,text", **changes)
+    config = config_of(here, modality="video", **changes)
     return extract(config, load_dataset(here), here.parent / "data", -1, cluster)
 
 
