@@ -27,7 +27,7 @@ from drrec.data.sources import from_recbole
 hypothesis.settings.register_profile(
     "drrec",
     deadline=None,
-    max_examples=40,
+    max_examples=30,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.register_profile(
