@@ -93,6 +93,9 @@ def pytest_collection_finish() -> None:
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         _make_variables_of_one_kernel()
+        from tests.kernels import keep_kernels
+
+        keep_kernels()
 
 
 def _make_variables_of_one_kernel() -> None:
@@ -160,11 +163,11 @@ def tiny_dataset(tiny_interactions: Interactions) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def few_kernels():
-    """What runs in Python takes half of the time."""
-    from tests.kernels import few_kernels
+def adam_of_one_kernel():
+    """Updates in Python take two thirds of the time; other processes have them a bit otherwise."""
+    from tests.kernels import adam_of_one_kernel
 
-    with few_kernels():
+    with adam_of_one_kernel():
         yield
 
 

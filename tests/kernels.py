@@ -15,28 +15,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextlib.contextmanager
-def few_kernels() -> Iterator[None]:
-    """Adam is one kernel a variable, and seeding throws none away, until the end of the body.
+def keep_kernels() -> None:
+    """Let seeding throw kernels away only where a random operation with a state was made.
 
-    `keras.utils.set_random_seed`, which each agent calls, has TensorFlow forget all kernels for the
-    sake of random operations with a state. Agents have none; `fit_contrast` does.
+    `keras.utils.set_random_seed`, which each agent calls, has TensorFlow forget all its kernels,
+    for such an operation would go on from its state. Making them anew takes half of a short
+    training.
     """
+    forget, drawn = context.Context._set_global_seed, context.Context._internal_operation_seed
+
+    def seeded(self: Any, seed: int) -> None:
+        if vars(self).pop("has_drawn", True):
+            forget(self, seed)
+        self._seed, self._rng, self.has_drawn = seed, random.Random(seed), False
+
+    def operation_seed(self: Any) -> int:
+        self.has_drawn = True
+        return drawn(self)
+
+    context.Context._set_global_seed = seeded
+    context.Context._internal_operation_seed = operation_seed
+
+
+@contextlib.contextmanager
+def adam_of_one_kernel() -> Iterator[None]:
+    """Adam is one kernel a variable until the end of the body; what is compiled has Keras's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.optimizers.Adam, "_backend_update_step", _update)
-        patch.setattr(context.Context, "_set_global_seed", _seeded)
         yield
-
-
-def _seeded(self: Any, seed: int) -> None:
-    self._seed, self._rng = seed, random.Random(seed)
 
 
 _in_parts = keras.optimizers.Adam._backend_update_step
 
 
 def _update(self: Any, gradients: list[Any], variables: list[Any], rate: Any) -> None:
-    """Keras's twenty kernels a variable in one; what is compiled has Keras's own."""
     if not tf.executing_eagerly() or self.amsgrad or self.weight_decay:
         return _in_parts(self, gradients, variables, rate)
     time = float(self.iterations) + 1.0

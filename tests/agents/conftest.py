@@ -4,5 +4,5 @@ import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _few_kernels(few_kernels):
-    """Each of them."""
+def _quick_updates(adam_of_one_kernel):
+    """In each of them."""

@@ -24,7 +24,7 @@ from drrec.types import Scorer
 
 pytestmark = [
     pytest.mark.parametrize("name", AGENTS, scope="module"),
-    pytest.mark.usefixtures("few_kernels"),
+    pytest.mark.usefixtures("adam_of_one_kernel"),
 ]
 
 # In Python each update takes a tenth of a second: a rollout is short and is learned from twice.

@@ -32,6 +32,8 @@ from drrec.experiment.run import Run
 from drrec.experiment.task import Task
 from drrec.experiment.tuning import CHOSEN, suited, tune
 
+pytestmark = pytest.mark.usefixtures("adam_of_one_kernel")
+
 
 @pytest.fixture
 def here(tiny_interactions, tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ from tests.brief import eagerly
 
 from drrec.baselines.sequential.recommenders import GRU4Rec, SASRec
 
+pytestmark = pytest.mark.usefixtures("adam_of_one_kernel")
+
 FEW = dataclasses.asdict(SMALL) | {"most_epochs": 1}
 
 

@@ -11,6 +11,8 @@ from drrec.baselines.sequential import training
 from drrec.baselines.sequential.config import SequenceConfig
 from drrec.baselines.sequential.training import Trainer, trained
 
+pytestmark = pytest.mark.usefixtures("adam_of_one_kernel")
+
 SMALL = SequenceConfig(
     width=16,
     length=8,
