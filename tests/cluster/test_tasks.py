@@ -16,9 +16,15 @@ from drrec.errors import InputError
 from drrec.limits import limited
 
 
-def test_a_worker_needs_room(machines):
-    with machines.of(1), pytest.raises(InputError, match=r"2 cores .*whose largest has 1\."):  # noqa: SIM117
-        with machines.connected(ray_cores=2):
+@pytest.fixture(scope="module")
+def two(machines):
+    with machines.of(1, 1):
+        yield machines
+
+
+def test_a_worker_needs_room(two):
+    with pytest.raises(InputError, match=r"2 cores .*whose largest has 1\."):  # noqa: SIM117
+        with two.connected(ray_cores=2):
             pass
 
 
@@ -34,8 +40,8 @@ def test_without_the_flag_there_is_none():
 
 
 @pytest.fixture(scope="module")
-def cluster(machines):
-    with limited(max_dim=7), machines.of(1, 1), machines.connected() as cluster:
+def cluster(two):
+    with limited(max_dim=7), two.connected() as cluster:
         yield cluster
 
 

@@ -1,6 +1,11 @@
-"""Extraction by workers of a cluster: the same file byte for byte, though a machine dies."""
+"""Extraction by workers of a cluster: the same file byte for byte, though a machine dies.
+
+Workers load PyTorch several times, a minute of processor time: these tests run where
+`DRREC_TEST_RAY` is set, as it is in `.ci/run`.
+"""
 
 import functools
+import os
 import threading
 import time
 
@@ -18,7 +23,10 @@ from drrec.features.extract import extract
 __all__ = ["here", "place"]
 
 # Ray Data reads settings of its own that it has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.skipif("DRREC_TEST_RAY" not in os.environ, reason="DRREC_TEST_RAY"),
+]
 
 
 def run(here, cluster=None, **changes):

@@ -31,7 +31,7 @@ def test_a_kill_loses_no_feedback_that_was_acknowledged_and_doubles_none(run, tm
     acknowledged, sent = set(), set()
     with serving(run, store, *flags) as server:
         sessions = [server.ask("/v1/sessions", {})[1]["session"] for _ in range(4)]
-        for _ in range(2):
+        for _ in range(3 - workers):
             load = Load(server, sessions, enough=60)
             assert load.has_enough.wait(60), load.odd
             server.kill()
